@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.NOTPARALLEL:
+
+PYTHON ?= python3
+# The steps of `make test`, in their order: those on the left of the -- need no cluster.
+STEPS := lint sanity unit -- molecule demo
+# Every recipe that uses the tools enters them first.
+IN := . ./activate &&
+
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule bench docs clean
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
+
+env: tools ## install the tools (cached outside the work tree) and write ./activate
+	@echo "ready; in your shell: . ./activate"
+
+tools:
+	@$(PYTHON) tests/env.py
+
+cluster: ## start the embedded Kubernetes; the first time it is built
+	@$(PYTHON) tests/cluster/cluster.py up
+
+cluster-down: ## stop it and leave nothing behind
+	@$(PYTHON) tests/cluster/cluster.py down
+
+cluster-load: ## import images: make cluster-load IMAGE=file.tar
+	@: $${IMAGE:?name a docker-archive file: make cluster-load IMAGE=file.tar}
+	@$(PYTHON) tests/cluster/cluster.py load $$IMAGE
+
+cluster-status: ## what runs, since when, where
+	@$(PYTHON) tests/cluster/cluster.py status
+
+images: cluster ## build the example application's images and load them into the cluster
+	@$(PYTHON) tests/images.py
+
+demo: tools images ## the main job: a release and a rollback under load, with a count of the requests
+	@$(IN) python tests/demo.py
+
+test: tools ## everything that must hold
+	@$(IN) python tests/run.py $(STEPS)
+
+lint: tools ## style, licences, changelog, documentation, and the artifact that would be published
+	@$(IN) python tests/lint.py
+
+sanity: tools ## ansible-test sanity
+	@$(IN) python tests/sanity/run.py
+
+unit: tools ## unit tests; make unit ARGS='-k switch' selects
+	@$(IN) python -m pytest $(ARGS)
+
+molecule: tools images ## the scenarios on the cluster
+	@$(IN) cd extensions && molecule test --all
+
+bench: tools images ## the side-by-side figures
+	@$(IN) python tests/bench/bench.py
+
+docs: tools ## the modules' and the role's documentation as HTML, in docs/build
+	@$(IN) python tests/docs.py
+
+clean: ## stop the cluster and remove what was made in the work tree; caches outside it stay
+	@env -u KUBECONFIG $(PYTHON) tests/cluster/cluster.py down
+	@rm -rf .ansible .cluster .pytest_cache .ruff_cache activate activate.*.new docs/build tests/output ./*.tar.gz
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
