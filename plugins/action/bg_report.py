@@ -1,0 +1,36 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The end of every run: one sentence for people, one dictionary for automation."""
+
+from __future__ import annotations
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _report
+
+
+class ActionModule(ActionBase):
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        checked = ArgumentSpecValidator(_report.ARGUMENTS).validate(self._task.args)
+        if checked.error_messages:
+            return {"failed": True, "msg": "; ".join(checked.error_messages)}
+        params = checked.validated_parameters
+        result = _report.compose(params)
+        data = {"bluegreen_result": {params["application"]: result}}
+        text = "{0}: {1}".format(result["outcome"].upper(), result["msg"])
+        self._display.display(
+            "{0} | {1}".format(params["application"], text), color="red" if _report.failed(params) else "green"
+        )
+        return {
+            "changed": False,
+            "msg": text,
+            # Facts for the rest of the play; stats for AWX, where they are what the next job of a workflow receives.
+            "ansible_facts": data,
+            "ansible_stats": {"data": data, "per_host": False, "aggregate": True},
+        }

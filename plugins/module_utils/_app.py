@@ -1,0 +1,524 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The application as it stands in the cluster: its Services, its two colours, and the state that earlier runs left."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime, timezone
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _lease
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+
+PREFIX = "bluegreen.kubernetes/"
+STATE = PREFIX + "state"  # on the first Service: schema, history, an unfinished switch
+LOCK_ID = PREFIX + "lock-id"  # on the Services and the idle Deployment: who may write
+RELEASE = PREFIX + "release"  # on a Deployment: which version its image is, where the tag does not say it
+SCHEMA = 1
+HISTORY = 10  # releases remembered
+_TAG = re.compile(
+    r"^\w[\w.-]{0,127}$", re.ASCII
+)  # https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+
+
+def read(cluster, params):
+    """Read the Services and Deployments afresh. Every decision is made on such a reading, never on an earlier one.
+
+    :returns: an :class:`Application`; the answer to "what is live" is also left in ``cluster.live`` for error messages.
+    :raises BlueGreenError: a Service is missing or selects no known colour, or colours cannot be told apart.
+    """
+    app = Application(cluster, params)
+    cluster.live = app.describe(app.active)
+    return app
+
+
+class Color:
+    """One colour: its Deployment (``None`` when there is none) and what can be read off it."""
+
+    def __init__(self, name, deployment, container_names):
+        self.name = name
+        self.deployment = deployment
+        self.deployment_name = deployment["metadata"]["name"] if deployment else None
+        self.containers = _containers(deployment, container_names) if deployment else []
+        self.image = self.containers[0]["image"] if self.containers else None
+        self.version = _version(deployment, self.image) if deployment else None
+        self.replicas = deployment["spec"].get("replicas", 1) if deployment else 0
+        self.ready = deployment.get("status", {}).get("readyReplicas", 0) if deployment else 0
+
+    @property
+    def pod_selector(self):
+        """The Deployment's own pod selector, as a labelSelector for the API."""
+        selector = self.deployment["spec"]["selector"]
+        terms = ["{0}={1}".format(key, value) for key, value in sorted(selector.get("matchLabels", {}).items())]
+        for expression in selector.get("matchExpressions", []):
+            key, operator, values = expression["key"], expression["operator"], ",".join(expression.get("values", []))
+            terms.append(
+                {"In": "{0} in ({1})", "NotIn": "{0} notin ({1})", "Exists": "{0}", "DoesNotExist": "!{0}"}[
+                    operator
+                ].format(key, values)
+            )
+        return ",".join(terms)
+
+    def summary(self):
+        return {
+            "version": self.version,
+            "image": self.image,
+            "replicas": self.replicas,
+            "ready": self.ready,
+            "deployment": self.deployment_name,
+        }
+
+
+class Application:
+    """One reading of the cluster.
+
+    ``services``  the Service objects, in the order of the option
+    ``active``    the colour that the Services select
+    ``pending``   the colour that some of them select already, when a run died between two of them; else ``None``
+    ``idle``      the other one than ``active``
+    ``colors``    ``{name: Color}``
+    ``state``     the state annotation, see :meth:`read_state`
+    """
+
+    def __init__(self, cluster, params):
+        self.cluster = cluster
+        self.label = params["color_label"]
+        self.names = params["colors"]
+        self.warnings = []
+        if len(self.names) != 2 or self.names[0] == self.names[1]:
+            raise BlueGreenError(
+                "Two different colours are needed, not {0}.".format(self.names),
+                "bad_input",
+                next_step="Set colors to two names, such as [blue, green].",
+            )
+        unknown = sorted(set(params["deployments"]) - set(self.names))
+        if unknown:
+            raise BlueGreenError(
+                "The option deployments names colours that do not exist: {0}.".format(", ".join(unknown)),
+                "bad_input",
+                next_step="Use the colours {0}.".format(" and ".join(self.names)),
+            )
+        # Deployments before Services: who takes over stamps the Services first. So if the Services still carry our lock id,
+        # the stamps read from the Deployments are older than any takeover, and a write that tests them is fenced.
+        deployments = cluster.list("Deployment")["items"]
+        self.services = [self._service(name) for name in params["services"]]
+        self.state = self.read_state(self.services[0])
+        self.active, self.pending = self._active()
+        self.idle = self.other(self.active)
+        self.colors = self._colors(params, deployments)
+
+    # --- reading ---------------------------------------------------------------------------------------------
+
+    def _service(self, name):
+        service = self.cluster.get("Service", name)
+        if service is None:
+            raise BlueGreenError(
+                "There is no Service {0!r} in namespace {1!r} of {2}.".format(
+                    name, self.cluster.namespace, self.cluster.host
+                ),
+                "not_found",
+                why="Services there: {0}.".format(self._names_of("Service")),
+                next_step="Correct services or namespace (the connection comes from {0}).".format(self.cluster.source),
+            )
+        selector = service["spec"].get("selector") or {}
+        if selector.get(self.label) not in self.names:
+            raise BlueGreenError(
+                "Service {0!r} in namespace {1!r} selects neither colour.".format(name, self.cluster.namespace),
+                "no_color",
+                why="Its selector is {0}; expected {1!r} to be one of {2}.".format(
+                    json.dumps(selector, sort_keys=True), self.label, " and ".join(self.names)
+                ),
+                next_step="Put the colour that shall be live into the selector, or set color_label and colors to what the Service uses.",
+            )
+        return service
+
+    def _names_of(self, kind):
+        try:
+            return ", ".join(sorted(item["metadata"]["name"] for item in self.cluster.list(kind)["items"])) or "none"
+        except ApiError as error:
+            return "not readable (HTTP {0})".format(error.status)
+
+    def selected(self, service):
+        """The colour that a Service selects."""
+        return service["spec"]["selector"][self.label]
+
+    def selectors(self):
+        return {service["metadata"]["name"]: service["spec"]["selector"] for service in self.services}
+
+    def _active(self):
+        """``(active, pending)``; the Services may differ only where a recorded switch was interrupted."""
+        live = {self.selected(service) for service in self.services}
+        if len(live) == 1:
+            return live.pop(), None
+        intent = self.state.get("intent")
+        if intent and {intent["from"], intent["to"]} == live:
+            return intent["from"], intent["to"]
+        raise BlueGreenError(
+            "The Services do not agree on the live colour.",
+            "contradiction",
+            why=[
+                "{0}: {1}".format(name, json.dumps(selector, sort_keys=True))
+                for name, selector in self.selectors().items()
+            ],
+            next_step="Put the same colour into the selectors, then run again.",
+        )
+
+    def read_state(self, service):
+        """``{"schema": 1, "history": [newest first, ...], "intent": unfinished switch or None}``."""
+        text = (service["metadata"].get("annotations") or {}).get(STATE)
+        empty = {"schema": SCHEMA, "history": [], "intent": None}
+        if not text:
+            return empty
+        try:
+            state = json.loads(text)
+            if state["schema"] > SCHEMA:
+                raise BlueGreenError(
+                    "Service {0!r} was last switched by a newer version of bluegreen.kubernetes (state schema {1}, known here: {2}).".format(
+                        service["metadata"]["name"], state["schema"], SCHEMA
+                    ),
+                    "newer_state",
+                    next_step="Update the collection on this machine.",
+                )
+            return dict(empty, **state)
+        except (ValueError, KeyError, TypeError):
+            self.warnings.append(
+                "The annotation {0} is not readable and is taken as empty; the release history starts anew.".format(
+                    STATE
+                )
+            )
+            return empty
+
+    def _colors(self, params, deployments):
+        by_name = {item["metadata"]["name"]: item for item in deployments}
+        colors = {}
+        for name in self.names:
+            wanted = params["deployments"].get(name)
+            if wanted:
+                if wanted not in by_name:
+                    raise BlueGreenError(
+                        "There is no Deployment {0!r} in namespace {1!r} (named for the colour {2}).".format(
+                            wanted, self.cluster.namespace, name
+                        ),
+                        "not_found",
+                        why="Deployments there: {0}.".format(", ".join(sorted(by_name)) or "none"),
+                        next_step="Correct the option deployments.",
+                    )
+                found = [by_name[wanted]]
+            else:
+                found = [
+                    item
+                    for item in deployments
+                    if all(self.would_select(service, name, item) for service in self.services)
+                ]
+            if len(found) > 1:
+                raise BlueGreenError(
+                    "Several Deployments in namespace {0!r} are {1}: {2}.".format(
+                        self.cluster.namespace, name, ", ".join(sorted(item["metadata"]["name"] for item in found))
+                    ),
+                    "ambiguous",
+                    why="Their pod labels all match {0}.".format(self.selector_for(name)),
+                    next_step="Say which one it is: deployments: {{{0}: NAME}}.".format(name),
+                )
+            colors[name] = Color(name, found[0] if found else None, params["containers"])
+        return colors
+
+    def would_select(self, service, color, deployment):
+        """Whether the Service, switched to ``color``, selects the pods of this Deployment."""
+        labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+        selector = dict(service["spec"]["selector"], **{self.label: color})
+        return all(labels.get(key) == value for key, value in selector.items())
+
+    def selector_for(self, color):
+        return json.dumps(dict(self.services[0]["spec"]["selector"], **{self.label: color}), sort_keys=True)
+
+    # --- answers ---------------------------------------------------------------------------------------------
+
+    def other(self, color):
+        return self.names[1] if color == self.names[0] else self.names[0]
+
+    @property
+    def live(self):
+        return self.colors[self.active]
+
+    def color(self, name):
+        """The colour, which must exist and have a Deployment.
+
+        :raises BlueGreenError: unknown name, or no Deployment; the message names the choices.
+        """
+        if name not in self.names:
+            raise BlueGreenError(
+                "There is no colour {0!r}.".format(name),
+                "bad_input",
+                next_step="The colours are {0}.".format(" and ".join(self.names)),
+            )
+        color = self.colors[name]
+        if color.deployment is None:
+            raise BlueGreenError(
+                "There is no Deployment for the colour {0} in namespace {1!r}.".format(name, self.cluster.namespace),
+                "not_found",
+                why=[
+                    "Looked for pod labels {0}.".format(self.selector_for(name)),
+                    "Deployments there: {0}.".format(self._names_of("Deployment")),
+                ],
+                next_step="Create it (create_missing makes it from the live one), or name it: deployments: {{{0}: NAME}}.".format(
+                    name
+                ),
+            )
+        return color
+
+    def describe(self, name):
+        """One phrase for messages, such as ``blue (version 1.0, 3 of 3 pods ready)``."""
+        color = self.colors[name]
+        if color.deployment is None:
+            return "{0} (its Deployment does not exist)".format(name)
+        return "{0} (version {1}, {2} of {3} pods ready)".format(name, color.version, color.ready, color.replicas)
+
+    def last_switch(self):
+        """The newest release or rollback in the history that moved the traffic, or ``None``."""
+        return next((entry for entry in self.state["history"] if entry.get("switched_at")), None)
+
+    def rollback_to(self):
+        """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
+
+        A run that was stopped before its switch is given up, and one that was stopped on its way back is finished: the
+        live colour stays. A rollback or an automatic way back is not undone by another rollback: that would flip forward.
+        """
+        for entry in self.state["history"]:
+            unfinished = entry["outcome"] in ("running", "interrupted")
+            switched, rollback = entry.get("switched_at"), entry.get("kind") == "rollback"
+            if unfinished and (switched and rollback or entry.get("reverted_at") or not switched and not rollback):
+                return {"color": self.active, "version": self.live.version, "image": self.live.image}
+            if not switched:
+                continue  # it moved nothing
+            if entry["outcome"] in ("rolled_back", "reverted") or entry["color"] != self.active:
+                return None
+            return {
+                "color": entry["from_color"],
+                "version": entry["previous_version"],
+                "image": entry["previous_image"],
+            }
+        return None
+
+    def refuse_live(self, name, deed):
+        """Law 1: what the Services select is not changed, scaled or removed by anything but a switch.
+
+        :raises BlueGreenError: ``name`` is live.
+        """
+        if any(self.selected(service) == name for service in self.services):
+            raise BlueGreenError(
+                "{0} is live: {1} is refused.".format(name, deed),
+                "live",
+                why=[
+                    "Service {0}: selector {1}".format(service, json.dumps(selector, sort_keys=True))
+                    for service, selector in self.selectors().items()
+                ],
+                next_step="Work on {0}, the idle colour, and switch.".format(self.idle),
+            )
+
+    def fence(self, target, lock_id):
+        """JSON Patch operations that let a write on a Service or Deployment through only while no other run has taken over.
+
+        A Service must carry this run's lock id (or none, for a module that is used without a lock). A Deployment may carry
+        what an ended run has left there, but it must not change before the write arrives.
+
+        :raises BlueGreenError: ``superseded`` (we had the lock) or ``locked`` (we have none and another run does).
+        """
+        if self.cluster.dry_run:
+            return []
+        for service in self.services:
+            holder = stamp(service)
+            if holder != lock_id:
+                if lock_id:
+                    raise _lease.superseded(
+                        "Service {0} carries lock id {1}.".format(service["metadata"]["name"], holder or "none")
+                    )
+                raise BlueGreenError(
+                    "Service {0} is locked by run {1}.".format(service["metadata"]["name"], holder),
+                    "locked",
+                    next_step="Wait for that release to end; rollback.yml takes over at once.",
+                )
+        return stamp_test(target)
+
+    def reread(self, service):
+        """The Service as it is now, put into this reading; ``None`` when it has been deleted."""
+        name = service["metadata"]["name"]
+        fresh = self.cluster.get("Service", name)
+        self.services = [fresh if item["metadata"]["name"] == name and fresh else item for item in self.services]
+        return fresh
+
+    # --- images ----------------------------------------------------------------------------------------------
+
+    def wanted_images(self, color, version, image):
+        """What to put on the idle colour: ``{container name: image}`` for the containers that carry the version.
+
+        ``version`` becomes the tag of the live colour's repositories, unless ``image`` says it whole.
+
+        :raises BlueGreenError: neither is given, the version is a number or no possible tag.
+        """
+        if version is not None and version != "":
+            check_version(version)
+        if not version and not image:
+            raise BlueGreenError(
+                "No version was given.",
+                "bad_input",
+                next_step="Add -e version=X (it becomes the image tag), or set bluegreen_image to a whole image name.",
+            )
+        target = self.color(color)
+        if image:
+            if len(target.containers) > 1:
+                raise BlueGreenError(
+                    "One image was given for {0} containers: {1}.".format(
+                        len(target.containers), ", ".join(item["name"] for item in target.containers)
+                    ),
+                    "bad_input",
+                    next_step="Give version instead of image, or name one container in containers.",
+                )
+            repository, tag, digest = split_image(image)
+            if version and not tag and not digest:
+                image = "{0}:{1}".format(repository, version)
+            return {target.containers[0]["name"]: image}
+        if not _TAG.match(version):
+            raise BlueGreenError(
+                "{0!r} cannot be an image tag.".format(version),
+                "bad_input",
+                next_step="A tag has letters, digits, '_', '.', '-' (128 at most). Set bluegreen_image for anything else.",
+            )
+        source = {item["name"]: item["image"] for item in self.live.containers}
+        return {
+            item["name"]: "{0}:{1}".format(split_image(source.get(item["name"], item["image"]))[0], version)
+            for item in target.containers
+        }
+
+    def is_live(self, images, version):
+        """Whether the live colour runs these images (and was released under this version) already."""
+        current = {item["name"]: item["image"] for item in self.live.containers}
+        return all(current.get(name) == image for name, image in images.items()) and version in (
+            None,
+            "",
+            self.live.version,
+        )
+
+
+def stamp(target):
+    """The lock id that an object carries, or ``None``."""
+    return (target["metadata"].get("annotations") or {}).get(LOCK_ID)
+
+
+def stamp_test(target):
+    """JSON Patch operations that hold only while an object carries the lock id that it carried when it was read."""
+    found = stamp(target)
+    if found:
+        return [{"op": "test", "path": "/metadata/annotations/" + escape(LOCK_ID), "value": found}]
+    if target.get("kind") == "Service":
+        # An absent key cannot be tested. A Service changes so seldom that its whole version may be tested instead.
+        return [{"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}]
+    return []
+
+
+def check_version(version):
+    """:raises BlueGreenError: the version is no string: YAML has read ``1.10`` as the number 1.1."""
+    if not isinstance(version, str):
+        raise BlueGreenError(
+            "The version must be a string, not the number {0}.".format(version),
+            "bad_input",
+            why="YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.",
+            next_step='Quote it: version: "{0}" (on the command line -e version={0} is a string already).'.format(
+                version
+            ),
+        )
+
+
+def split_image(image):
+    """``(repository, tag or None, digest or None)``; a registry's port is not a tag."""
+    name, _at, digest = image.partition("@")
+    head, _slash, tail = name.rpartition("/")
+    base, _colon, tag = tail.partition(":")
+    return (head + "/" if head else "") + base, tag or None, digest or None
+
+
+def escape(key):
+    """A key as a JSON Pointer segment (RFC 6901)."""
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def now():
+    """The controller's time as RFC 3339 text in UTC with milliseconds."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def compact(value):
+    """JSON text as short as it gets."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def state_operations(state):
+    """JSON Patch operations that write the state annotation on the first Service (which has annotations already).
+
+    The annotation is limited to 64 KiB (Kubernetes allows 256 KiB for all of an object's annotations), so the oldest
+    releases go first.
+    """
+    state = dict(state, history=state["history"][:HISTORY])
+    text = compact(state)
+    while len(text) > 65536 and state["history"]:
+        state["history"] = state["history"][:-1]
+        text = compact(state)
+    return [{"op": "add", "path": "/metadata/annotations/" + escape(STATE), "value": text}]
+
+
+def annotation_operations(target, key, text):
+    """JSON Patch operations that set one annotation and keep the others."""
+    operations = []
+    if "annotations" not in target["metadata"]:
+        operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
+    return operations + [{"op": "add", "path": "/metadata/annotations/" + escape(key), "value": text}]
+
+
+def _containers(deployment, names):
+    """The containers that carry the version: those named, else the only one, else ``app``."""
+    spec = deployment["spec"]["template"]["spec"]
+    every = [dict(item, list="containers", index=index) for index, item in enumerate(spec["containers"])]
+    every += [
+        dict(item, list="initContainers", index=index) for index, item in enumerate(spec.get("initContainers") or [])
+    ]
+    choices = ", ".join(item["name"] for item in every)
+    if names:
+        chosen = [item for item in every if item["name"] in names]
+        missing = sorted(set(names) - {item["name"] for item in chosen})
+        if missing:
+            raise BlueGreenError(
+                "Deployment {0!r} has no container {1}.".format(deployment["metadata"]["name"], ", ".join(missing)),
+                "not_found",
+                why="Its containers: {0}.".format(choices),
+                next_step="Correct the option containers.",
+            )
+        return chosen
+    mains = [item for item in every if item["list"] == "containers"]
+    chosen = mains if len(mains) == 1 else [item for item in mains if item["name"] == "app"]
+    if not chosen:
+        raise BlueGreenError(
+            "It is not clear which container of Deployment {0!r} carries the version.".format(
+                deployment["metadata"]["name"]
+            ),
+            "ambiguous",
+            why="Its containers: {0}; none is named 'app'.".format(choices),
+            next_step="Set containers: [NAME].",
+        )
+    return chosen
+
+
+def _version(deployment, image):
+    note = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
+    if note:
+        try:
+            note = json.loads(note)
+            if note["image"] == image:  # else somebody has changed the image since
+                return note["version"]
+        except (ValueError, KeyError, TypeError):
+            pass  # not written by us; the tag decides
+    repository, tag, digest = split_image(image)
+    return tag or digest or repository

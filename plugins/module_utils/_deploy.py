@@ -1,0 +1,250 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Deploy: put a version, an image or a manifest on the idle colour, with as many pods as the live one has."""
+
+from __future__ import annotations
+
+import copy
+import json
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+
+NAME = "bg_deploy"
+ARGUMENTS = dict(
+    APPLICATION,
+    color={"type": "str"},
+    version={"type": "raw"},
+    image={"type": "str"},
+    definition={"type": "dict"},
+    replicas={"type": "int"},
+    create_missing={"type": "bool", "default": False},
+    force={"type": "bool", "default": False},
+    **LOCK,
+)
+DURATIONS = ("api_timeout",)
+KEEPS_LOCK = True
+RETURNS = {
+    "color": None,
+    "image": None,
+    "previous_image": None,
+    "replicas": None,
+    "previous_replicas": None,
+    "diff": {},
+}
+
+RESTARTED = _app.PREFIX + "restarted-at"  # on the pod template: makes new pods of the same image
+TRIES = 5  # readings before a Deployment that changes under our hands is given up
+
+
+def run(params, cluster, progress):
+    conflict = None
+    for _attempt in range(TRIES):
+        app = _app.read(cluster, params)
+        try:
+            result = _deploy(app, params)
+        except PatchConflict as error:
+            conflict = error
+            continue
+        progress(result["msg"])
+        return dict(result, warnings=app.warnings)
+    raise BlueGreenError(
+        "Somebody else keeps changing the idle Deployment in namespace {0!r}.".format(cluster.namespace),
+        "conflict",
+        why=conflict.what,
+        next_step="Stop the other writer (another release? an operator? GitOps?), then run again.",
+    )
+
+
+def _deploy(app, params):
+    name = params["color"] or app.idle
+    app.refuse_live(name, "deploying to it")
+    replicas = params["replicas"] if params["replicas"] is not None else app.live.replicas
+    if replicas < 1:
+        raise BlueGreenError(
+            "The new colour would get {0} pods, because the live colour has as many.".format(replicas),
+            "bad_input",
+            next_step="Scale the live colour up, or give replicas.",
+        )
+    if app.colors[name].deployment is None and params["create_missing"]:
+        return _create(app, name, params, replicas)
+    color = app.color(name)
+    old = color.deployment
+    if params["definition"]:
+        app.fence(old, params["lock_id"])  # the write itself is fenced by its resourceVersion
+        new = _from_definition(app, color, params["definition"], replicas, params["version"])
+        written = app.cluster.apply("Deployment", color.deployment_name, new)
+        changed = written["metadata"]["generation"] != old["metadata"]["generation"] or (
+            app.cluster.dry_run and written["spec"] != old["spec"]
+        )
+        after = _app.Color(name, written, params["containers"])
+    else:
+        operations, after = _operations(app, color, params, replicas)
+        changed = bool(operations)
+        if changed:
+            operations = app.fence(old, params["lock_id"]) + operations
+            written = app.cluster.patch("Deployment", color.deployment_name, operations)
+            after = _app.Color(name, written, params["containers"])
+    verb = "would get" if app.cluster.dry_run and changed else "gets" if changed else "has"
+    return {
+        "changed": changed,
+        "color": name,
+        "image": after.image,
+        "previous_image": color.image,
+        "replicas": after.replicas,
+        "previous_replicas": color.replicas,
+        "diff": {
+            "before_header": "Deployment " + color.deployment_name,
+            "after_header": "Deployment " + color.deployment_name,
+            "before": _shown(color),
+            "after": _shown(after),
+        },
+        "msg": "{0} {1} {2} with {3} replicas.".format(color.deployment_name, verb, after.image, after.replicas),
+    }
+
+
+def _operations(app, color, params, replicas):
+    """The JSON Patch that is needed, empty when everything is there already; each step tests what it replaces."""
+    deployment, version = color.deployment, params["version"]
+    images = app.wanted_images(color.name, version, params["image"])
+    after = copy.deepcopy(deployment)
+    operations = []
+
+    def replace(path, old, new):
+        operations.extend([{"op": "test", "path": path, "value": old}, {"op": "replace", "path": path, "value": new}])
+
+    for item in color.containers:
+        wanted = images[item["name"]]
+        if item["image"] != wanted:
+            path = "/spec/template/spec/{0}/{1}".format(item["list"], item["index"])
+            operations.append({"op": "test", "path": path + "/name", "value": item["name"]})
+            replace(path + "/image", item["image"], wanted)
+            after["spec"]["template"]["spec"][item["list"]][item["index"]]["image"] = wanted
+    if color.replicas != replicas:
+        replace("/spec/replicas", color.replicas, replicas)
+        after["spec"]["replicas"] = replicas
+    image = next(iter(images.values()))
+    if version and _app.split_image(image)[1] != version:
+        note = json.dumps({"version": version, "image": image}, sort_keys=True)
+        if (deployment["metadata"].get("annotations") or {}).get(_app.RELEASE) != note:
+            operations += _app.annotation_operations(deployment, _app.RELEASE, note)
+            after["metadata"].setdefault("annotations", {})[_app.RELEASE] = note
+    if params["force"]:
+        template = deployment["spec"]["template"]
+        operations += [
+            dict(operation, path="/spec/template" + operation["path"])
+            for operation in _app.annotation_operations(template, RESTARTED, _app.now())
+        ]
+    if operations:
+        operations.insert(0, {"op": "test", "path": "/metadata/uid", "value": deployment["metadata"]["uid"]})
+    return operations, _app.Color(color.name, after, params["containers"])
+
+
+def _from_definition(app, color, definition, replicas, version):
+    """The user's manifest, made to fit: this Deployment, this colour, this many replicas.
+
+    :raises BlueGreenError: it is no Deployment, or not the idle colour's.
+    """
+    name = color.deployment_name
+    new = copy.deepcopy(definition)
+    found = "{0} {1}".format(new.get("kind"), (new.get("metadata") or {}).get("name"))
+    if found != "Deployment " + name:
+        raise BlueGreenError(
+            "The manifest is a {0}, but the idle colour {1} is Deployment {2}.".format(found, color.name, name),
+            "bad_input",
+            next_step="Use the variable of the idle colour in the manifest's template: name: app-{{ bluegreen_color }}.",
+        )
+    wrong = [service["metadata"]["name"] for service in app.services if not app.would_select(service, color.name, new)]
+    if wrong:
+        raise BlueGreenError(
+            "The manifest's pods would not be selected by {0} when {1} is live.".format(", ".join(wrong), color.name),
+            "bad_input",
+            why="Needed pod labels: {0}; the manifest has {1}.".format(
+                app.selector_for(color.name),
+                json.dumps(new["spec"]["template"]["metadata"].get("labels"), sort_keys=True),
+            ),
+            next_step="Correct spec.template.metadata.labels.",
+        )
+    new["spec"]["replicas"] = replicas
+    # The API server refuses the write if the object was changed since it was read (409).
+    new["metadata"]["resourceVersion"] = color.deployment["metadata"]["resourceVersion"]
+    new["metadata"].setdefault("namespace", app.cluster.namespace)
+    if version:
+        image = _app.Color(color.name, new, [item["name"] for item in color.containers]).image
+        note = json.dumps({"version": version, "image": image}, sort_keys=True)
+        new["metadata"].setdefault("annotations", {})[_app.RELEASE] = note
+    return new
+
+
+def _create(app, name, params, replicas):
+    """Make the missing Deployment as a twin of the live one."""
+    live = app.color(app.active)
+    source = live.deployment
+    twin = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {
+            "name": live.deployment_name.replace(app.active, name)
+            if app.active in live.deployment_name
+            else "{0}-{1}".format(live.deployment_name, name),
+            "labels": _recolored(source["metadata"].get("labels"), app, name),
+        },
+        "spec": copy.deepcopy(source["spec"]),
+    }
+    spec = twin["spec"]
+    spec["replicas"] = replicas
+    spec["selector"] = {"matchLabels": _recolored(source["spec"]["selector"].get("matchLabels"), app, name)}
+    spec["template"]["metadata"]["labels"] = _recolored(source["spec"]["template"]["metadata"].get("labels"), app, name)
+    spec["template"]["metadata"].pop("creationTimestamp", None)
+    if app.label not in spec["selector"]["matchLabels"]:
+        raise BlueGreenError(
+            "Deployment {0} selects its pods without the label {1!r}, so a twin of it would fight over the same pods.".format(
+                live.deployment_name, app.label
+            ),
+            "bad_input",
+            next_step="Create the Deployment for {0} yourself, with its own selector.".format(name),
+        )
+    color = _app.Color(name, twin, params["containers"])
+    app.colors[name] = color
+    for item, image in app.wanted_images(name, params["version"], params["image"]).items():
+        for group in ("containers", "initContainers"):
+            for container in spec["template"]["spec"].get(group) or []:
+                if container["name"] == item:
+                    container["image"] = image
+    app.fence(twin, params["lock_id"])
+    color = _app.Color(name, app.cluster.create("Deployment", twin), params["containers"])
+    return {
+        "changed": True,
+        "color": name,
+        "image": color.image,
+        "previous_image": None,
+        "replicas": replicas,
+        "previous_replicas": None,
+        "diff": {
+            "before_header": "(absent)",
+            "after_header": "Deployment " + color.deployment_name,
+            "before": "",
+            "after": _shown(color),
+        },
+        "msg": "{0} {1} made from {2}: {3} with {4} replicas.".format(
+            color.deployment_name,
+            "would be" if app.cluster.dry_run else "was",
+            live.deployment_name,
+            color.image,
+            replicas,
+        ),
+    }
+
+
+def _recolored(labels, app, name):
+    return {key: name if value == app.active else value for key, value in (labels or {}).items()}
+
+
+def _shown(color):
+    """What the diff shows: the fields this module owns."""
+    return {"images": {item["name"]: item["image"] for item in color.containers}, "replicas": color.replicas}

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The Lease that says which run may write, and its renewal while an operation works.
+
+https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/lease-v1/
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from datetime import datetime, timezone
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
+    ApiError,
+    BlueGreenError,
+    PatchConflict,
+)
+
+HOLDER = "bluegreen.kubernetes/holder"  # annotation on the Lease: who, since when, which job, for people
+FIRST_RENEWAL = 2  # seconds after an operation began; short operations do not renew, so they cost no request
+RENEWAL = 5  # seconds between renewals: somebody who waits learns within this time that the holder lives
+
+
+def name_of(services):
+    """One Lease per application, named after the Service that keeps the state."""
+    return "bluegreen-" + services[0]
+
+
+def micro_time():
+    """The controller's time in the form of a Lease's ``renewTime``. Only its changing matters to anyone."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def holder_of(lease):
+    """``{"by", "job", "at", "version"}`` as its run has written it."""
+    try:
+        return json.loads((lease["metadata"].get("annotations") or {})[HOLDER])
+    except (KeyError, ValueError):
+        return {}
+
+
+def describe(lease):
+    """Who holds the Lease, for messages."""
+    holder = holder_of(lease)
+    return "run {0} of {1}, {2}since {3}".format(
+        lease["spec"].get("holderIdentity"),
+        holder.get("by") or "an unknown user",
+        "job {0}, ".format(holder["job"]) if holder.get("job") else "",
+        holder.get("at") or lease["spec"].get("acquireTime"),
+    )
+
+
+def superseded(why):
+    return BlueGreenError(
+        "Another run has taken over this application; this one writes nothing any more.",
+        "superseded",
+        why=why,
+        next_step="See what the other run does; run this release again when it has ended.",
+    )
+
+
+class Keeper(threading.Thread):
+    """Renews the Lease while an operation works. When the Lease is no longer ours, the cluster refuses further writes."""
+
+    def __init__(self, cluster, lease_name, lock_id):
+        super().__init__(daemon=True)
+        self._cluster = cluster
+        self._name = lease_name
+        self._lock_id = lock_id
+        self._end = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *unused):
+        self._end.set()
+
+    def run(self):
+        pause = FIRST_RENEWAL
+        while not self._end.wait(pause):
+            pause = RENEWAL
+            try:
+                self._cluster.patch(
+                    "Lease",
+                    self._name,
+                    [
+                        {"op": "test", "path": "/spec/holderIdentity", "value": self._lock_id},
+                        {"op": "add", "path": "/spec/renewTime", "value": micro_time()},
+                    ],
+                )
+            except PatchConflict:
+                lease = self._cluster.get("Lease", self._name)
+                if lease and lease["spec"].get("holderIdentity") == self._lock_id:
+                    continue  # somebody changed another field at that moment
+                self._cluster.lost = superseded(describe(lease) if lease else "The Lease is gone.")
+                return
+            except ApiError as error:
+                if error.status == 404:
+                    self._cluster.lost = superseded("The Lease is gone.")
+                    return
+                # No answer: the operation's own requests meet the same trouble and report it; the fence is on the objects.

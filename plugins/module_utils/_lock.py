@@ -1,0 +1,254 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Lock: one release at a time. A Lease says who works; its id, stamped on the objects, fences every write."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+import time
+import uuid
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _lease
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+
+NAME = "bg_lock"
+ARGUMENTS = dict(
+    APPLICATION,
+    state={"type": "str", "choices": ["held", "released"], "default": "held"},
+    lock_id={"type": "str"},
+    lease_duration={"type": "raw", "default": 30},
+    timeout={"type": "raw", "default": 0},
+    preempt={"type": "bool", "default": False},
+    version={"type": "str"},
+    by={"type": "str"},
+    job={"type": "str"},
+    outcome={"type": "str"},
+)
+DURATIONS = ("api_timeout", "lease_duration", "timeout")
+KEEPS_LOCK = False
+RETURNS = {"lock_id": None, "holder": None, "acquired_at": None, "waited": False}
+TRIES = 5
+
+
+def run(params, cluster, progress):
+    if cluster.dry_run:
+        return {"msg": "Would lock {0}.".format(params["services"][0])}
+    if params["state"] == "released":
+        return _release(params, cluster)
+    app = _app.read(cluster, params)
+    lock_id = params["lock_id"] or uuid.uuid4().hex
+    holder = {"by": params["by"] or user(), "job": params["job"], "at": _app.now(), "version": params["version"]}
+    lease, waited = _acquire(params, cluster, progress, lock_id, holder)
+    took_over = _stamp(app, params, lock_id, holder)
+    return {
+        "changed": True,
+        "lock_id": lock_id,
+        "holder": holder["by"],
+        "acquired_at": holder["at"],
+        "waited": waited or took_over,
+        "msg": "Run {0} holds the lock ({1}).".format(lock_id, lease["metadata"]["name"]),
+    }
+
+
+def user():
+    """Who runs this, as ``user@host``."""
+    try:
+        return "{0}@{1}".format(getpass.getuser(), socket.gethostname())
+    except (KeyError, OSError):  # a container's user without a name
+        return socket.gethostname()
+
+
+# --- the Lease -------------------------------------------------------------------------------------------------
+
+
+def _acquire(params, cluster, progress, lock_id, holder):
+    """Write our id into the Lease, as soon as it is free, dead, or to be preempted.
+
+    :returns: ``(lease, whether somebody else had it)``
+    :raises BlueGreenError: ``locked``: another run lives and does not end within ``timeout``.
+    """
+    name = _lease.name_of(params["services"])
+    waited = False
+    while True:
+        lease = cluster.get("Lease", name)
+        try:
+            if lease is None:
+                body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}, "spec": {}}
+                body["metadata"]["annotations"] = {_lease.HOLDER: _app.compact(holder)}
+                body["spec"] = _spec(params, lock_id)
+                return cluster.create("Lease", body), waited
+            other = lease["spec"].get("holderIdentity")
+            if other and other != lock_id and not params["preempt"]:
+                progress("the lock is held by {0}; watching whether it lives".format(_lease.describe(lease)))
+                waited = True
+                _wait_for(params, cluster, name, lease, progress)
+                lease = cluster.get("Lease", name)
+                if lease is None:
+                    continue
+            if other and other != lock_id:
+                waited = True
+                progress("taking over from {0}".format(_lease.describe(lease)))
+            operations = [
+                {"op": "test", "path": "/metadata/resourceVersion", "value": lease["metadata"]["resourceVersion"]},
+                {"op": "replace", "path": "/spec", "value": _spec(params, lock_id)},
+            ]
+            operations += _app.annotation_operations(lease, _lease.HOLDER, _app.compact(holder))
+            return cluster.patch("Lease", name, operations), waited
+        except PatchConflict:
+            continue  # somebody else was faster; look again
+
+
+def _spec(params, lock_id):
+    now = _lease.micro_time()
+    duration = max(int(params["lease_duration"]), 1)
+    return {"holderIdentity": lock_id, "leaseDurationSeconds": duration, "acquireTime": now, "renewTime": now}
+
+
+def _wait_for(params, cluster, name, lease, progress):
+    """Return when the Lease is free, gone, or has not been renewed for its whole duration.
+
+    Only whether ``renewTime`` changes is looked at, so no two clocks are compared.
+
+    :raises BlueGreenError: the holder lives, and ``timeout`` is over.
+    """
+    started = still_since = time.monotonic()
+    holder, renewed = lease["spec"].get("holderIdentity"), lease["spec"].get("renewTime")
+    duration = lease["spec"].get("leaseDurationSeconds") or params["lease_duration"]
+    with cluster.observe(leases=("Lease", {"fieldSelector": "metadata.name=" + name})) as view:
+        while True:
+            leases, now = view["leases"], time.monotonic()
+            if not leases or not leases[0]["spec"].get("holderIdentity"):
+                return
+            lease = leases[0]
+            alive = lease["spec"].get("renewTime") != renewed or lease["spec"]["holderIdentity"] != holder
+            if alive:
+                holder, renewed = lease["spec"]["holderIdentity"], lease["spec"].get("renewTime")
+                still_since = now
+                if now - started >= params["timeout"]:
+                    raise BlueGreenError(
+                        "Another release of this application is running: {0}.".format(_lease.describe(lease)),
+                        "locked",
+                        next_step="Wait for it to end (lock_timeout waits for you); rollback.yml takes over at once.",
+                    )
+            if now - still_since >= duration:
+                progress("the holder has not renewed the lock for {0} s: it is dead".format(duration))
+                return
+            view.wait(still_since + duration - now)
+
+
+# --- the stamps ------------------------------------------------------------------------------------------------
+
+
+def _stamp(app, params, lock_id, holder):
+    """Put our id on the Services and, if another run left one, on the idle Deployment; record the run in the history.
+
+    From the first stamp on, no write of a run that we have overtaken can succeed.
+
+    :returns: whether another run's stamp had to be replaced.
+    """
+    took_over = any(_app.stamp(service) not in (None, lock_id) for service in app.services)
+    running = {
+        "run": lock_id,
+        "kind": "rollback" if params["preempt"] else "release",
+        "version": params["version"],
+        "by": holder["by"],
+        "job": params["job"],
+        "started_at": holder["at"],
+        "switched_at": None,
+        "outcome": "running",
+    }
+    for number, service in enumerate(app.services):
+        for _attempt in range(TRIES):
+            operations = _app.stamp_test(service) + _app.annotation_operations(service, _app.LOCK_ID, lock_id)
+            if number == 0:
+                history = app.read_state(service)["history"]
+                history = [
+                    dict(entry, outcome=_ended(entry["outcome"])) for entry in history if entry["run"] != lock_id
+                ]
+                state = dict(app.read_state(service), history=[running] + history)
+                operations += _app.state_operations(state)
+            try:
+                app.cluster.patch("Service", service["metadata"]["name"], operations)
+                break
+            except PatchConflict:
+                service = app.reread(service)
+        else:
+            raise BlueGreenError(
+                "Service {0} changes faster than it can be locked.".format(service["metadata"]["name"]),
+                "conflict",
+                next_step="Stop the other writer, then run again.",
+            )
+    if took_over:
+        _stamp_deployments(app, params, lock_id)
+    return took_over
+
+
+def _stamp_deployments(app, params, lock_id):
+    """A write of the overtaken run may be on its way to the idle Deployment: what it tests must no longer hold."""
+    for _attempt in range(TRIES):
+        idle = app.colors[app.idle].deployment
+        if idle is None:
+            return
+        operations = _app.stamp_test(idle) + _app.annotation_operations(idle, _app.LOCK_ID, lock_id)
+        try:
+            app.cluster.patch("Deployment", idle["metadata"]["name"], operations)
+            return
+        except PatchConflict:
+            app = _app.read(app.cluster, params)
+
+
+def _ended(outcome):
+    return "interrupted" if outcome == "running" else outcome
+
+
+def _release(params, cluster):
+    """Record how the run ended, take our id off the Services and free the Lease; nothing happens to what is not ours."""
+    lock_id = params["lock_id"]
+    if not lock_id:
+        raise BlueGreenError(
+            "state=released needs the lock_id that was acquired.", "bad_input", next_step="Give lock_id."
+        )
+    app = _app.read(cluster, params)
+    changed = False
+    for number, service in enumerate(app.services):
+        for _attempt in range(TRIES):
+            if service is None or _app.stamp(service) != lock_id:
+                break
+            path = "/metadata/annotations/" + _app.escape(_app.LOCK_ID)
+            operations = [{"op": "test", "path": path, "value": lock_id}, {"op": "remove", "path": path}]
+            if number == 0:
+                operations += _app.state_operations(_closed(app.read_state(service), lock_id, params["outcome"]))
+            try:
+                cluster.patch("Service", service["metadata"]["name"], operations)
+                changed = True
+                break
+            except PatchConflict:
+                service = app.reread(service)
+    try:
+        cluster.patch(
+            "Lease",
+            _lease.name_of(params["services"]),
+            [
+                {"op": "test", "path": "/spec/holderIdentity", "value": lock_id},
+                {"op": "replace", "path": "/spec/holderIdentity", "value": ""},
+            ],
+        )
+        changed = True
+    except PatchConflict:
+        pass  # another run holds it
+    return {
+        "changed": changed,
+        "lock_id": lock_id,
+        "msg": "Released." if changed else "The lock was not held any more.",
+    }
+
+
+def _closed(state, lock_id, outcome):
+    ended = {"ended_at": _app.now(), "outcome": outcome or "ended"}
+    return dict(state, history=[dict(e, **ended) if e["run"] == lock_id else e for e in state["history"]])

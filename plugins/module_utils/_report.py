@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""What a run ended with."""
+
+from __future__ import annotations
+
+GOOD = ("released", "unchanged", "planned", "prepared", "rolled_back")
+BAD = ("refused", "aborted", "reverted", "superseded", "failed")
+
+ARGUMENTS = {
+    "application": {"type": "str", "required": True},
+    "outcome": {"type": "str", "required": True, "choices": list(GOOD + BAD)},
+    "active_color": {"type": "str"},
+    "version": {"type": "str"},
+    "previous_version": {"type": "str"},
+    "failure": {"type": "dict"},
+    "timings": {"type": "dict", "default": {}},
+}
+
+
+def failed(params):
+    """Whether the run shall end with an error."""
+    return params["outcome"] in BAD
+
+
+def compose(params):
+    """The dictionary that automation reads: always the same keys.
+
+    :returns: outcome, msg, active_color, version (live now), previous_version (on the other colour), reason, next_step
+        (both ``None`` on success), timings (stage → seconds).
+    """
+    failure = params["failure"] or {}
+    text = str(failure.get("msg") or "")
+    live = "{0} (version {1}) is live".format(params["active_color"], params["version"])
+    if not params["active_color"]:
+        live = "what is live was not read"
+    steps = [line[len("Next: ") :] for line in text.splitlines() if line.startswith("Next: ")]
+    sentences = {
+        "released": live + ".",
+        "unchanged": live + " already; nothing was changed.",
+        "planned": "this was a plan; nothing was changed, {0}.".format(live),
+        "prepared": "ready to be promoted; {0}.".format(live),
+        "rolled_back": live + " again.",
+        "refused": "nothing was changed; {0}.".format(live),
+        "aborted": "stopped before the switch; {0}.".format(live),
+        "reverted": "switched back; {0}.".format(live),
+        "superseded": "another run took over and goes on; {0}.".format(live),
+        "failed": live + "; this run could not put things right.",
+    }
+    cause = text.splitlines()[0] if text else ""
+    return {
+        "outcome": params["outcome"],
+        "msg": sentences[params["outcome"]] + (" " + cause if cause else ""),
+        "active_color": params["active_color"],
+        "version": params["version"],
+        "previous_version": params["previous_version"],
+        "reason": (failure.get("reason") or "task_failed") if failed(params) else None,
+        "next_step": steps[-1] if steps else None,
+        "timings": params["timings"],
+    }

@@ -1,0 +1,110 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Scale: set the number of pods of a colour that is not live."""
+
+from __future__ import annotations
+
+import time
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+
+NAME = "bg_scale"
+ARGUMENTS = dict(
+    APPLICATION,
+    color={"type": "str"},
+    replicas={"type": "int", "required": True},
+    delay={"type": "raw", "default": 0},
+    assume_active={"type": "str"},
+    **LOCK,
+)
+DURATIONS = ("api_timeout", "delay")
+KEEPS_LOCK = True
+RETURNS = {"color": None, "replicas": None, "previous_replicas": None, "diff": {}}
+TRIES = 5
+HEARTBEAT = 10  # seconds between progress lines
+
+
+def run(params, cluster, progress):
+    if params["replicas"] < 0:
+        raise BlueGreenError(
+            "replicas must be 0 or more, not {0}.".format(params["replicas"]), "bad_input", next_step="Give 0 or more."
+        )
+    app = _app.read(cluster, params)
+    name = _target(app, params)
+    if app.color(name).replicas != params["replicas"] and not cluster.dry_run:
+        _wait(cluster, params["delay"], name, app.color(name).replicas, progress)
+    for _attempt in range(TRIES):
+        app = _app.read(cluster, params)  # after the delay: another run may have switched back meanwhile
+        color = app.color(_target(app, params))
+        try:
+            return set_replicas(app, color, params["replicas"], params["lock_id"])
+        except PatchConflict:
+            continue
+    raise BlueGreenError(
+        "Somebody else keeps changing Deployment {0}.".format(color.deployment_name),
+        "conflict",
+        next_step="Stop the other writer (an HPA? GitOps?), then run again.",
+    )
+
+
+def _target(app, params):
+    """The colour to scale, which must not be live."""
+    active = app.active
+    if app.cluster.dry_run and params["assume_active"]:
+        active = params["assume_active"]  # a switch that was only planned has not happened
+    name = params["color"] or app.other(active)
+    if name == active or (name == app.active and not app.cluster.dry_run):
+        app.refuse_live(app.active, "scaling it")
+    return name
+
+
+def _wait(cluster, delay, name, replicas, progress):
+    end = time.monotonic() + delay
+    while True:
+        left = end - time.monotonic()
+        if left <= 0:
+            return
+        progress("{0} keeps its {1} pods for {2:.0f} s more".format(name, replicas, left))
+        cluster.sleep(min(left, HEARTBEAT))
+
+
+def set_replicas(app, color, replicas, lock_id):
+    """Write the number of replicas, if it is another one; the reading in ``app`` must be fresh.
+
+    :raises PatchConflict: somebody changed it meanwhile.
+    """
+    before = color.replicas
+    if before != replicas:
+        deployment = color.deployment
+        operations = app.fence(deployment, lock_id)
+        operations += [
+            {"op": "test", "path": "/metadata/uid", "value": deployment["metadata"]["uid"]},
+            {"op": "test", "path": "/spec/replicas", "value": before},
+            {"op": "replace", "path": "/spec/replicas", "value": replicas},
+        ]
+        app.cluster.patch("Deployment", color.deployment_name, operations)
+    header = "Deployment " + color.deployment_name
+    return {
+        "changed": before != replicas,
+        "color": color.name,
+        "replicas": replicas,
+        "previous_replicas": before,
+        "diff": {
+            "before_header": header,
+            "after_header": header,
+            "before": {"replicas": before},
+            "after": {"replicas": replicas},
+        },
+        "msg": "{0} {1} {2} replicas (before: {3}).".format(
+            color.deployment_name,
+            "would have" if app.cluster.dry_run and before != replicas else "has",
+            replicas,
+            before,
+        ),
+    }

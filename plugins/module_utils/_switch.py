@@ -1,0 +1,402 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Switch: point the Services at the other colour, in one fenced write each, and observe that it has happened."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import uuid
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _lock, _scale, _wait
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+
+try:
+    import jmespath
+    import requests
+except ImportError:
+    jmespath = requests = None  # only the probe needs them, and says so
+
+NAME = "bg_switch"
+ARGUMENTS = dict(
+    APPLICATION,
+    color={"type": "str", "required": True},
+    selectors={"type": "dict"},
+    wait_timeout={"type": "raw", "default": 0},
+    force={"type": "bool", "default": False},
+    by={"type": "str"},
+    job={"type": "str"},
+    probe={
+        "type": "dict",
+        "options": {
+            "url": {"type": "str", "required": True},
+            "color_from": {
+                "type": "dict",
+                "required": True,
+                "options": {"json": {"type": "str"}, "header": {"type": "str"}},
+            },
+        },
+    },
+    **LOCK,
+)
+DURATIONS = ("api_timeout", "wait_timeout")
+KEEPS_LOCK = True
+RETURNS = {"from_color": None, "to_color": None, "endpoints_ms": None, "last_old_ms": None, "diff": {}}
+
+TRIES = 5  # patches, when somebody changes other fields of the Service at the same time
+ENDPOINTS_TIMEOUT = 60  # seconds for the EndpointSlice controller; it usually takes some ten milliseconds
+PROBE_QUIET = (
+    2  # seconds without an answer of the old colour that end the probing: more than kube-proxy's longest pause (1 s)
+)
+PROBE_TIMEOUT = 60  # seconds of probing at most
+PROBE_PAUSE = 0.01  # seconds between two probes
+
+
+def run(params, cluster, progress):
+    app = _app.read(cluster, params)
+    target, source = params["color"], app.other(params["color"])
+    color = app.color(target)
+    _refuse_changed_selectors(app, params["selectors"])
+    result = {"from_color": source, "to_color": target, "warnings": app.warnings, "diff": _diff(app, target)}
+    if app.active == target and not app.pending:
+        return dict(result, changed=False, msg="{0} is live already.".format(app.describe(target)))
+    if cluster.dry_run:
+        for service in app.services:
+            _patch(app, service, target, None, None)
+        return dict(
+            result,
+            changed=True,
+            msg="{0} would be switched to {1}.".format(", ".join(params["services"]), app.describe(target)),
+        )
+    if app.active != target:
+        app, color = _capacity(app, params, progress)
+    watched = {
+        "slices": (
+            "EndpointSlice",
+            {"labelSelector": "kubernetes.io/service-name in ({0})".format(",".join(params["services"]))},
+        ),
+        "pods": ("Pod", {"labelSelector": color.pod_selector}),
+    }
+    probe = _Probe(params["probe"], target, app.names) if params["probe"] else None
+    with cluster.observe(**watched) as view:
+        if probe:
+            probe.start()
+        try:
+            _switch_all(app, target, _entry(app, color, params), params["lock_id"])
+            switched = time.monotonic()
+            cluster.live = "{0} (version {1})".format(target, color.version)
+            progress(
+                "{0}: switched from {1} to {2} ({3})".format(
+                    ", ".join(params["services"]), source, target, color.version
+                )
+            )
+            result.update(changed=True, endpoints_ms=_observe_endpoints(app, view, switched))
+            if probe:
+                result["last_old_ms"] = probe.last_old(switched, progress)
+        except BlueGreenError as error:
+            error.result = dict(result, **error.result)
+            raise
+        finally:
+            if probe:
+                probe.stop()
+    seen = result.get("last_old_ms")
+    result["msg"] = "{0} is live: endpoints after {1} ms{2}.".format(
+        target, result["endpoints_ms"], "" if seen is None else ", last answer of {0} after {1} ms".format(source, seen)
+    )
+    progress(result["msg"])
+    return result
+
+
+def _entry(app, color, params):
+    """What the history shall say about this switch."""
+    source = app.colors[app.other(color.name)]
+    return {
+        "run": params["lock_id"] or uuid.uuid4().hex,
+        "color": color.name,
+        "from_color": source.name,
+        "version": color.version,
+        "image": color.image,
+        "previous_version": source.version,
+        "previous_image": source.image,
+        "replicas": color.replicas,
+        "switched_at": _app.now(),
+        "by": params["by"] or _lock.user(),
+        "job": params["job"],
+        "outcome": "running" if params["lock_id"] else "switched",  # who holds the lock says at its end how it went
+    }
+
+
+# --- before ----------------------------------------------------------------------------------------------------
+
+
+def _refuse_changed_selectors(app, expected):
+    """The decision to switch was made on these selectors; on others it may be wrong."""
+    for name, selector in (expected or {}).items():
+        found = app.selectors().get(name)
+        if found is not None and found != selector:
+            raise BlueGreenError(
+                "The selector of Service {0} was changed by somebody else since this release looked at it.".format(
+                    name
+                ),
+                "changed_selector",
+                why=[
+                    "it was {0}".format(json.dumps(selector, sort_keys=True)),
+                    "it is  {0}".format(json.dumps(found, sort_keys=True)),
+                ],
+                next_step="Make sure that the selector is as you want it, then run again.",
+            )
+
+
+def _capacity(app, params, progress):
+    """Make sure that the target can carry the traffic: as many ready pods as the colour that carries it now has replicas.
+
+    With ``wait_timeout`` 0 this only looks; otherwise the target is scaled up (never down) and waited for; with ``force``
+    it is scaled up and not waited for. Never asks whether the colour that is left is healthy.
+
+    :returns: a fresh reading of the application, and the target colour in it.
+    :raises BlueGreenError: the target is not able to; nothing has been switched.
+    """
+    target, deadline = params["color"], time.monotonic() + params["wait_timeout"]
+    while True:
+        color, source = app.color(target), app.colors[app.other(target)]
+        needed = max(source.replicas, color.replicas if source.deployment is None else 1)
+        if color.replicas >= needed and color.ready >= color.replicas:
+            return app, color
+        if not params["wait_timeout"] and not params["force"]:
+            raise BlueGreenError(
+                "{0} cannot carry the traffic: {1} pods ready, {2} needed.".format(target, color.ready, needed),
+                "not_ready",
+                next_step="Scale {0} up and wait for it, or give wait_timeout; force switches all the same and risks lost requests.".format(
+                    color.deployment_name
+                ),
+            )
+        if color.replicas < needed:
+            progress("{0} is scaled from {1} to {2} pods before the switch".format(target, color.replicas, needed))
+            try:
+                _scale.set_replicas(app, color, needed, params["lock_id"])
+            except PatchConflict:
+                pass  # read again below
+            app = _app.read(app.cluster, params)
+        if params["force"]:
+            return app, app.color(target)
+        _wait.wait_ready(app, app.color(target), max(deadline - time.monotonic(), 0), progress)
+        app = _app.read(app.cluster, params)  # the live colour may have been scaled meanwhile
+        _refuse_changed_selectors(app, params["selectors"])
+
+
+# --- the switch ------------------------------------------------------------------------------------------------
+
+
+def _switch_all(app, target, entry, lock_id):
+    """Point every Service at ``target``, all or none.
+
+    With one Service, one write does it. With several, the intent is recorded first, so that whoever comes after a run that
+    was killed in between knows what it meant; the first Service, which keeps the state, is switched last and closes it.
+    """
+    first, others = app.services[0], app.services[1:]
+    source = app.other(target)
+    if others:
+        intent = {"from": source, "to": target, "run": entry["run"]}
+        first = _patch(app, first, None, lambda state: dict(state, intent=intent), lock_id)
+    done = []
+    try:
+        for service in others:
+            done.append(service)
+            _patch(app, service, target, None, lock_id)
+        _patch(app, first, target, lambda state: _recorded(state, entry), lock_id)
+    except BlueGreenError as error:
+        if others and error.reason != "superseded":
+            _undo(app, done, source, lock_id, error)
+        raise
+
+
+def _undo(app, done, source, lock_id, error):
+    """Put back the Services that were switched already; what cannot be put back is added to the error."""
+    try:
+        for service in done:
+            fresh = app.reread(service)
+            if app.selected(fresh) != source:
+                _patch(app, fresh, source, None, lock_id)
+        _patch(app, app.reread(app.services[0]), None, lambda state: dict(state, intent=None), lock_id)
+        error.why.append("All Services select {0} again.".format(source))
+    except BlueGreenError as second:
+        error.why.append("Undoing the half-done switch failed too: {0}".format(second.what))
+        error.next_step = "Run rollback.yml as soon as the API server lets it: it puts all Services back to one colour."
+
+
+def _recorded(state, entry):
+    """The state after the switch: no intent any more, and a record of it at the head of the history."""
+    own = next((item for item in state["history"] if item["run"] == entry["run"]), None)
+    others = [item for item in state["history"] if item["run"] != entry["run"]]
+    if own and own.get("switched_at"):
+        # The second switch of one run is its way back.
+        entry = dict(own, reverted_at=entry["switched_at"])
+    elif own:
+        entry = dict(own, **{key: value for key, value in entry.items() if key not in ("by", "job")})
+    return dict(state, history=[entry] + others, intent=None)
+
+
+def _patch(app, service, target, change_state, lock_id):
+    """THE switch: one JSON Patch that replaces the whole selector, only if it and the lock are still what was read.
+
+    The state goes into the same patch, so that traffic and record can never disagree. ``target`` ``None`` leaves the
+    selector, ``change_state`` ``None`` the state.
+
+    :returns: the Service as written.
+    """
+    name, old = service["metadata"]["name"], service["spec"]["selector"]
+    new = dict(old, **{app.label: target}) if target else old
+    for _attempt in range(TRIES):
+        operations = app.fence(service, lock_id) + [{"op": "test", "path": "/spec/selector", "value": old}]
+        if target:
+            operations.append({"op": "replace", "path": "/spec/selector", "value": new})
+        if change_state:
+            state = change_state(app.read_state(service))
+            if "annotations" not in service["metadata"]:
+                operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
+            operations += _app.state_operations(state)
+        try:
+            return app.cluster.patch("Service", name, operations)
+        except PatchConflict:
+            service = app.reread(service)
+        found = service["spec"].get("selector") if service else None
+        if found == new and (not change_state or app.read_state(service) == state):
+            return service  # our own write had arrived, only its answer was lost
+        if found != old:
+            raise BlueGreenError(
+                "The switch of Service {0} was refused: somebody else has changed its selector.".format(name),
+                "changed_selector",
+                why=[
+                    "expected {0}".format(json.dumps(old, sort_keys=True)),
+                    "found    {0}".format(json.dumps(found, sort_keys=True)),
+                ],
+                next_step="Make sure that the selector is as you want it, then run again.",
+            )
+    raise BlueGreenError(
+        "Service {0} changes faster than it can be switched ({1} attempts).".format(name, TRIES),
+        "conflict",
+        next_step="Stop the other writer, then run again.",
+    )
+
+
+# --- after -----------------------------------------------------------------------------------------------------
+
+
+def _observe_endpoints(app, view, switched):
+    """Wait until every Service's EndpointSlices hold exactly the new colour's ready pods.
+
+    :returns: milliseconds since the switch.
+    """
+    while True:
+        now = time.monotonic()
+        ready = {pod.name for pod in map(_wait.Pod, view["pods"]) if pod.ready and not pod.terminating}
+        held = {service["metadata"]["name"]: set() for service in app.services}
+        for piece in view["slices"]:
+            for endpoint in piece.get("endpoints") or []:
+                # "ready" missing means unknown, to be taken as true:
+                # https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
+                if endpoint.get("conditions", {}).get("ready", True) is not False:
+                    held[piece["metadata"]["labels"]["kubernetes.io/service-name"]].add(
+                        (endpoint.get("targetRef") or {}).get("name")
+                    )
+        if ready and all(names == ready for names in held.values()):
+            return round((now - switched) * 1000)
+        if now - switched > ENDPOINTS_TIMEOUT:
+            raise BlueGreenError(
+                "The selector was switched, but the EndpointSlices did not follow within {0} s.".format(
+                    ENDPOINTS_TIMEOUT
+                ),
+                "endpoints",
+                why=[
+                    "{0} holds {1}".format(name, ", ".join(sorted(map(str, names))) or "nothing")
+                    for name, names in held.items()
+                ]
+                + ["ready pods: {0}".format(", ".join(sorted(ready)) or "none")],
+                next_step="Check the kube-controller-manager and the new pods' readiness; switch back if users are hurt.",
+            )
+        view.wait(switched + ENDPOINTS_TIMEOUT - now + 0.1)
+
+
+class _Probe(threading.Thread):
+    """Asks through the users' own way in, on a new connection each time, which colour answers."""
+
+    def __init__(self, options, target, colors):
+        super().__init__(daemon=True)
+        if requests is None:
+            raise BlueGreenError(
+                "The Python packages 'requests' and 'jmespath' are needed for the probe.",
+                "missing_library",
+                next_step="pip install requests jmespath.",
+            )
+        self.url = options["url"]
+        self.color_from = options["color_from"]
+        self.target = target
+        self.colors = colors
+        self.old_at = None  # monotonic time of the last answer of the other colour
+        self.new_at = None  # and of the last answer of the target
+        self.trouble = "no answer yet"
+        self._end = threading.Event()
+
+    def run(self):
+        while not self._end.is_set():
+            try:
+                # No session: every request has a connection of its own, as a new user's has.
+                response = requests.get(self.url, timeout=2, allow_redirects=False)
+                color = (
+                    response.headers.get(self.color_from["header"])
+                    if self.color_from["header"]
+                    else jmespath.search(self.color_from["json"], response.json())
+                )
+                if color == self.target:
+                    self.new_at = time.monotonic()
+                elif color in self.colors:
+                    self.old_at = time.monotonic()
+                else:
+                    self.trouble = "the answer names no colour, but {0!r}".format(color)
+            except (requests.RequestException, ValueError) as error:
+                self.trouble = str(error)
+            self._end.wait(PROBE_PAUSE)
+
+    def stop(self):
+        self._end.set()
+
+    def last_old(self, switched, progress):
+        """Milliseconds from the switch to the last answer of the old colour; ``None`` when nothing could be observed."""
+        said = False
+        while time.monotonic() - switched < PROBE_TIMEOUT:
+            now = time.monotonic()
+            if self.new_at and now - max(switched, self.old_at or 0) > PROBE_QUIET and self.new_at > (self.old_at or 0):
+                return max(round((self.old_at - switched) * 1000), 0) if self.old_at else 0
+            if not said and now - switched > 2 * PROBE_QUIET:
+                said = True
+                progress(
+                    "the old colour still answers at {0}".format(self.url)
+                    if self.old_at
+                    else "no probe of {0} succeeds: {1}".format(self.url, self.trouble)
+                )
+            time.sleep(0.05)
+        raise BlueGreenError(
+            "The probe of {0} did not see the switch within {1} s: {2}.".format(
+                self.url,
+                PROBE_TIMEOUT,
+                "the old colour still answers" if self.old_at and self.old_at > (self.new_at or 0) else self.trouble,
+            ),
+            "probe",
+            next_step="Check what stands between the users and the Service (proxy, kube-proxy, cache), and the probe's address.",
+        )
+
+
+# --- words -----------------------------------------------------------------------------------------------------
+
+
+def _diff(app, target):
+    before = {name: {"selector": selector} for name, selector in app.selectors().items()}
+    after = {name: {"selector": dict(selector, **{app.label: target})} for name, selector in app.selectors().items()}
+    header = "Service " + ", ".join(before)
+    return {"before_header": header, "after_header": header, "before": before, "after": after}

@@ -1,0 +1,305 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Wait: watch a colour's rollout until every pod of the new template is available, or until it cannot become so."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+
+NAME = "bg_wait"
+ARGUMENTS = dict(APPLICATION, color={"type": "str"}, timeout={"type": "raw", "default": 300}, **LOCK)
+DURATIONS = ("api_timeout", "timeout")
+KEEPS_LOCK = True
+RETURNS = {"ready": False, "color": None, "elapsed": None, "pods": []}
+
+# What does not heal by waiting, and how long (seconds) it is given in case it does. The documentation shows this table.
+# A pull that fails because the image is not there, or access is denied, will fail the same way again; one that fails
+# because the registry is slow or overloaded may not.
+PULL_IS_FINAL = re.compile(
+    r"not found|manifest unknown|name unknown|repository does not exist|no such host|unauthorized|denied|forbidden|invalid reference"
+    r"|not present with pull policy",
+    re.IGNORECASE,
+)
+NEVER = None  # goes on to the timeout; the reason is shown there
+GRACE = {
+    "ErrImagePull": 60,  # 0 when PULL_IS_FINAL says so
+    "ImagePullBackOff": 60,
+    "ErrImageNeverPull": 0,
+    "InvalidImageName": 0,
+    "CreateContainerConfigError": 2,  # a ConfigMap, Secret or key is missing
+    "CreateContainerError": 2,
+    "RunContainerError": 2,
+    "CrashLoopBackOff": 0,  # has crashed, was started again, and has crashed again
+    "FailedCreate": 2,  # quota, LimitRange, admission: no pod can be made
+    "FailedMount": 20,  # a volume's ConfigMap or Secret is missing; disks may take their time
+    "ProgressDeadlineExceeded": 0,
+    "Paused": 0,
+    "Unschedulable": NEVER,  # an autoscaler may bring a node
+}
+HEARTBEAT = 10  # seconds between progress lines when nothing changes
+EVENTS_SHOWN = 5
+LOG_LINES = 10
+PODS_SHOWN = 5
+
+
+def run(params, cluster, progress):
+    app = _app.read(cluster, params)
+    color = app.color(params["color"] or app.idle)
+    if cluster.dry_run:
+        return {
+            "color": color.name,
+            "msg": "Would wait up to {0:.0f} s for {1}.".format(params["timeout"], color.deployment_name),
+        }
+    return wait_ready(app, color, params["timeout"], progress)
+
+
+def wait_ready(app, color, timeout, progress):
+    """Watch until every pod of the newest template is available and no older pod takes part any more.
+
+    :param timeout: seconds; 0 looks once.
+    :returns: the result keys of ``bg_wait``.
+    :raises BlueGreenError: ``rollout_failed`` as soon as it is certain, ``timeout`` otherwise; with the reasons.
+    """
+    started = time.monotonic()
+    name = color.deployment_name
+    watched = {
+        "deployment": ("Deployment", {"fieldSelector": "metadata.name=" + name}),
+        "pods": ("Pod", {"labelSelector": color.pod_selector}),
+        "events": ("Event", {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}),
+    }
+    first_seen = {}  # (object, reason) -> when this run first saw it
+    said, said_at = None, started
+    deadline_before = None  # a ProgressDeadlineExceeded of an earlier rollout says nothing about this one
+    with app.cluster.observe(**watched) as view:
+        old_events = {event["metadata"]["uid"] for event in view["events"]}
+        while True:
+            deployments, pods = view["deployment"], [Pod(pod) for pod in view["pods"]]
+            if not deployments:
+                raise BlueGreenError(
+                    "Deployment {0} was deleted while it was waited for.".format(name),
+                    "not_found",
+                    next_step="Find out who did; then run again.",
+                )
+            deployment = deployments[0]
+            if deadline_before is None:
+                deadline_before = _deadline_exceeded(deployment) or ""
+            missing = _missing(deployment, pods)
+            elapsed = time.monotonic() - started
+            if not missing:
+                ready = [pod for pod in pods if not pod.terminating]
+                progress("{0}: {1} of {1} pods ready after {2:.1f} s".format(name, len(ready), elapsed))
+                return {
+                    "ready": True,
+                    "color": color.name,
+                    "elapsed": round(elapsed, 3),
+                    "pods": [pod.summary() for pod in ready],
+                    "msg": "{0} is ready: {1} pods.".format(name, len(ready)),
+                }
+            events = [event for event in view["events"] if event["metadata"]["uid"] not in old_events]
+            troubles = _troubles(deployment, pods, events, deadline_before)
+            now = time.monotonic()
+            first_seen = {key: first_seen.get(key, now) for key in troubles}
+            certain = [
+                key for key, (grace, text) in troubles.items() if grace is not NEVER and now - first_seen[key] >= grace
+            ]
+            if certain:
+                raise _failure(
+                    app,
+                    color,
+                    pods,
+                    events,
+                    "rollout_failed",
+                    elapsed,
+                    "{0} cannot become ready: {1}.".format(name, certain[0][1]),
+                    [troubles[key][1] for key in certain],
+                )
+            if elapsed >= timeout:
+                reasons = [text for _grace, text in troubles.values()] or [missing]
+                what = "{0} is not ready".format(name) + (" after {0:.0f} s.".format(timeout) if timeout else ".")
+                raise _failure(app, color, pods, events, "timeout", elapsed, what, reasons)
+            state = missing + ("" if not troubles else "; " + "; ".join(sorted({key[1] for key in troubles})))
+            if state != said or now - said_at >= HEARTBEAT:
+                progress("{0}: {1}, {2:.0f} s of {3:.0f} s".format(name, state, elapsed, timeout))
+                said, said_at = state, now
+            due = [first_seen[key] + grace - now for key, (grace, text) in troubles.items() if grace is not NEVER]
+            view.wait(min([started + timeout - now, said_at + HEARTBEAT - now] + due))
+
+
+class Pod:
+    """What matters about a pod."""
+
+    def __init__(self, pod):
+        self.name = pod["metadata"]["name"]
+        self.terminating = "deletionTimestamp" in pod["metadata"]
+        self.template = (pod["metadata"].get("labels") or {}).get("pod-template-hash")
+        status = pod.get("status", {})
+        self.phase = status.get("phase")
+        self.conditions = {item["type"]: item for item in status.get("conditions", [])}
+        self.ready = self.conditions.get("Ready", {}).get("status") == "True"
+        self.containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
+        self.restarts = sum(item.get("restartCount", 0) for item in self.containers)
+
+    def waiting(self):
+        """``(container, reason, message)`` of each container that waits."""
+        for item in self.containers:
+            waiting = item.get("state", {}).get("waiting")
+            if waiting and waiting.get("reason"):
+                yield item["name"], waiting["reason"], waiting.get("message", "")
+
+    def state(self):
+        if self.terminating:
+            return "terminating"
+        texts = []
+        for item in self.containers:
+            ((kind, detail),) = list(item.get("state", {}).items())[:1] or [("unknown", {})]
+            text = detail.get("reason") or kind
+            if kind == "terminated":
+                text += " (exit code {0})".format(detail.get("exitCode"))
+            last = item.get("lastState", {}).get("terminated")
+            if last:
+                text += ", exited with {0} before".format(last.get("exitCode"))
+            texts.append(
+                "{0}: {1}, {2}, {3} restarts".format(
+                    item["name"], text, "ready" if item.get("ready") else "not ready", item.get("restartCount", 0)
+                )
+            )
+        scheduled = self.conditions.get("PodScheduled", {})
+        if scheduled.get("status") == "False":
+            texts.append("{0}: {1}".format(scheduled.get("reason"), scheduled.get("message")))
+        return "; ".join(texts) or self.phase or "unknown"
+
+    def summary(self):
+        return {"name": self.name, "ready": self.ready, "restarts": self.restarts, "state": self.state()}
+
+
+def _condition(deployment, kind):
+    for condition in deployment.get("status", {}).get("conditions", []):
+        if condition["type"] == kind:
+            return condition
+    return {}
+
+
+def _deadline_exceeded(deployment):
+    """The time of a ProgressDeadlineExceeded condition, or ``None``."""
+    progressing = _condition(deployment, "Progressing")
+    return progressing.get("lastUpdateTime") if progressing.get("reason") == "ProgressDeadlineExceeded" else None
+
+
+def _missing(deployment, pods):
+    """What is still missing, in words; empty when the rollout is complete.
+
+    As `kubectl rollout status` decides it, and beyond: no pod of an older template is left that could still be an endpoint.
+    https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/rollout_status.go
+    """
+    wanted = deployment["spec"].get("replicas", 1)
+    status = deployment.get("status", {})
+    if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
+        return "waiting for the Deployment to be taken up"
+    available = status.get("availableReplicas", 0)
+    if status.get("updatedReplicas", 0) < wanted or available < wanted:
+        return "{0} of {1} pods ready".format(min(available, status.get("updatedReplicas", 0)), wanted)
+    # The Deployment controller can be a moment ahead of the pods that we see, so they are counted themselves.
+    staying = [pod for pod in pods if not pod.terminating and pod.phase not in ("Succeeded", "Failed")]
+    if status.get("replicas", 0) > wanted or len(staying) > wanted or len({pod.template for pod in staying}) > 1:
+        return "{0} older pods are going".format(max(status.get("replicas", 0), len(staying)) - wanted or 1)
+    ready = [pod for pod in staying if pod.ready]
+    if len(ready) < wanted:
+        return "{0} of {1} pods ready".format(len(ready), wanted)
+    return ""
+
+
+def _troubles(deployment, pods, events, deadline_before):
+    """``{(object, reason): (grace in seconds or NEVER, text)}`` of everything that stands in the way."""
+    troubles = {}
+
+    def add(what, reason, message, grace=None, family=None):
+        text = " ".join("{0}: {1}{2}".format(what, reason, ": " + message if message else "").split())
+        troubles[(what, family or reason)] = (GRACE[reason] if grace is None else grace, text[:600])
+
+    if deployment["spec"].get("paused"):
+        add("Deployment", "Paused", "spec.paused is true, so it rolls out nothing")
+    exceeded = _deadline_exceeded(deployment)
+    if exceeded and exceeded != deadline_before:
+        add("Deployment", "ProgressDeadlineExceeded", _condition(deployment, "Progressing").get("message", ""))
+    failure = _condition(deployment, "ReplicaFailure")
+    # Pods on their way out may make the room that is missing.
+    if failure.get("status") == "True" and not any(pod.terminating for pod in pods):
+        add("Deployment", "FailedCreate", failure.get("message", ""))
+    newest = {pod.name for pod in pods if not pod.terminating and not pod.ready}
+    for pod in pods:
+        if pod.name not in newest:
+            continue
+        for container, reason, message in pod.waiting():
+            if reason in GRACE:
+                # The kubelet goes to and fro between the two reasons of a failing pull; they share one grace.
+                pull = reason in ("ErrImagePull", "ImagePullBackOff")
+                grace = 0 if pull and PULL_IS_FINAL.search(message) else None
+                what = "pod {0}, container {1}".format(pod.name, container)
+                add(what, reason, message, grace, "image pull" if pull else None)
+        scheduled = pod.conditions.get("PodScheduled", {})
+        if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
+            troubles[("pod " + pod.name, "Unschedulable")] = (
+                NEVER,
+                "pod {0}: Unschedulable: {1}".format(pod.name, scheduled.get("message", "")),
+            )
+    for event in events:
+        if event["reason"] == "FailedMount" and event["involvedObject"]["name"] in newest:
+            add("pod " + event["involvedObject"]["name"], "FailedMount", event.get("message", ""))
+    return troubles
+
+
+def _failure(app, color, pods, events, reason, elapsed, what, reasons):
+    """The error, with the evidence: pod states, last events, last log lines."""
+    why = list(dict.fromkeys(reasons))[:PODS_SHOWN]
+    shown = sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.ready)[:PODS_SHOWN]
+    why += ["pod {0}: {1}".format(pod.name, pod.state()) for pod in shown]
+    names = {pod.name for pod in pods}
+    events = sorted(
+        (event for event in events if event["involvedObject"]["name"] in names),
+        key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "",
+    )
+    texts = [
+        "event {0}: {1}".format(event["reason"], " ".join(event.get("message", "").split())[:300]) for event in events
+    ]
+    why += list(dict.fromkeys(reversed(texts)))[:EVENTS_SHOWN][::-1]  # the newest, each text once
+    broken = next((pod for pod in shown if not pod.ready), None)
+    if broken:
+        for item in broken.containers:
+            ran = (
+                item.get("state", {}).get("running")
+                or item.get("lastState", {}).get("terminated")
+                or item.get("state", {}).get("terminated")
+            )
+            if item.get("ready") or not ran:
+                continue
+            log = app.cluster.pod_log(
+                broken.name,
+                item["name"],
+                LOG_LINES,
+                previous="running" not in item.get("state", {}) and item.get("restartCount", 0) > 0,
+            )
+            if log.strip():
+                why.append("last log lines of {0}/{1}:".format(broken.name, item["name"]))
+                why += ["  " + line[:300] for line in log.strip().splitlines()[-LOG_LINES:]]
+    return BlueGreenError(
+        what,
+        reason,
+        why=why,
+        next_step="Mend the cause and release again: kubectl -n {0} describe deployment {1} shows more.".format(
+            app.cluster.namespace, color.deployment_name
+        ),
+        result={
+            "color": color.name,
+            "elapsed": round(elapsed, 3),
+            "pods": [pod.summary() for pod in pods if not pod.terminating],
+        },
+    )

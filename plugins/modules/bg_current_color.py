@@ -1,0 +1,260 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bg_current_color
+short_description: Show which color of an application is live, and what the other one is
+version_added: 0.1.0
+author:
+  - The bluegreen.kubernetes authors (@bluegreen-kubernetes)
+description:
+  - Says which of the two colors carries the traffic, which versions they run, and where a rollback would lead. A
+    release begins with it.
+  - Live is what the Services select, nothing else. The module fails when a Service is missing, when it selects neither
+    color, or when the Services disagree. It never assumes a color.
+  - Given the version that shall be released, it also says whether that is live already.
+options:
+  version:
+    description:
+      - Version that shall be released. It becomes the image tag, see O(image).
+      - It must be a string. A number is refused, because YAML reads C(1.10) as V(1.1).
+      - If neither this nor O(image) is given, nothing is said about a release. An empty version without O(image) is an
+        error, so that a release whose version was forgotten ends here.
+    type: raw
+  image:
+    description:
+      - Image that shall be released, for example V(registry.example.com/shop:2.0), where it is not the live color's
+        repository with the tag O(version).
+      - Without tag and digest it gets O(version) as its tag.
+    type: str
+extends_documentation_fragment:
+  - bluegreen.kubernetes._connection
+  - bluegreen.kubernetes._application
+  - bluegreen.kubernetes._attributes
+  - bluegreen.kubernetes._attributes.operation
+  - bluegreen.kubernetes._attributes.read_only
+attributes:
+  check_mode:
+    support: full
+    details: This module does not modify state.
+notes:
+  - "Permissions needed in the namespace: C(get) on services, C(list) on deployments. With C(list) on services the error
+    about a missing one names those that are there."
+seealso:
+  - module: bluegreen.kubernetes.bg_deploy
+  - module: bluegreen.kubernetes.bg_switch
+"""
+
+EXAMPLES = r"""
+- name: See what is live
+  bluegreen.kubernetes.bg_current_color:
+    services: [myapp]
+    namespace: shop
+  register: detected
+
+- name: Name it
+  ansible.builtin.debug:
+    msg: "{{ detected.active_color }} is live with version {{ detected.colors[detected.active_color].version }}"
+
+- name: Find out whether there is anything to release
+  bluegreen.kubernetes.bg_current_color:
+    services: [myapp]
+    version: "2.0"
+  register: detected
+
+- name: Look at an application with its own names, on the cluster of another context
+  bluegreen.kubernetes.bg_current_color:
+    services: [shop-web, shop-api]
+    colors: [a, b]
+    color_label: slot
+    deployments:
+      a: shop-first
+      b: shop-second
+    kubeconfig: ~/.kube/production
+    context: production
+"""
+
+RETURN = r"""
+active_color:
+  description: Color that the Services select, so that users see it. V(null) when it could not be read.
+  type: str
+  returned: always
+  sample: blue
+idle_color:
+  description: The other color.
+  type: str
+  returned: always
+  sample: green
+pending_color:
+  description:
+    - Color that a part of the Services select already, because a run was interrupted between two of them. The next
+      switch, to either color, puts that right.
+    - V(null) when the Services agree, which they always do when there is only one.
+  type: str
+  returned: always
+  sample: null
+previous_color:
+  description:
+    - Color that was live before the last recorded switch.
+    - V(null) when no switch is recorded, or when somebody has changed the Services since.
+  type: str
+  returned: always
+  sample: green
+rollback_to:
+  description:
+    - What a rollback has to make live. After a release that is what was live before it. After a release that was
+      interrupted before its switch it is what is live now.
+    - V(null) when there is nothing to go back to, because no release is recorded, because the last switch was a way
+      back itself, or because somebody has changed the Services since.
+  type: dict
+  returned: always
+  contains:
+    color:
+      description: Name of the color.
+      type: str
+      sample: green
+    version:
+      description: Version that it had.
+      type: str
+      sample: "0.9"
+    image:
+      description: Image that it had.
+      type: str
+      sample: myapp:0.9
+colors:
+  description:
+    - What each color is, by its name. Empty when it could not be read.
+    - C(version) is the version it was released under, or the tag of its image; C(image) the whole image; C(replicas)
+      the number of pods it shall have and C(ready) how many are ready; C(deployment) the name of its Deployment.
+      Where there is no Deployment the numbers are V(0) and all else is V(null).
+  type: dict
+  returned: always
+  sample:
+    blue: {version: "1.0", image: "myapp:1.0", replicas: 3, ready: 3, deployment: app-blue}
+    green: {version: "0.9", image: "myapp:0.9", replicas: 1, ready: 1, deployment: app-green}
+selectors:
+  description:
+    - Selector of each Service, by its name. O(bluegreen.kubernetes.bg_switch#module:selectors) takes it, to make sure
+      that nobody has changed it in between.
+  type: dict
+  returned: always
+  sample: {myapp: {app: myapp, version: blue}}
+switched_at:
+  description: Time of the last recorded switch (UTC). V(null) when none is recorded.
+  type: str
+  returned: always
+  sample: "2026-05-04T09:30:12.345Z"
+history:
+  description:
+    - The last runs, at most 10, newest first.
+    - A run that did not get to the switch has no colors, images and replicas.
+  type: list
+  elements: dict
+  returned: always
+  contains:
+    run:
+      description: Id of the run, which is that of its lock.
+      type: str
+      sample: 5b4c0f6a8f7e4d0f9a51f2d0c3e1b7aa
+    kind:
+      description: V(release) or V(rollback). Missing when the run held no lock.
+      type: str
+      sample: release
+    outcome:
+      description:
+        - How it ended, such as V(released), V(rolled_back), V(reverted) or V(aborted). V(running) until it has ended,
+          V(interrupted) when another run found that it had died, V(switched) when it held no lock.
+      type: str
+      sample: released
+    version:
+      description: Version that it was to make live.
+      type: str
+      sample: "1.0"
+    by:
+      description: Who ran it.
+      type: str
+      sample: anna@laptop
+    job:
+      description: Job of the automation controller that ran it. V(null) or empty when there was none.
+      type: str
+      sample: "4711"
+    started_at:
+      description: Time at which it took the lock (UTC).
+      type: str
+      sample: "2026-05-04T09:30:01.120Z"
+    switched_at:
+      description: Time at which it switched (UTC). V(null) when it did not.
+      type: str
+      sample: "2026-05-04T09:30:12.345Z"
+    ended_at:
+      description: Time at which it gave the lock back (UTC).
+      type: str
+      sample: "2026-05-04T09:30:44.016Z"
+    color:
+      description: Color that became live.
+      type: str
+      sample: blue
+    from_color:
+      description: Color that was live before.
+      type: str
+      sample: green
+    image:
+      description: Image that became live.
+      type: str
+      sample: myapp:1.0
+    previous_version:
+      description: Version that was live before. V(null) when its Deployment did not exist.
+      type: str
+      sample: "0.9"
+    previous_image:
+      description: Image of that version.
+      type: str
+      sample: myapp:0.9
+    replicas:
+      description: Number of pods that the new color was given.
+      type: int
+      sample: 3
+wanted_image:
+  description:
+    - Image that a release of O(version) or O(image) would put on the idle color; the first one where several containers
+      carry the version.
+    - V(null) when neither was given.
+  type: str
+  returned: always
+  sample: myapp:2.0
+is_live:
+  description: Whether the live color already runs what O(version) and O(image) ask for. V(null) when neither was given.
+  type: bool
+  returned: always
+  sample: false
+changed:
+  description: Always V(false).
+  type: bool
+  returned: always
+  sample: false
+msg:
+  description: One sentence that says what is live and what is idle; on failure what is wrong, why, and what to do next.
+  type: str
+  returned: always
+  sample: blue (version 1.0, 3 of 3 pods ready) is live, green (version 0.9, 1 of 1 pods ready) is idle.
+reason:
+  description: Short code of the cause of a failure, for playbooks to branch on (see the notes). V(null) on success.
+  type: str
+  returned: always
+  sample: no_color
+"""
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+
+
+def main():
+    run_module(_current_color)
+
+
+if __name__ == "__main__":
+    main()

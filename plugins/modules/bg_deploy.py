@@ -1,0 +1,186 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bg_deploy
+short_description: Put a version on the idle color
+version_added: 0.1.0
+author:
+  - The bluegreen.kubernetes authors (@bluegreen-kubernetes)
+description:
+  - Gives the idle color the version, image or manifest that shall be released, and as many pods as the live color has
+    at this moment. No user sees any of it before P(bluegreen.kubernetes.bg_switch#module).
+  - The live color is never changed. Asked to, the module refuses with RV(reason=live).
+  - "It does not wait for the new pods: P(bluegreen.kubernetes.bg_wait#module) does."
+options:
+  color:
+    description: Color to deploy to. It must not be live. The idle one if not given.
+    type: str
+  version:
+    description:
+      - Version to release. Each container that carries the version gets the repository of the live color's image with
+        this tag.
+      - It must be a string. A number is refused, because YAML reads C(1.10) as V(1.1).
+      - With O(image) or O(definition) it names the release, and is kept in the annotation
+        C(bluegreen.kubernetes/release) where the image's tag does not say it.
+      - One of O(version), O(image) and O(definition) is needed.
+    type: raw
+  image:
+    description:
+      - Image to release, with a tag or a digest, where it is not the live color's repository with the tag O(version).
+      - Without tag and digest it gets O(version) as its tag.
+      - Only one container can carry the version then.
+    type: str
+  definition:
+    description:
+      - Manifest of the idle color's Deployment, in place of a new image alone. It is applied on the server's side, so
+        fields it does not mention stay as they are.
+      - Kind and name must be those of the idle color's Deployment, and the pod labels those that the Services select.
+        The number of replicas is set as if there were no manifest.
+      - An empty dictionary means that there is none.
+    type: dict
+  replicas:
+    description: Number of pods, at least 1. As many as the live color's Deployment asks for if not given.
+    type: int
+  create_missing:
+    description:
+      - Whether to make the color's Deployment as a twin of the live one when it does not exist. In names and labels
+        the one color is replaced by the other.
+      - With V(false) a missing Deployment is an error that names those that are there.
+    type: bool
+    default: false
+  force:
+    description:
+      - Whether to start new pods even if the Deployment has this image already, for example because the tag was pushed
+        again or a ConfigMap has changed.
+      - It has no effect together with O(definition).
+    type: bool
+    default: false
+extends_documentation_fragment:
+  - bluegreen.kubernetes._connection
+  - bluegreen.kubernetes._application
+  - bluegreen.kubernetes._lock
+  - bluegreen.kubernetes._lock.writes
+  - bluegreen.kubernetes._attributes
+  - bluegreen.kubernetes._attributes.operation
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The write is sent as a dry run, so that the API server judges it with all its validation and admission, and
+        keeps nothing. What comes with the pods, such as a quota for them, shows only in a real run.
+  diff_mode:
+    support: full
+    details: Shows images and replicas before and after.
+  idempotent:
+    support: partial
+    details: With O(force=true) every run starts new pods.
+notes:
+  - "Beside the general ones (below), RV(reason) can be V(live) (the color is live), V(conflict) (somebody else keeps
+    changing the Deployment)."
+  - "Permissions needed in the namespace: C(get) on services, C(list) and C(patch) on deployments, and C(create) on
+    deployments for O(create_missing=true)."
+seealso:
+  - module: bluegreen.kubernetes.bg_current_color
+  - module: bluegreen.kubernetes.bg_wait
+"""
+
+EXAMPLES = r"""
+- name: Put version 2.0 on the idle color
+  bluegreen.kubernetes.bg_deploy:
+    services: [myapp]
+    namespace: shop
+    version: "2.0"
+
+- name: Put an image on it that is named by its digest
+  bluegreen.kubernetes.bg_deploy:
+    services: [myapp]
+    image: registry.example.com/shop@sha256:4bcff63911fcb4448bd4fdacec207030997caf25e9bea4045fa6c8c44de311d1
+    version: "2.0"
+
+- name: Give the version to the application and to its migration container
+  bluegreen.kubernetes.bg_deploy:
+    services: [myapp]
+    containers: [app, migrate]
+    version: "2.0"
+
+- name: Put a manifest on it, made from a template that uses the idle color
+  bluegreen.kubernetes.bg_deploy:
+    services: [myapp]
+    version: "2.0"
+    definition: "{{ lookup('ansible.builtin.template', 'deployment.yml.j2') | from_yaml }}"
+
+- name: Make the second color, the first time
+  bluegreen.kubernetes.bg_deploy:
+    services: [myapp]
+    version: "2.0"
+    create_missing: true
+"""
+
+RETURN = r"""
+color:
+  description: Color that was deployed to.
+  type: str
+  returned: always
+  sample: green
+image:
+  description: Image it has now; the first one where several containers carry the version.
+  type: str
+  returned: always
+  sample: myapp:2.0
+previous_image:
+  description: Image it had before. V(null) when its Deployment did not exist.
+  type: str
+  returned: always
+  sample: myapp:0.9
+replicas:
+  description: Number of pods it shall have now.
+  type: int
+  returned: always
+  sample: 3
+previous_replicas:
+  description: Number of pods it should have before. V(null) when its Deployment did not exist.
+  type: int
+  returned: always
+  sample: 1
+diff:
+  description: Images by container, and replicas, before and after.
+  type: dict
+  returned: in diff mode
+  sample:
+    before_header: Deployment app-green
+    after_header: Deployment app-green
+    before: {images: {app: "myapp:0.9"}, replicas: 1}
+    after: {images: {app: "myapp:2.0"}, replicas: 3}
+changed:
+  description: Whether the Deployment was changed.
+  type: bool
+  returned: always
+  sample: true
+msg:
+  description: One sentence that says what the color has now; on failure what is wrong, why, what is live and what to
+    do next.
+  type: str
+  returned: always
+  sample: app-green gets myapp:2.0 with 3 replicas.
+reason:
+  description: Short code of the cause of a failure, for playbooks to branch on (see the notes). V(null) on success.
+  type: str
+  returned: always
+  sample: not_found
+"""
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+
+
+def main():
+    run_module(_deploy)
+
+
+if __name__ == "__main__":
+    main()

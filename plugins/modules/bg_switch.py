@@ -1,0 +1,210 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: bg_switch
+short_description: Switch all traffic to a color at once
+version_added: 0.1.0
+author:
+  - The bluegreen.kubernetes authors (@bluegreen-kubernetes)
+description:
+  - Points the Services at a color, and returns when the cluster has followed. It is the switch of a release, and the
+    way back.
+  - Each Service is changed by one write that replaces its whole selector, only if that is still the one that was read.
+    The release history is part of the same write, so what is live and what is recorded cannot disagree.
+  - Several Services are switched one after the other, all of them or none. What a run was killed at in between is
+    recorded, and the next switch puts it right.
+  - "Before the switch it makes sure that the color can carry the traffic: as many ready pods as the other color's
+    Deployment asks for. It never asks whether the color that is left is healthy."
+  - After the switch it watches until the Services' EndpointSlices hold exactly the new color's ready pods, and with
+    O(probe) until users get no answer of the old color any more.
+options:
+  color:
+    description: Color that shall be live. If it is live already, nothing is done.
+    type: str
+    required: true
+  selectors:
+    description:
+      - Selectors of the Services as RV(bluegreen.kubernetes.bg_current_color#module:selectors) gave them when it was
+        decided to switch.
+      - If one of them is another now, the switch is refused with RV(reason=changed_selector).
+    type: dict
+  wait_timeout:
+    description:
+      - If the color cannot carry the traffic yet, how long to wait for it at most. It is scaled up to the other
+        color's number of pods (never down) and waited for.
+      - Seconds, or a number with a unit such as V(30s) or V(5m). With V(0) the switch is refused with
+        RV(reason=not_ready) then.
+    type: raw
+    default: 0
+  force:
+    description:
+      - Whether to switch without waiting until the color can carry the traffic. It is scaled up all the same.
+      - Requests are lost as long as it cannot. This is for an emergency in which the other color is worse.
+    type: bool
+    default: false
+  by:
+    description: Who switches, for the history. If not given, or empty, the user and the host that the task runs as.
+    type: str
+  job:
+    description: Job of the automation controller that switches, for the history.
+    type: str
+  probe:
+    description:
+      - Watch from outside which color answers users. From just before the switch, requests on new connections are
+        sent to the address one after the other, until only the new color has answered for 2 seconds.
+      - The module fails with RV(reason=probe) if that is not so within 60 seconds. The Services have been switched
+        then.
+    type: dict
+    suboptions:
+      url:
+        description: Address that users reach the application at, such as V(https://shop.example.com/api/status).
+        type: str
+        required: true
+      color_from:
+        description: Where in the answer the color's name is. Give one of the two.
+        type: dict
+        required: true
+        suboptions:
+          json:
+            description: JMESPath expression for it, in an answer that is JSON.
+            type: str
+          header:
+            description: Name of the header whose value it is.
+            type: str
+extends_documentation_fragment:
+  - bluegreen.kubernetes._connection
+  - bluegreen.kubernetes._application
+  - bluegreen.kubernetes._lock
+  - bluegreen.kubernetes._lock.writes
+  - bluegreen.kubernetes._attributes
+  - bluegreen.kubernetes._attributes.operation
+attributes:
+  check_mode:
+    support: full
+    details:
+      - The writes are sent as a dry run, so that the API server judges them and keeps nothing. The color's pods are
+        not looked at, nor is anything waited for or probed.
+  diff_mode:
+    support: full
+    details: Shows the Services' selectors before and after.
+  idempotent:
+    support: full
+notes:
+  - When it fails after the write, RV(changed) is V(true).
+  - "Beside the general ones (below), RV(reason) can be V(not_ready) (the color cannot carry the traffic),
+    V(rollout_failed) or V(timeout) (nor can it after O(wait_timeout), see P(bluegreen.kubernetes.bg_wait#module)),
+    V(changed_selector) (somebody else has changed a selector), V(conflict) (somebody else keeps changing a Service),
+    V(endpoints) (switched, but the EndpointSlices did not follow within 60 seconds), V(probe) (switched, but the
+    probe did not see it)."
+  - "Permissions needed in the namespace: C(get) and C(patch) on services, C(list) on deployments, C(list) and
+    C(watch) on pods and endpointslices (C(discovery.k8s.io)). With O(wait_timeout) or O(force) also C(patch) on
+    deployments and those of P(bluegreen.kubernetes.bg_wait#module)."
+requirements:
+  - requests (Python library), for O(probe)
+  - jmespath (Python library), for O(probe)
+seealso:
+  - module: bluegreen.kubernetes.bg_current_color
+  - module: bluegreen.kubernetes.bg_smoke_check
+  - module: bluegreen.kubernetes.bg_scale
+"""
+
+EXAMPLES = r"""
+- name: See what is live
+  bluegreen.kubernetes.bg_current_color:
+    services: [myapp]
+    namespace: shop
+  register: detected
+
+- name: Switch to the idle color, if the Service is still as it was seen
+  bluegreen.kubernetes.bg_switch:
+    services: [myapp]
+    namespace: shop
+    color: "{{ detected.idle_color }}"
+    selectors: "{{ detected.selectors }}"
+
+- name: Switch two Services, and see when users get the last old answer
+  bluegreen.kubernetes.bg_switch:
+    services: [shop-web, shop-api]
+    color: green
+    probe:
+      url: https://shop.example.com/api/status
+      color_from:
+        json: color
+  register: switched
+
+- name: Go back, and bring the old color to full strength first
+  bluegreen.kubernetes.bg_switch:
+    services: [myapp]
+    namespace: shop
+    color: "{{ detected.previous_color }}"
+    wait_timeout: 5m
+"""
+
+RETURN = r"""
+from_color:
+  description: The color that is left.
+  type: str
+  returned: always
+  sample: blue
+to_color:
+  description: The color that shall be live.
+  type: str
+  returned: always
+  sample: green
+endpoints_ms:
+  description:
+    - Milliseconds from the answer to the last write until the EndpointSlices of all Services held exactly the new
+      color's ready pods.
+    - V(null) when that was not observed.
+  type: int
+  returned: always
+  sample: 23
+last_old_ms:
+  description:
+    - Milliseconds from the answer to the last write until the last answer of the old color to the probe; V(0) when
+      none came after it.
+    - V(null) when that was not observed, for example without O(probe).
+  type: int
+  returned: always
+  sample: 410
+diff:
+  description: Selector of each Service before and after.
+  type: dict
+  returned: in diff mode
+  sample:
+    before_header: Service myapp
+    after_header: Service myapp
+    before: {myapp: {selector: {app: myapp, version: blue}}}
+    after: {myapp: {selector: {app: myapp, version: green}}}
+changed:
+  description: Whether the Services were switched.
+  type: bool
+  returned: always
+  sample: true
+msg:
+  description: One sentence that says what is live; on failure what is wrong, why, what is live and what to do next.
+  type: str
+  returned: always
+  sample: "green is live: endpoints after 23 ms, last answer of blue after 410 ms."
+reason:
+  description: Short code of the cause of a failure, for playbooks to branch on (see the notes). V(null) on success.
+  type: str
+  returned: always
+  sample: changed_selector
+"""
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+
+
+def main():
+    run_module(_switch)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin util is PRIVATE to the collection. Do not use it from outside.
+
+"""The base of the actions: the module's operation in the controller's own process.
+
+An ordinary module costs half a second before its first request and can show nothing while it works. Run in-process, the
+same operation costs some milliseconds and shows its progress live. The imports stand at the top of the files because
+Ansible loads the class in the parent process, once, before it forks the workers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+from ansible.release import __version__
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import CONNECTION, execute, secrets
+
+PR_SET_PDEATHSIG = 1  # prctl(2)
+# Before 2.19, ansible-core shows a failure only as one line of JSON, in which nobody reads a pod's last log lines.
+MESSAGES_ARE_SHOWN = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
+
+
+class OperationAction(ActionBase):
+    """Runs ``operation`` (a ``module_utils/_<operation>.py``) here, or as a module when the task is for another host."""
+
+    operation = None
+    _supports_async = True
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        super().run(tmp, task_vars)
+        if self._connection.transport != "local" or self._connection.become or self._task.async_val:
+            return self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+        restore = self._enter_environment()
+        try:
+            checked = ArgumentSpecValidator(dict(CONNECTION, **self.operation.ARGUMENTS)).validate(self._task.args)
+            if checked.error_messages:
+                return {"failed": True, "msg": "; ".join(checked.error_messages)}
+            params = checked.validated_parameters
+            no_log = set(checked._no_log_values) | secrets(params)  # pylint: disable=protected-access
+            host = task_vars["inventory_hostname"]
+
+            def progress(text):
+                self._display.display("{0} | {1}".format(host, remove_values(text, no_log)))
+
+            result = execute(
+                self.operation, params, self._task.check_mode, progress, _die_with_parent(), self._display.warning
+            )
+            if result.get("failed") and not MESSAGES_ARE_SHOWN:
+                self._display.display(remove_values(result["msg"], no_log), color="red")
+            if not self._task.diff:
+                result.pop("diff", None)
+            return remove_values(result, no_log)
+        finally:
+            restore()
+
+    def _enter_environment(self):
+        """Apply the ``environment:`` keyword to this process; returns what undoes it (items of a loop share the process)."""
+        wanted = {}
+        self._compute_environment_string(wanted)
+        before = {name: os.environ.get(name) for name in wanted}
+        os.environ.update({name: str(value) for name, value in wanted.items()})
+
+        def restore():
+            for name, value in before.items():
+                if value is None:
+                    os.environ.pop(name, None)
+                else:
+                    os.environ[name] = value
+
+        return restore
+
+
+def _die_with_parent():
+    """Let the kernel kill this worker when ansible-playbook ends, and return a check to be made before every write.
+
+    Workers are sessions of their own: a kill of the parent's process group, which is how AWX cancels a job, does not
+    reach them, and they would go on writing for a run that no longer exists.
+    """
+    parent = multiprocessing.parent_process()
+    expected = parent.pid if parent else os.getppid()
+    prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux; elsewhere the check alone has to do
+    if prctl:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+    def still_wanted():
+        if os.getppid() != expected:
+            os._exit(1)
+
+    return still_wanted
