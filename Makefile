@@ -14,7 +14,7 @@ STEPS := lint sanity unit -- molecule demo
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule bench docs clean
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule faults bench docs clean example
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile

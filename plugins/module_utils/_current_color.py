@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._hazards import hazards
 
 NAME = "bg_current_color"
 ARGUMENTS = dict(APPLICATION, version={"type": "raw"}, image={"type": "str"})
@@ -25,6 +26,7 @@ RETURNS = {
     "selectors": {},
     "switched_at": None,
     "history": [],
+    "summary": [],
     "wanted_image": None,
     "is_live": None,
 }
@@ -43,7 +45,8 @@ def run(params, cluster, progress):
         "selectors": app.selectors(),
         "switched_at": last["switched_at"] if last else None,
         "history": history,
-        "warnings": app.warnings,
+        "summary": _summary(app),
+        "warnings": app.warnings + hazards(app),
         "msg": "{0} is live, {1} is idle.{2}".format(
             app.describe(app.active),
             app.describe(app.idle),
@@ -55,3 +58,54 @@ def run(params, cluster, progress):
         result["wanted_image"] = next(iter(images.values()))
         result["is_live"] = app.is_live(images, params["version"])
     return result
+
+
+def _summary(app):
+    """What ``status`` shows: a line for each color, what a rollback would do, and the last releases."""
+    rows = [("", "color", "version", "pods", "Deployment", "image")]
+    for name in (app.active, app.idle):
+        color = app.colors[name]
+        rows.append(
+            (
+                "live" if name == app.active else "idle",
+                name,
+                color.version or "-",
+                "{0}/{1} ready".format(color.ready, color.replicas),
+                color.deployment_name or "(none)",
+                color.image or "-",
+            )
+        )
+    lines = _table(rows)
+    target = app.rollback_to()
+    if target is None:
+        lines.append("rollback: nothing to go back to; rollback.yml -e version=X goes to X if the idle color has it")
+    elif target["color"] == app.active:
+        lines.append("rollback: gives up the release that was not finished; {0} stays live".format(app.active))
+    else:
+        ready = app.colors[target["color"]]
+        short = app.live.replicas - ready.ready
+        lines.append(
+            "rollback: to {0} (version {1}), {2}".format(
+                target["color"],
+                target["version"],
+                "at once" if short <= 0 else "after {0} more of its pods are ready".format(short),
+            )
+        )
+    rows = [("when", "what", "version", "outcome", "by", "job")]
+    for entry in app.state["history"]:
+        rows.append(
+            (
+                entry.get("started_at") or entry.get("switched_at") or "-",
+                entry.get("kind") or "switch",
+                entry.get("version") or "-",
+                entry["outcome"],
+                entry.get("by") or "-",
+                entry.get("job") or "-",
+            )
+        )
+    return lines + (_table(rows) if len(rows) > 1 else ["no release recorded yet"])
+
+
+def _table(rows):
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

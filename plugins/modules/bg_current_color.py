@@ -16,6 +16,9 @@ description:
     release begins with it.
   - Live is what the Services select, nothing else. The module fails when a Service is missing, when it selects neither
     color, or when the Services disagree. It never assumes a color.
+  - It warns of what endangers a release. That is a Service whose selector Helm or GitOps would put back, that is
+    headless, or that has session affinity or a local traffic policy; an autoscaler on one of the Deployments; a
+    disruption budget that covers the pods of both colors.
   - Given the version that shall be released, it also says whether that is live already.
 options:
   version:
@@ -43,7 +46,8 @@ attributes:
     details: This module does not modify state.
 notes:
   - "Permissions needed in the namespace: C(get) on services, C(list) on deployments. With C(list) on services the error
-    about a missing one names those that are there."
+    about a missing one names those that are there. With C(list) on horizontalpodautoscalers (C(autoscaling)) and
+    poddisruptionbudgets (C(policy)) it can warn of them; without, it warns that it cannot."
 seealso:
   - module: bluegreen.kubernetes.bg_deploy
   - module: bluegreen.kubernetes.bg_switch
@@ -96,7 +100,7 @@ pending_color:
     - V(null) when the Services agree, which they always do when there is only one.
   type: str
   returned: always
-  sample: null
+  sample: green
 previous_color:
   description:
     - Color that was live before the last recorded switch.
@@ -190,6 +194,10 @@ history:
       description: Time at which it switched (UTC). V(null) when it did not.
       type: str
       sample: "2026-05-04T09:30:12.345Z"
+    reverted_at:
+      description: Time at which it switched back (UTC). Missing when it did not.
+      type: str
+      sample: "2026-05-04T09:30:20.001Z"
     ended_at:
       description: Time at which it gave the lock back (UTC).
       type: str
@@ -218,6 +226,18 @@ history:
       description: Number of pods that the new color was given.
       type: int
       sample: 3
+summary:
+  description: The same for people, line by line. The two colors, what a rollback would do, and the last runs.
+  type: list
+  elements: str
+  returned: always
+  sample:
+    - "      color  version  pods       Deployment  image"
+    - "live  blue   1.0      3/3 ready  app-blue    myapp:1.0"
+    - "idle  green  0.9      1/1 ready  app-green   myapp:0.9"
+    - "rollback: to green (version 0.9), after 2 more of its pods are ready"
+    - "when                      what     version  outcome   by           job"
+    - "2026-05-04T09:30:01.120Z  release  1.0      released  anna@laptop  4711"
 wanted_image:
   description:
     - Image that a release of O(version) or O(image) would put on the idle color; the first one where several containers

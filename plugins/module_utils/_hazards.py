@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""What in the cluster endangers a blue-green release, said before it does harm."""
+
+from __future__ import annotations
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
+
+# Who writes objects from a source of its own, and would put a switched selector back.
+OWNER_MARKS = {
+    "Helm": ("labels", "app.kubernetes.io/managed-by", "Helm"),
+    "Argo CD": ("annotations", "argocd.argoproj.io/tracking-id", None),
+    "Argo CD (instance label)": ("labels", "argocd.argoproj.io/instance", None),
+    "Flux (kustomize)": ("labels", "kustomize.toolkit.fluxcd.io/name", None),
+    "Flux (helm)": ("labels", "helm.toolkit.fluxcd.io/name", None),
+}
+OWNER_MANAGERS = ("helm", "argocd", "kustomize-controller", "helm-controller", "flux")
+
+
+def hazards(app):
+    """Warnings about the Services, autoscalers and disruption budgets of an application; one sentence or two each."""
+    return [*_of_services(app), *_of_autoscalers(app), *_of_budgets(app)]
+
+
+def _of_services(app):
+    for service in app.services:
+        name, spec = service["metadata"]["name"], service["spec"]
+        owner = _selector_owner(service)
+        if owner:
+            yield (
+                "Service {0} is managed by {1}, whose next sync may put the selector back and so switch the traffic. "
+                "Let it ignore /spec/selector/{2} of this Service.".format(name, owner, app.label)
+            )
+        if spec.get("sessionAffinity") == "ClientIP":
+            yield (
+                "Service {0} has sessionAffinity ClientIP: clients that are known stay on the old color for up to {1} s "
+                "after the switch, and fail when its pods go earlier.".format(
+                    name, spec.get("sessionAffinityConfig", {}).get("clientIP", {}).get("timeoutSeconds", 10800)
+                )
+            )
+        if spec.get("clusterIP") == "None":
+            yield (
+                "Service {0} is headless: clients keep the addresses that DNS gave them, so the switch reaches them only when "
+                "they ask again. Raise bluegreen_scale_down_delay above their DNS cache time.".format(name)
+            )
+        if spec.get("externalTrafficPolicy") == "Local":
+            yield (
+                "Service {0} has externalTrafficPolicy Local: nodes without a pod of the new color drop external traffic until "
+                "the load balancer has noticed. Spread both colors over the same nodes.".format(name)
+            )
+
+
+def _selector_owner(service):
+    """Who keeps the Service's selector as it is in its own source, or ``None``."""
+    for owner, (part, key, value) in OWNER_MARKS.items():
+        found = (service["metadata"].get(part) or {}).get(key)
+        if found is not None and value in (None, found):
+            return owner
+    for entry in service["metadata"].get("managedFields") or []:
+        manager = entry.get("manager", "")
+        if "f:selector" in entry.get("fieldsV1", {}).get("f:spec", {}) and manager.lower().startswith(OWNER_MANAGERS):
+            return manager
+    return None
+
+
+def _of_autoscalers(app):
+    names = {color.deployment_name: color.name for color in app.colors.values() if color.deployment}
+    for item in _list(app, "HorizontalPodAutoscaler"):
+        if isinstance(item, str):
+            yield item
+            continue
+        target = item["spec"]["scaleTargetRef"]
+        if target["kind"] == "Deployment" and target["name"] in names:
+            yield (
+                "HorizontalPodAutoscaler {0} scales {1}: while {2} is idle it is kept at {3} replicas or more, whatever "
+                "bluegreen_idle_replicas says, and it may change a color that is being released.".format(
+                    item["metadata"]["name"], target["name"], names[target["name"]], item["spec"].get("minReplicas", 1)
+                )
+            )
+
+
+def _of_budgets(app):
+    for item in _list(app, "PodDisruptionBudget"):
+        if isinstance(item, str):
+            yield item
+            continue
+        covered = [color for color in app.colors.values() if color.deployment and _matches(item, color.deployment)]
+        if len(covered) > 1:
+            yield (
+                "PodDisruptionBudget {0} covers the pods of both colors: the idle color's pods count, so the live ones are "
+                "protected less than it says. Give each color its own.".format(item["metadata"]["name"])
+            )
+
+
+def _list(app, kind):
+    """The objects, or one warning when they may not be read: their absence is then not known."""
+    try:
+        return app.cluster.list(kind)["items"]
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return ["{0}s were not looked at: {1}".format(kind, error.what)]
+
+
+def _matches(budget, deployment):
+    """Whether a PodDisruptionBudget selects a Deployment's pods; an empty selector selects every pod."""
+    labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    selector = budget["spec"].get("selector") or {}
+    for key, value in (selector.get("matchLabels") or {}).items():
+        if labels.get(key) != value:
+            return False
+    for term in selector.get("matchExpressions") or []:
+        found, values = labels.get(term["key"]), term.get("values") or []
+        holds = {
+            "In": found in values,
+            "NotIn": found not in values,
+            "Exists": found is not None,
+            "DoesNotExist": found is None,
+        }[term["operator"]]
+        if not holds:
+            return False
+    return True
