@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""The application as it stands in the cluster: its Services, its two colours, and the state that earlier runs left."""
+"""The application as it stands in the cluster: its Services, its two colors, and the state that earlier runs left."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def read(cluster, params):
     """Read the Services and Deployments afresh. Every decision is made on such a reading, never on an earlier one.
 
     :returns: an :class:`Application`; the answer to "what is live" is also left in ``cluster.live`` for error messages.
-    :raises BlueGreenError: a Service is missing or selects no known colour, or colours cannot be told apart.
+    :raises BlueGreenError: a Service is missing or selects no known color, or colors cannot be told apart.
     """
     app = Application(cluster, params)
     cluster.live = app.describe(app.active)
@@ -38,7 +38,7 @@ def read(cluster, params):
 
 
 class Color:
-    """One colour: its Deployment (``None`` when there is none) and what can be read off it."""
+    """One color: its Deployment (``None`` when there is none) and what can be read off it."""
 
     def __init__(self, name, deployment, container_names):
         self.name = name
@@ -78,8 +78,8 @@ class Application:
     """One reading of the cluster.
 
     ``services``  the Service objects, in the order of the option
-    ``active``    the colour that the Services select
-    ``pending``   the colour that some of them select already, when a run died between two of them; else ``None``
+    ``active``    the color that the Services select
+    ``pending``   the color that some of them select already, when a run died between two of them; else ``None``
     ``idle``      the other one than ``active``
     ``colors``    ``{name: Color}``
     ``state``     the state annotation, see :meth:`read_state`
@@ -92,16 +92,16 @@ class Application:
         self.warnings = []
         if len(self.names) != 2 or self.names[0] == self.names[1]:
             raise BlueGreenError(
-                "Two different colours are needed, not {0}.".format(self.names),
+                "Two different colors are needed, not {0}.".format(self.names),
                 "bad_input",
                 next_step="Set colors to two names, such as [blue, green].",
             )
         unknown = sorted(set(params["deployments"]) - set(self.names))
         if unknown:
             raise BlueGreenError(
-                "The option deployments names colours that do not exist: {0}.".format(", ".join(unknown)),
+                "The option deployments names colors that do not exist: {0}.".format(", ".join(unknown)),
                 "bad_input",
-                next_step="Use the colours {0}.".format(" and ".join(self.names)),
+                next_step="Use the colors {0}.".format(" and ".join(self.names)),
             )
         # Deployments before Services: who takes over stamps the Services first. So if the Services still carry our lock id,
         # the stamps read from the Deployments are older than any takeover, and a write that tests them is fenced.
@@ -128,12 +128,12 @@ class Application:
         selector = service["spec"].get("selector") or {}
         if selector.get(self.label) not in self.names:
             raise BlueGreenError(
-                "Service {0!r} in namespace {1!r} selects neither colour.".format(name, self.cluster.namespace),
+                "Service {0!r} in namespace {1!r} selects neither color.".format(name, self.cluster.namespace),
                 "no_color",
                 why="Its selector is {0}; expected {1!r} to be one of {2}.".format(
                     json.dumps(selector, sort_keys=True), self.label, " and ".join(self.names)
                 ),
-                next_step="Put the colour that shall be live into the selector, or set color_label and colors to what the Service uses.",
+                next_step="Put the color that shall be live into the selector, or set color_label and colors to what the Service uses.",
             )
         return service
 
@@ -144,7 +144,7 @@ class Application:
             return "not readable (HTTP {0})".format(error.status)
 
     def selected(self, service):
-        """The colour that a Service selects."""
+        """The color that a Service selects."""
         return service["spec"]["selector"][self.label]
 
     def selectors(self):
@@ -159,13 +159,13 @@ class Application:
         if intent and {intent["from"], intent["to"]} == live:
             return intent["from"], intent["to"]
         raise BlueGreenError(
-            "The Services do not agree on the live colour.",
+            "The Services do not agree on the live color.",
             "contradiction",
             why=[
                 "{0}: {1}".format(name, json.dumps(selector, sort_keys=True))
                 for name, selector in self.selectors().items()
             ],
-            next_step="Put the same colour into the selectors, then run again.",
+            next_step="Put the same color into the selectors, then run again.",
         )
 
     def read_state(self, service):
@@ -201,7 +201,7 @@ class Application:
             if wanted:
                 if wanted not in by_name:
                     raise BlueGreenError(
-                        "There is no Deployment {0!r} in namespace {1!r} (named for the colour {2}).".format(
+                        "There is no Deployment {0!r} in namespace {1!r} (named for the color {2}).".format(
                             wanted, self.cluster.namespace, name
                         ),
                         "not_found",
@@ -246,20 +246,20 @@ class Application:
         return self.colors[self.active]
 
     def color(self, name):
-        """The colour, which must exist and have a Deployment.
+        """The color, which must exist and have a Deployment.
 
         :raises BlueGreenError: unknown name, or no Deployment; the message names the choices.
         """
         if name not in self.names:
             raise BlueGreenError(
-                "There is no colour {0!r}.".format(name),
+                "There is no color {0!r}.".format(name),
                 "bad_input",
-                next_step="The colours are {0}.".format(" and ".join(self.names)),
+                next_step="The colors are {0}.".format(" and ".join(self.names)),
             )
         color = self.colors[name]
         if color.deployment is None:
             raise BlueGreenError(
-                "There is no Deployment for the colour {0} in namespace {1!r}.".format(name, self.cluster.namespace),
+                "There is no Deployment for the color {0} in namespace {1!r}.".format(name, self.cluster.namespace),
                 "not_found",
                 why=[
                     "Looked for pod labels {0}.".format(self.selector_for(name)),
@@ -286,7 +286,7 @@ class Application:
         """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
 
         A run that was stopped before its switch is given up, and one that was stopped on its way back is finished: the
-        live colour stays. A rollback or an automatic way back is not undone by another rollback: that would flip forward.
+        live color stays. A rollback or an automatic way back is not undone by another rollback: that would flip forward.
         """
         for entry in self.state["history"]:
             unfinished = entry["outcome"] in ("running", "interrupted")
@@ -317,7 +317,7 @@ class Application:
                     "Service {0}: selector {1}".format(service, json.dumps(selector, sort_keys=True))
                     for service, selector in self.selectors().items()
                 ],
-                next_step="Work on {0}, the idle colour, and switch.".format(self.idle),
+                next_step="Work on {0}, the idle color, and switch.".format(self.idle),
             )
 
     def fence(self, target, lock_id):
@@ -354,9 +354,9 @@ class Application:
     # --- images ----------------------------------------------------------------------------------------------
 
     def wanted_images(self, color, version, image):
-        """What to put on the idle colour: ``{container name: image}`` for the containers that carry the version.
+        """What to put on the idle color: ``{container name: image}`` for the containers that carry the version.
 
-        ``version`` becomes the tag of the live colour's repositories, unless ``image`` says it whole.
+        ``version`` becomes the tag of the live color's repositories, unless ``image`` says it whole.
 
         :raises BlueGreenError: neither is given, the version is a number or no possible tag.
         """
@@ -395,7 +395,7 @@ class Application:
         }
 
     def is_live(self, images, version):
-        """Whether the live colour runs these images (and was released under this version) already."""
+        """Whether the live color runs these images (and was released under this version) already."""
         current = {item["name"]: item["image"] for item in self.live.containers}
         return all(current.get(name) == image for name, image in images.items()) and version in (
             None,

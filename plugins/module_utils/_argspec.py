@@ -55,7 +55,7 @@ CONNECTION = {
     "api_timeout": {"type": "raw", "default": 60},
 }
 
-# What the application is: its Services, and how its two colours are told apart.
+# What the application is: its Services, and how its two colors are told apart.
 APPLICATION = {
     "services": {"type": "list", "elements": "str", "required": True},
     "namespace": {"type": "str"},

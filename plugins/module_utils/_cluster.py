@@ -170,6 +170,10 @@ class Cluster:
         """
         return Observation(self, collections)
 
+    def lose(self, error):
+        """Write nothing from now on: another run has the lock. ``error`` is raised at the next request or wait."""
+        self.lost = error
+
     def check(self):
         """:raises BlueGreenError: another run has taken over."""
         if self.lost:

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""Deploy: put a version, an image or a manifest on the idle colour, with as many pods as the live one has."""
+"""Deploy: put a version, an image or a manifest on the idle color, with as many pods as the live one has."""
 
 from __future__ import annotations
 
@@ -67,17 +67,19 @@ def _deploy(app, params):
     replicas = params["replicas"] if params["replicas"] is not None else app.live.replicas
     if replicas < 1:
         raise BlueGreenError(
-            "The new colour would get {0} pods, because the live colour has as many.".format(replicas),
+            "The new color would get {0} pods, because the live color has as many.".format(replicas),
             "bad_input",
-            next_step="Scale the live colour up, or give replicas.",
+            next_step="Scale the live color up, or give replicas.",
         )
     if app.colors[name].deployment is None and params["create_missing"]:
         return _create(app, name, params, replicas)
     color = app.color(name)
     old = color.deployment
     if params["definition"]:
+        if params["version"]:
+            _app.check_version(params["version"])
         app.fence(old, params["lock_id"])  # the write itself is fenced by its resourceVersion
-        new = _from_definition(app, color, params["definition"], replicas, params["version"])
+        new = _from_definition(app, color, params, replicas)
         written = app.cluster.apply("Deployment", color.deployment_name, new)
         changed = written["metadata"]["generation"] != old["metadata"]["generation"] or (
             app.cluster.dry_run and written["spec"] != old["spec"]
@@ -145,19 +147,19 @@ def _operations(app, color, params, replicas):
     return operations, _app.Color(color.name, after, params["containers"])
 
 
-def _from_definition(app, color, definition, replicas, version):
-    """The user's manifest, made to fit: this Deployment, this colour, this many replicas.
+def _from_definition(app, color, params, replicas):
+    """The user's manifest, made to fit: this Deployment, this color, this many replicas.
 
-    :raises BlueGreenError: it is no Deployment, or not the idle colour's.
+    :raises BlueGreenError: it is no Deployment, or not the idle color's.
     """
     name = color.deployment_name
-    new = copy.deepcopy(definition)
+    new, version = copy.deepcopy(params["definition"]), params["version"]
     found = "{0} {1}".format(new.get("kind"), (new.get("metadata") or {}).get("name"))
     if found != "Deployment " + name:
         raise BlueGreenError(
-            "The manifest is a {0}, but the idle colour {1} is Deployment {2}.".format(found, color.name, name),
+            "The manifest is a {0}, but the idle color {1} is Deployment {2}.".format(found, color.name, name),
             "bad_input",
-            next_step="Use the variable of the idle colour in the manifest's template: name: app-{{ bluegreen_color }}.",
+            next_step="Use the variable of the idle color in the manifest's template: name: app-{{ bluegreen_color }}.",
         )
     wrong = [service["metadata"]["name"] for service in app.services if not app.would_select(service, color.name, new)]
     if wrong:
@@ -174,6 +176,8 @@ def _from_definition(app, color, definition, replicas, version):
     # The API server refuses the write if the object was changed since it was read (409).
     new["metadata"]["resourceVersion"] = color.deployment["metadata"]["resourceVersion"]
     new["metadata"].setdefault("namespace", app.cluster.namespace)
+    if params["force"]:
+        new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = _app.now()
     if version:
         image = _app.Color(color.name, new, [item["name"] for item in color.containers]).image
         note = json.dumps({"version": version, "image": image}, sort_keys=True)

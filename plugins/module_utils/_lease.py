@@ -98,10 +98,10 @@ class Keeper(threading.Thread):
                 lease = self._cluster.get("Lease", self._name)
                 if lease and lease["spec"].get("holderIdentity") == self._lock_id:
                     continue  # somebody changed another field at that moment
-                self._cluster.lost = superseded(describe(lease) if lease else "The Lease is gone.")
+                self._cluster.lose(superseded(describe(lease) if lease else "The Lease is gone."))
                 return
             except ApiError as error:
                 if error.status == 404:
-                    self._cluster.lost = superseded("The Lease is gone.")
+                    self._cluster.lose(superseded("The Lease is gone."))
                     return
                 # No answer: the operation's own requests meet the same trouble and report it; the fence is on the objects.

@@ -25,7 +25,7 @@ ARGUMENTS = dict(
     lease_duration={"type": "raw", "default": 30},
     timeout={"type": "raw", "default": 0},
     preempt={"type": "bool", "default": False},
-    version={"type": "str"},
+    version={"type": "raw"},
     by={"type": "str"},
     job={"type": "str"},
     outcome={"type": "str"},
@@ -39,6 +39,8 @@ TRIES = 5
 def run(params, cluster, progress):
     if cluster.dry_run:
         return {"msg": "Would lock {0}.".format(params["services"][0])}
+    if params["version"]:
+        _app.check_version(params["version"])
     if params["state"] == "released":
         return _release(params, cluster)
     app = _app.read(cluster, params)

@@ -30,7 +30,7 @@ def failed(params):
 def compose(params):
     """The dictionary that automation reads: always the same keys.
 
-    :returns: outcome, msg, active_color, version (live now), previous_version (on the other colour), reason, next_step
+    :returns: outcome, msg, active_color, version (live now), previous_version (on the other color), reason, next_step
         (both ``None`` on success), timings (stage → seconds).
     """
     failure = params["failure"] or {}

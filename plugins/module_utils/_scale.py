@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""Scale: set the number of pods of a colour that is not live."""
+"""Scale: set the number of pods of a color that is not live."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def run(params, cluster, progress):
 
 
 def _target(app, params):
-    """The colour to scale, which must not be live."""
+    """The color to scale, which must not be live."""
     active = app.active
     if app.cluster.dry_run and params["assume_active"]:
         active = params["assume_active"]  # a switch that was only planned has not happened

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""Validate: all checks against every pod of a colour, together; every result is shown; all must pass."""
+"""Validate: all checks against every pod of a color, together; every result is shown; all must pass."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def _through_proxy(cluster, check, pod, began):
 
     https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/#manually-constructing-apiserver-proxy-urls
     """
-    port = check["port"] or _first_port(pod)
+    port = _port(pod, check["port"])
     scheme = "https:" if check["scheme"] == "https" else ""
     path = "/api/v1/namespaces/{0}/pods/{1}{2}:{3}/proxy/{4}".format(
         cluster.namespace, scheme, pod["metadata"]["name"], port, check["http"].lstrip("/")
@@ -281,12 +281,13 @@ def _no_answer(error, timeout, elapsed):
     return "no answer: {0}".format(" ".join(text.split())[:300])
 
 
-def _first_port(pod):
-    for container in pod["spec"]["containers"]:
-        for port in container.get("ports", []):
-            if port.get("protocol", "TCP") == "TCP":
-                return port["containerPort"]
-    return 80
+def _port(pod, wanted):
+    """The number of the port: the one given, the one of that name, or the pod's first; the proxy knows no names."""
+    ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+    ports = [port for port in ports if port.get("protocol", "TCP") == "TCP"]
+    if wanted is None:
+        return ports[0]["containerPort"] if ports else 80
+    return next((port["containerPort"] for port in ports if port.get("name") == wanted), wanted)
 
 
 # --- judging an answer ---------------------------------------------------------------------------------------
@@ -399,6 +400,8 @@ def _parse_one(check, number, mistakes):
         wrong("method {0!r} is none of {1}".format(check["method"], ", ".join(METHODS)))
     if not isinstance(parsed["headers"], dict):
         wrong("headers is a dictionary, not {0!r}".format(parsed["headers"]))
+    elif kind == "http" and any(str(name).lower() == "authorization" for name in parsed["headers"]):
+        wrong("the API server keeps Authorization for itself; use a url check for an endpoint that needs it")
     if parsed["scheme"] not in ("http", "https"):
         wrong("scheme is http or https, not {0!r}".format(parsed["scheme"]))
     if isinstance(parsed["body"], (dict, list)):

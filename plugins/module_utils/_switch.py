@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""Switch: point the Services at the other colour, in one fenced write each, and observe that it has happened."""
+"""Switch: point the Services at the other color, in one fenced write each, and observe that it has happened."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ ARGUMENTS = dict(
                 "type": "dict",
                 "required": True,
                 "options": {"json": {"type": "str"}, "header": {"type": "str"}},
+                "required_one_of": [["json", "header"]],
+                "mutually_exclusive": [["json", "header"]],
             },
         },
     },
@@ -52,7 +54,7 @@ RETURNS = {"from_color": None, "to_color": None, "endpoints_ms": None, "last_old
 TRIES = 5  # patches, when somebody changes other fields of the Service at the same time
 ENDPOINTS_TIMEOUT = 60  # seconds for the EndpointSlice controller; it usually takes some ten milliseconds
 PROBE_QUIET = (
-    2  # seconds without an answer of the old colour that end the probing: more than kube-proxy's longest pause (1 s)
+    2  # seconds without an answer of the old color that end the probing: more than kube-proxy's longest pause (1 s)
 )
 PROBE_TIMEOUT = 60  # seconds of probing at most
 PROBE_PAUSE = 0.01  # seconds between two probes
@@ -154,12 +156,12 @@ def _refuse_changed_selectors(app, expected):
 
 
 def _capacity(app, params, progress):
-    """Make sure that the target can carry the traffic: as many ready pods as the colour that carries it now has replicas.
+    """Make sure that the target can carry the traffic: as many ready pods as the color that carries it now has replicas.
 
     With ``wait_timeout`` 0 this only looks; otherwise the target is scaled up (never down) and waited for; with ``force``
-    it is scaled up and not waited for. Never asks whether the colour that is left is healthy.
+    it is scaled up and not waited for. Never asks whether the color that is left is healthy.
 
-    :returns: a fresh reading of the application, and the target colour in it.
+    :returns: a fresh reading of the application, and the target color in it.
     :raises BlueGreenError: the target is not able to; nothing has been switched.
     """
     target, deadline = params["color"], time.monotonic() + params["wait_timeout"]
@@ -186,7 +188,7 @@ def _capacity(app, params, progress):
         if params["force"]:
             return app, app.color(target)
         _wait.wait_ready(app, app.color(target), max(deadline - time.monotonic(), 0), progress)
-        app = _app.read(app.cluster, params)  # the live colour may have been scaled meanwhile
+        app = _app.read(app.cluster, params)  # the live color may have been scaled meanwhile
         _refuse_changed_selectors(app, params["selectors"])
 
 
@@ -227,7 +229,7 @@ def _undo(app, done, source, lock_id, error):
         error.why.append("All Services select {0} again.".format(source))
     except BlueGreenError as second:
         error.why.append("Undoing the half-done switch failed too: {0}".format(second.what))
-        error.next_step = "Run rollback.yml as soon as the API server lets it: it puts all Services back to one colour."
+        error.next_step = "Run rollback.yml as soon as the API server lets it: it puts all Services back to one color."
 
 
 def _recorded(state, entry):
@@ -289,7 +291,7 @@ def _patch(app, service, target, change_state, lock_id):
 
 
 def _observe_endpoints(app, view, switched):
-    """Wait until every Service's EndpointSlices hold exactly the new colour's ready pods.
+    """Wait until every Service's EndpointSlices hold exactly the new color's ready pods.
 
     :returns: milliseconds since the switch.
     """
@@ -324,7 +326,7 @@ def _observe_endpoints(app, view, switched):
 
 
 class _Probe(threading.Thread):
-    """Asks through the users' own way in, on a new connection each time, which colour answers."""
+    """Asks through the users' own way in, on a new connection each time, which color answers."""
 
     def __init__(self, options, target, colors):
         super().__init__(daemon=True)
@@ -338,7 +340,7 @@ class _Probe(threading.Thread):
         self.color_from = options["color_from"]
         self.target = target
         self.colors = colors
-        self.old_at = None  # monotonic time of the last answer of the other colour
+        self.old_at = None  # monotonic time of the last answer of the other color
         self.new_at = None  # and of the last answer of the target
         self.trouble = "no answer yet"
         self._end = threading.Event()
@@ -358,7 +360,7 @@ class _Probe(threading.Thread):
                 elif color in self.colors:
                     self.old_at = time.monotonic()
                 else:
-                    self.trouble = "the answer names no colour, but {0!r}".format(color)
+                    self.trouble = "the answer names no color, but {0!r}".format(color)
             except (requests.RequestException, ValueError) as error:
                 self.trouble = str(error)
             self._end.wait(PROBE_PAUSE)
@@ -367,7 +369,7 @@ class _Probe(threading.Thread):
         self._end.set()
 
     def last_old(self, switched, progress):
-        """Milliseconds from the switch to the last answer of the old colour; ``None`` when nothing could be observed."""
+        """Milliseconds from the switch to the last answer of the old color; ``None`` when nothing could be observed."""
         said = False
         while time.monotonic() - switched < PROBE_TIMEOUT:
             now = time.monotonic()
@@ -376,7 +378,7 @@ class _Probe(threading.Thread):
             if not said and now - switched > 2 * PROBE_QUIET:
                 said = True
                 progress(
-                    "the old colour still answers at {0}".format(self.url)
+                    "the old color still answers at {0}".format(self.url)
                     if self.old_at
                     else "no probe of {0} succeeds: {1}".format(self.url, self.trouble)
                 )
@@ -385,7 +387,7 @@ class _Probe(threading.Thread):
             "The probe of {0} did not see the switch within {1} s: {2}.".format(
                 self.url,
                 PROBE_TIMEOUT,
-                "the old colour still answers" if self.old_at and self.old_at > (self.new_at or 0) else self.trouble,
+                "the old color still answers" if self.old_at and self.old_at > (self.new_at or 0) else self.trouble,
             ),
             "probe",
             next_step="Check what stands between the users and the Service (proxy, kube-proxy, cache), and the probe's address.",

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""Wait: watch a colour's rollout until every pod of the new template is available, or until it cannot become so."""
+"""Wait: watch a color's rollout until every pod of the new template is available, or until it cannot become so."""
 
 from __future__ import annotations
 

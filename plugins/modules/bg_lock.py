@@ -54,8 +54,10 @@ options:
     type: bool
     default: false
   version:
-    description: Version that the run is about, for the history.
-    type: str
+    description:
+      - Version that the run is about, for the history.
+      - It must be a string, as for M(bluegreen.kubernetes.bg_deploy).
+    type: raw
   by:
     description: Who runs it, for the history. If not given, or empty, the user and the host that the task runs as.
     type: str

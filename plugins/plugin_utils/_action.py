@@ -44,7 +44,8 @@ class OperationAction(ActionBase):
         try:
             checked = ArgumentSpecValidator(dict(CONNECTION, **self.operation.ARGUMENTS)).validate(self._task.args)
             if checked.error_messages:
-                return {"failed": True, "msg": "; ".join(checked.error_messages)}
+                nothing = dict(self.operation.RETURNS, changed=False, reason="bad_input")
+                return dict(nothing, failed=True, msg="; ".join(checked.error_messages))
             params = checked.validated_parameters
             no_log = set(checked._no_log_values) | secrets(params)  # pylint: disable=protected-access
             host = task_vars["inventory_hostname"]
