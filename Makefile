@@ -57,7 +57,7 @@ unit: tools ## unit tests; make unit ARGS='-k switch' selects
 	@$(IN) python -m pytest $(ARGS)
 
 molecule: tools images ## the scenarios on the cluster
-	@$(IN) cd extensions && molecule test --all
+	@$(IN) molecule test --all
 
 bench: tools images ## the side-by-side figures
 	@$(IN) python tests/bench/bench.py

@@ -178,13 +178,17 @@ class Application:
             state = json.loads(text)
             if state["schema"] > SCHEMA:
                 raise BlueGreenError(
-                    "Service {0!r} was last switched by a newer version of bluegreen.kubernetes (state schema {1}, known here: {2}).".format(
-                        service["metadata"]["name"], state["schema"], SCHEMA
-                    ),
+                    "Service {0!r} was last switched by a newer version of bluegreen.kubernetes (state schema {1}, known "
+                    "here: {2}).".format(service["metadata"]["name"], state["schema"], SCHEMA),
                     "newer_state",
                     next_step="Update the collection on this machine.",
                 )
-            return dict(empty, **state)
+            state = dict(empty, **state)
+            for entry in state["history"]:
+                entry["run"], entry["outcome"]  # pylint: disable=pointless-statement
+            if state["intent"] is not None:
+                state["intent"]["from"], state["intent"]["to"]  # pylint: disable=expression-not-assigned
+            return state
         except (ValueError, KeyError, TypeError):
             self.warnings.append(
                 "The annotation {0} is not readable and is taken as empty; the release history starts anew.".format(
@@ -456,18 +460,20 @@ def compact(value):
     return json.dumps(value, separators=(",", ":"))
 
 
-def state_operations(state):
-    """JSON Patch operations that write the state annotation on the first Service (which has annotations already).
+def bounded(state):
+    """The state with as much history as is kept: ten releases, 64 KiB of text, the oldest go first.
 
-    The annotation is limited to 64 KiB (Kubernetes allows 256 KiB for all of an object's annotations), so the oldest
-    releases go first.
+    Kubernetes allows 256 KiB for all annotations of an object.
     """
     state = dict(state, history=state["history"][:HISTORY])
-    text = compact(state)
-    while len(text) > 65536 and state["history"]:
+    while len(compact(state)) > 65536 and state["history"]:
         state["history"] = state["history"][:-1]
-        text = compact(state)
-    return [{"op": "add", "path": "/metadata/annotations/" + escape(STATE), "value": text}]
+    return state
+
+
+def state_operations(state):
+    """JSON Patch operations that write the state annotation on the first Service (which has annotations already)."""
+    return [{"op": "add", "path": "/metadata/annotations/" + escape(STATE), "value": compact(bounded(state))}]
 
 
 def annotation_operations(target, key, text):

@@ -233,7 +233,7 @@ class Cluster:
                     body=body,
                     retries=False,
                     redirect=False,
-                    timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=READ_TIMEOUT),
+                    timeout=_timeout(give_up),
                 )
                 if response.status < 300:
                     return response
@@ -285,6 +285,12 @@ class Cluster:
         return error
 
 
+def _timeout(give_up):
+    """Time limits for one request, within what is left of ``api_timeout``."""
+    left = max(give_up - time.monotonic(), 0.1)
+    return urllib3.Timeout(connect=min(CONNECT_TIMEOUT, left), read=min(READ_TIMEOUT, left))
+
+
 class Observation:
     """Local copies of a few collections, each listed once and then kept current by a watch in its own thread.
 
@@ -300,17 +306,26 @@ class Observation:
         self._closed = False
         self._error = None
         self._streams = {}
-        self._threads = []
+        self._versions = {}
+        self._collections = collections
         for name, (kind, selectors) in collections.items():
-            version = self._list(name, kind, selectors)
-            thread = threading.Thread(target=self._follow, args=(name, kind, selectors, version), daemon=True)
-            self._threads.append(thread)
+            self._versions[name] = self._list(name, kind, selectors)
 
     def __enter__(self):
         self._dirty = False  # the caller looks at the first lists before it waits
-        for thread in self._threads:
-            thread.start()
+        for name in self._collections:
+            self._start(name)
         return self
+
+    def add(self, name, kind, selectors):
+        """Observe one more collection from now on."""
+        self._collections[name] = (kind, selectors)
+        self._versions[name] = self._list(name, kind, selectors)
+        self._start(name)
+
+    def _start(self, name):
+        arguments = (name, *self._collections[name], self._versions[name])
+        threading.Thread(target=self._follow, args=arguments, daemon=True).start()
 
     def __exit__(self, *unused):
         self._closed = True
@@ -351,8 +366,12 @@ class Observation:
         failures = 0
         while not self._closed:
             try:
-                version = self._stream(name, kind, selectors, version)
-                failures = 0
+                version, events = self._stream(name, kind, selectors, version)
+                failures = 0 if events else failures + 1
+                if not events and not self._closed:
+                    time.sleep(
+                        min(0.05 * 2**failures, 1.0)
+                    )  # a server in trouble ends watches as soon as they are opened
             except BlueGreenError as error:
                 if not self._closed:
                     with self._changed:
@@ -366,7 +385,11 @@ class Observation:
                     version = None
 
     def _stream(self, name, kind, selectors, version):
-        """Follow one watch to its end and return the version to go on from."""
+        """Follow one watch to its end.
+
+        :returns: the version to go on from (``None``: list again), and how many events there were.
+        """
+        events = 0
         if version is None:
             version = self._list(name, kind, selectors)
         query = dict(selectors, watch="true", resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds=300)
@@ -384,14 +407,15 @@ class Observation:
             if response.status in RETRIED_STATUS:
                 raise OSError("HTTP {0}".format(response.status))
             if response.status == 410:
-                return None
+                return None, events
             if response.status != 200:
                 raise _api_error(response, "WATCH", path)
             for line in _lines(response):
                 event = json.loads(line)
                 item = event["object"]
                 if event["type"] == "ERROR":  # 410 Gone: the server no longer has our version
-                    return None
+                    return None, events
+                events += 1
                 version = item["metadata"]["resourceVersion"]
                 if event["type"] == "BOOKMARK":
                     continue
@@ -401,7 +425,7 @@ class Observation:
                     else:
                         self._objects[name][item["metadata"]["uid"]] = item
                     self._notify()
-            return version
+            return version, events
         finally:
             response.close()
 
@@ -562,7 +586,15 @@ def _load_kubeconfig(configuration, chosen, context, source):
 def _connection_pool(configuration):
     """The official client's connection pool (TLS, proxies), with the TLS context built once instead of per connection."""
     configuration.connection_pool_maxsize = 64
-    pool = kubernetes_client.ApiClient(configuration).rest_client.pool_manager
+    try:
+        return _with_context(configuration, kubernetes_client.ApiClient(configuration).rest_client.pool_manager)
+    finally:
+        # The client has written inline certificates and keys to files. The TLS context holds them now, and an action's
+        # worker process ends without atexit handlers, which would leave a private key behind.
+        kube_config._cleanup_temp_files()  # pylint: disable=protected-access
+
+
+def _with_context(configuration, pool):
     if configuration.host.startswith("https"):
         context = urllib3.util.ssl_.create_urllib3_context(
             cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
@@ -588,7 +620,4 @@ def _connection_pool(configuration):
         pool.connection_pool_kw["ssl_context"] = context
         if not configuration.verify_ssl:
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-    # The client has written inline certificates and keys to files. The TLS context holds them now, and an action's worker
-    # process ends without atexit handlers, which would leave a private key behind.
-    kube_config._cleanup_temp_files()  # pylint: disable=protected-access
     return pool

@@ -71,7 +71,7 @@ def _deploy(app, params):
             "bad_input",
             next_step="Scale the live color up, or give replicas.",
         )
-    if app.colors[name].deployment is None and params["create_missing"]:
+    if app.colors[name].deployment is None and params["create_missing"] and not params["definition"]:
         return _create(app, name, params, replicas)
     color = app.color(name)
     old = color.deployment
@@ -160,6 +160,13 @@ def _from_definition(app, color, params, replicas):
             "The manifest is a {0}, but the idle color {1} is Deployment {2}.".format(found, color.name, name),
             "bad_input",
             next_step="Use the variable of the idle color in the manifest's template: name: app-{{ bluegreen_color }}.",
+        )
+    template = (new.get("spec") or {}).get("template") or {}
+    if not (template.get("metadata") or {}).get("labels") or not (template.get("spec") or {}).get("containers"):
+        raise BlueGreenError(
+            "The manifest of Deployment {0} has no pod template with labels and containers.".format(name),
+            "bad_input",
+            next_step="Give the whole Deployment, as kubectl apply would need it.",
         )
     wrong = [service["metadata"]["name"] for service in app.services if not app.would_select(service, color.name, new)]
     if wrong:

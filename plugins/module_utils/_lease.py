@@ -86,22 +86,27 @@ class Keeper(threading.Thread):
         while not self._end.wait(pause):
             pause = RENEWAL
             try:
-                self._cluster.patch(
-                    "Lease",
-                    self._name,
-                    [
-                        {"op": "test", "path": "/spec/holderIdentity", "value": self._lock_id},
-                        {"op": "add", "path": "/spec/renewTime", "value": micro_time()},
-                    ],
-                )
-            except PatchConflict:
-                lease = self._cluster.get("Lease", self._name)
-                if lease and lease["spec"].get("holderIdentity") == self._lock_id:
-                    continue  # somebody changed another field at that moment
-                self._cluster.lose(superseded(describe(lease) if lease else "The Lease is gone."))
+                self._renew()
+            except ApiError:
+                # No answer. The operation's own requests meet the same trouble and report it; the fence is on the objects.
+                continue
+            if self._cluster.lost:
                 return
-            except ApiError as error:
-                if error.status == 404:
-                    self._cluster.lose(superseded("The Lease is gone."))
-                    return
-                # No answer: the operation's own requests meet the same trouble and report it; the fence is on the objects.
+
+    def _renew(self):
+        try:
+            self._cluster.patch(
+                "Lease",
+                self._name,
+                [
+                    {"op": "test", "path": "/spec/holderIdentity", "value": self._lock_id},
+                    {"op": "add", "path": "/spec/renewTime", "value": micro_time()},
+                ],
+            )
+        except ApiError as error:
+            if not isinstance(error, PatchConflict) and error.status != 404:
+                raise
+            lease = self._cluster.get("Lease", self._name)
+            if lease is None or lease["spec"].get("holderIdentity") != self._lock_id:
+                self._cluster.lose(superseded(describe(lease) if lease else "The Lease is gone."))
+            # Else somebody changed another field at that moment; the next renewal will do.

@@ -15,7 +15,11 @@ import uuid
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _lease
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
+    ApiError,
+    BlueGreenError,
+    PatchConflict,
+)
 
 NAME = "bg_lock"
 ARGUMENTS = dict(
@@ -89,10 +93,11 @@ def _acquire(params, cluster, progress, lock_id, holder):
             if other and other != lock_id and not params["preempt"]:
                 progress("the lock is held by {0}; watching whether it lives".format(_lease.describe(lease)))
                 waited = True
-                _wait_for(params, cluster, name, lease, progress)
-                lease = cluster.get("Lease", name)
+                # Only what was seen dead or free is taken; the test of its version below refuses anything newer.
+                lease = _wait_for(params, cluster, name, lease, progress)
                 if lease is None:
                     continue
+                other = lease["spec"].get("holderIdentity")
             if other and other != lock_id:
                 waited = True
                 progress("taking over from {0}".format(_lease.describe(lease)))
@@ -113,10 +118,11 @@ def _spec(params, lock_id):
 
 
 def _wait_for(params, cluster, name, lease, progress):
-    """Return when the Lease is free, gone, or has not been renewed for its whole duration.
+    """Wait until the Lease is free, gone, or has not been renewed for its whole duration.
 
     Only whether ``renewTime`` changes is looked at, so no two clocks are compared.
 
+    :returns: the Lease as it was when that was seen; ``None`` when it is gone.
     :raises BlueGreenError: the holder lives, and ``timeout`` is over.
     """
     started = still_since = time.monotonic()
@@ -125,9 +131,11 @@ def _wait_for(params, cluster, name, lease, progress):
     with cluster.observe(leases=("Lease", {"fieldSelector": "metadata.name=" + name})) as view:
         while True:
             leases, now = view["leases"], time.monotonic()
-            if not leases or not leases[0]["spec"].get("holderIdentity"):
-                return
+            if not leases:
+                return None
             lease = leases[0]
+            if not lease["spec"].get("holderIdentity"):
+                return lease
             alive = lease["spec"].get("renewTime") != renewed or lease["spec"]["holderIdentity"] != holder
             if alive:
                 holder, renewed = lease["spec"]["holderIdentity"], lease["spec"].get("renewTime")
@@ -140,7 +148,7 @@ def _wait_for(params, cluster, name, lease, progress):
                     )
             if now - still_since >= duration:
                 progress("the holder has not renewed the lock for {0} s: it is dead".format(duration))
-                return
+                return lease
             view.wait(still_since + duration - now)
 
 
@@ -181,11 +189,7 @@ def _stamp(app, params, lock_id, holder):
             except PatchConflict:
                 service = app.reread(service)
         else:
-            raise BlueGreenError(
-                "Service {0} changes faster than it can be locked.".format(service["metadata"]["name"]),
-                "conflict",
-                next_step="Stop the other writer, then run again.",
-            )
+            raise _too_fast(service)
     if took_over:
         _stamp_deployments(app, params, lock_id)
     return took_over
@@ -232,6 +236,8 @@ def _release(params, cluster):
                 break
             except PatchConflict:
                 service = app.reread(service)
+        else:
+            raise _too_fast(service)
     try:
         cluster.patch(
             "Lease",
@@ -244,11 +250,24 @@ def _release(params, cluster):
         changed = True
     except PatchConflict:
         pass  # another run holds it
+    except ApiError as error:
+        if error.status != 404:  # somebody has deleted it: free as well
+            raise
     return {
         "changed": changed,
         "lock_id": lock_id,
         "msg": "Released." if changed else "The lock was not held any more.",
     }
+
+
+def _too_fast(service):
+    return BlueGreenError(
+        "Service {0} changes faster than the lock can be written ({1} attempts).".format(
+            service["metadata"]["name"], TRIES
+        ),
+        "conflict",
+        next_step="Stop the other writer, then run again.",
+    )
 
 
 def _closed(state, lock_id, outcome):

@@ -78,15 +78,9 @@ def run(params, cluster, progress):
         )
     if app.active != target:
         app, color = _capacity(app, params, progress)
-    watched = {
-        "slices": (
-            "EndpointSlice",
-            {"labelSelector": "kubernetes.io/service-name in ({0})".format(",".join(params["services"]))},
-        ),
-        "pods": ("Pod", {"labelSelector": color.pod_selector}),
-    }
+    slices = "kubernetes.io/service-name in ({0})".format(",".join(params["services"]))
     probe = _Probe(params["probe"], target, app.names) if params["probe"] else None
-    with cluster.observe(**watched) as view:
+    with cluster.observe(slices=("EndpointSlice", {"labelSelector": slices})) as view:
         if probe:
             probe.start()
         try:
@@ -98,7 +92,7 @@ def run(params, cluster, progress):
                     ", ".join(params["services"]), source, target, color.version
                 )
             )
-            result.update(changed=True, endpoints_ms=_observe_endpoints(app, view, switched))
+            result.update(changed=True, endpoints_ms=_observe_endpoints(app, color, view, switched))
             if probe:
                 result["last_old_ms"] = probe.last_old(switched, progress)
         except BlueGreenError as error:
@@ -259,7 +253,7 @@ def _patch(app, service, target, change_state, lock_id):
         if target:
             operations.append({"op": "replace", "path": "/spec/selector", "value": new})
         if change_state:
-            state = change_state(app.read_state(service))
+            state = _app.bounded(change_state(app.read_state(service)))
             if "annotations" not in service["metadata"]:
                 operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
             operations += _app.state_operations(state)
@@ -290,23 +284,22 @@ def _patch(app, service, target, change_state, lock_id):
 # --- after -----------------------------------------------------------------------------------------------------
 
 
-def _observe_endpoints(app, view, switched):
+def _observe_endpoints(app, color, view, switched):
     """Wait until every Service's EndpointSlices hold exactly the new color's ready pods.
 
-    :returns: milliseconds since the switch.
+    :returns: milliseconds from the switch to the moment when that was seen.
     """
+    ready, read_at = _ready_pods(app, color), time.monotonic()
     while True:
-        now = time.monotonic()
-        ready = {pod.name for pod in map(_wait.Pod, view["pods"]) if pod.ready and not pod.terminating}
         held = {service["metadata"]["name"]: set() for service in app.services}
         for piece in view["slices"]:
             for endpoint in piece.get("endpoints") or []:
                 # "ready" missing means unknown, to be taken as true:
                 # https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
                 if endpoint.get("conditions", {}).get("ready", True) is not False:
-                    held[piece["metadata"]["labels"]["kubernetes.io/service-name"]].add(
-                        (endpoint.get("targetRef") or {}).get("name")
-                    )
+                    name = piece["metadata"]["labels"]["kubernetes.io/service-name"]
+                    held[name].add((endpoint.get("targetRef") or {}).get("name"))
+        now = time.monotonic()
         if ready and all(names == ready for names in held.values()):
             return round((now - switched) * 1000)
         if now - switched > ENDPOINTS_TIMEOUT:
@@ -322,7 +315,14 @@ def _observe_endpoints(app, view, switched):
                 + ["ready pods: {0}".format(", ".join(sorted(ready)) or "none")],
                 next_step="Check the kube-controller-manager and the new pods' readiness; switch back if users are hurt.",
             )
-        view.wait(switched + ENDPOINTS_TIMEOUT - now + 0.1)
+        view.wait(1)
+        if time.monotonic() - read_at >= 1:  # a pod has become ready or unready meanwhile
+            ready, read_at = _ready_pods(app, color), time.monotonic()
+
+
+def _ready_pods(app, color):
+    pods = map(_wait.Pod, app.cluster.list("Pod", labelSelector=color.pod_selector)["items"])
+    return {pod.name for pod in pods if pod.ready and not pod.terminating}
 
 
 class _Probe(threading.Thread):
@@ -336,6 +336,21 @@ class _Probe(threading.Thread):
                 "missing_library",
                 next_step="pip install requests jmespath.",
             )
+        if not options["url"].startswith(("http://", "https://")):
+            raise BlueGreenError(
+                "probe.url is no http or https address: {0!r}".format(options["url"]),
+                "bad_input",
+                next_step="Give the address that users use, such as http://shop.example/api/status.",
+            )
+        if options["color_from"].get("json"):
+            try:
+                jmespath.compile(options["color_from"]["json"])
+            except jmespath.exceptions.JMESPathError as error:
+                raise BlueGreenError(
+                    "probe.color_from.json is no JMESPath: {0}".format(error),
+                    "bad_input",
+                    next_step="Name the field of the answer, such as color.",
+                ) from error
         self.url = options["url"]
         self.color_from = options["color_from"]
         self.target = target

@@ -45,6 +45,8 @@ GRACE = {
     "Paused": 0,
     "Unschedulable": NEVER,  # an autoscaler may bring a node
 }
+EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that only events tell, such as FailedMount
+WARNINGS = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
 HEARTBEAT = 10  # seconds between progress lines when nothing changes
 EVENTS_SHOWN = 5
 LOG_LINES = 10
@@ -74,13 +76,12 @@ def wait_ready(app, color, timeout, progress):
     watched = {
         "deployment": ("Deployment", {"fieldSelector": "metadata.name=" + name}),
         "pods": ("Pod", {"labelSelector": color.pod_selector}),
-        "events": ("Event", {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}),
     }
     first_seen = {}  # (object, reason) -> when this run first saw it
     said, said_at = None, started
     deadline_before = None  # a ProgressDeadlineExceeded of an earlier rollout says nothing about this one
     with app.cluster.observe(**watched) as view:
-        old_events = {event["metadata"]["uid"] for event in view["events"]}
+        events_watched = False
         while True:
             deployments, pods = view["deployment"], [Pod(pod) for pod in view["pods"]]
             if not deployments:
@@ -104,8 +105,10 @@ def wait_ready(app, color, timeout, progress):
                     "pods": [pod.summary() for pod in ready],
                     "msg": "{0} is ready: {1} pods.".format(name, len(ready)),
                 }
-            events = [event for event in view["events"] if event["metadata"]["uid"] not in old_events]
-            troubles = _troubles(deployment, pods, events, deadline_before)
+            if elapsed >= EVENTS_AFTER and not events_watched:
+                view.add("events", "Event", WARNINGS)
+                events_watched = True
+            troubles = _troubles(deployment, pods, view["events"] if events_watched else [], deadline_before)
             now = time.monotonic()
             first_seen = {key: first_seen.get(key, now) for key in troubles}
             certain = [
@@ -116,7 +119,6 @@ def wait_ready(app, color, timeout, progress):
                     app,
                     color,
                     pods,
-                    events,
                     "rollout_failed",
                     elapsed,
                     "{0} cannot become ready: {1}.".format(name, certain[0][1]),
@@ -125,7 +127,7 @@ def wait_ready(app, color, timeout, progress):
             if elapsed >= timeout:
                 reasons = [text for _grace, text in troubles.values()] or [missing]
                 what = "{0} is not ready".format(name) + (" after {0:.0f} s.".format(timeout) if timeout else ".")
-                raise _failure(app, color, pods, events, "timeout", elapsed, what, reasons)
+                raise _failure(app, color, pods, "timeout", elapsed, what, reasons)
             state = missing + ("" if not troubles else "; " + "; ".join(sorted({key[1] for key in troubles})))
             if state != said or now - said_at >= HEARTBEAT:
                 progress("{0}: {1}, {2:.0f} s of {3:.0f} s".format(name, state, elapsed, timeout))
@@ -235,6 +237,7 @@ def _troubles(deployment, pods, events, deadline_before):
     if failure.get("status") == "True" and not any(pod.terminating for pod in pods):
         add("Deployment", "FailedCreate", failure.get("message", ""))
     newest = {pod.name for pod in pods if not pod.terminating and not pod.ready}
+    unmounted = {pod.name for pod in pods if pod.name in newest and pod.phase == "Pending"}  # nothing of it has run yet
     for pod in pods:
         if pod.name not in newest:
             continue
@@ -252,19 +255,19 @@ def _troubles(deployment, pods, events, deadline_before):
                 "pod {0}: Unschedulable: {1}".format(pod.name, scheduled.get("message", "")),
             )
     for event in events:
-        if event["reason"] == "FailedMount" and event["involvedObject"]["name"] in newest:
+        if event["reason"] == "FailedMount" and event["involvedObject"]["name"] in unmounted:
             add("pod " + event["involvedObject"]["name"], "FailedMount", event.get("message", ""))
     return troubles
 
 
-def _failure(app, color, pods, events, reason, elapsed, what, reasons):
+def _failure(app, color, pods, reason, elapsed, what, reasons):
     """The error, with the evidence: pod states, last events, last log lines."""
     why = list(dict.fromkeys(reasons))[:PODS_SHOWN]
     shown = sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.ready)[:PODS_SHOWN]
     why += ["pod {0}: {1}".format(pod.name, pod.state()) for pod in shown]
-    names = {pod.name for pod in pods}
+    names = {pod.name for pod in shown if not pod.ready}
     events = sorted(
-        (event for event in events if event["involvedObject"]["name"] in names),
+        (event for event in app.cluster.list("Event", **WARNINGS)["items"] if event["involvedObject"]["name"] in names),
         key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "",
     )
     texts = [
