@@ -282,6 +282,11 @@ class Application:
             return "{0} (its Deployment does not exist)".format(name)
         return "{0} (version {1}, {2} of {3} pods ready)".format(name, color.version, color.ready, color.replicas)
 
+    def strength(self):
+        """How many pods the traffic needs: the live color's replicas; if it has none any more, those of the last switch."""
+        last = self.last_switch()
+        return self.live.replicas or (last.get("replicas") or 0 if last else 0)
+
     def last_switch(self):
         """The newest release or rollback in the history that moved the traffic, or ``None``."""
         return next((entry for entry in self.state["history"] if entry.get("switched_at")), None)

@@ -64,7 +64,7 @@ def run(params, cluster, progress):
 def _deploy(app, params):
     name = params["color"] or app.idle
     app.refuse_live(name, "deploying to it")
-    replicas = params["replicas"] if params["replicas"] is not None else app.live.replicas
+    replicas = params["replicas"] if params["replicas"] is not None else app.strength()
     if replicas < 1:
         raise BlueGreenError(
             "The new color would get {0} pods, because the live color has as many.".format(replicas),

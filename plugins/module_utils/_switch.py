@@ -86,13 +86,14 @@ def run(params, cluster, progress):
         try:
             _switch_all(app, target, _entry(app, color, params), params["lock_id"])
             switched = time.monotonic()
+            result["changed"] = True
             cluster.live = "{0} (version {1})".format(target, color.version)
             progress(
                 "{0}: switched from {1} to {2} ({3})".format(
                     ", ".join(params["services"]), source, target, color.version
                 )
             )
-            result.update(changed=True, endpoints_ms=_observe_endpoints(app, color, view, switched))
+            result["endpoints_ms"] = _observe_endpoints(app, color, view, switched)
             if probe:
                 result["last_old_ms"] = probe.last_old(switched, progress)
         except BlueGreenError as error:
@@ -160,8 +161,7 @@ def _capacity(app, params, progress):
     """
     target, deadline = params["color"], time.monotonic() + params["wait_timeout"]
     while True:
-        color, source = app.color(target), app.colors[app.other(target)]
-        needed = max(source.replicas, color.replicas if source.deployment is None else 1)
+        color, needed = app.color(target), max(app.strength(), 1)
         if color.replicas >= needed and color.ready >= color.replicas:
             return app, color
         if not params["wait_timeout"] and not params["force"]:
@@ -197,7 +197,8 @@ def _switch_all(app, target, entry, lock_id):
     """
     first, others = app.services[0], app.services[1:]
     source = app.other(target)
-    if others:
+    undoing = app.pending is not None  # back to where an interrupted switch began: its intent stands until that is done
+    if others and not undoing:
         intent = {"from": source, "to": target, "run": entry["run"]}
         first = _patch(app, first, None, lambda state: dict(state, intent=intent), lock_id)
     done = []
@@ -205,9 +206,10 @@ def _switch_all(app, target, entry, lock_id):
         for service in others:
             done.append(service)
             _patch(app, service, target, None, lock_id)
-        _patch(app, first, target, lambda state: _recorded(state, entry), lock_id)
+        change = (lambda state: dict(state, intent=None)) if undoing else (lambda state: _recorded(state, entry))
+        _patch(app, first, target, change, lock_id)
     except BlueGreenError as error:
-        if others and error.reason != "superseded":
+        if others and not undoing and error.reason != "superseded":
             _undo(app, done, source, lock_id, error)
         raise
 
