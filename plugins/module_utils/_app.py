@@ -377,12 +377,12 @@ class Application:
                 "bad_input",
                 next_step="Add -e version=X (it becomes the image tag), or set bluegreen_image to a whole image name.",
             )
-        target = self.color(color)
+        containers = self.colors[color].containers or self.live.containers  # a missing one is made like the live one
         if image:
-            if len(target.containers) > 1:
+            if len(containers) > 1:
                 raise BlueGreenError(
                     "One image was given for {0} containers: {1}.".format(
-                        len(target.containers), ", ".join(item["name"] for item in target.containers)
+                        len(containers), ", ".join(item["name"] for item in containers)
                     ),
                     "bad_input",
                     next_step="Give version instead of image, or name one container in containers.",
@@ -390,7 +390,7 @@ class Application:
             repository, tag, digest = split_image(image)
             if version and not tag and not digest:
                 image = "{0}:{1}".format(repository, version)
-            return {target.containers[0]["name"]: image}
+            return {containers[0]["name"]: image}
         if not _TAG.match(version):
             raise BlueGreenError(
                 "{0!r} cannot be an image tag.".format(version),
@@ -400,7 +400,7 @@ class Application:
         source = {item["name"]: item["image"] for item in self.live.containers}
         return {
             item["name"]: "{0}:{1}".format(split_image(source.get(item["name"], item["image"]))[0], version)
-            for item in target.containers
+            for item in containers
         }
 
     def is_live(self, images, version):

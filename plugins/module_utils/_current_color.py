@@ -8,12 +8,21 @@
 
 from __future__ import annotations
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _smoke_check
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, seconds
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._hazards import hazards
 
 NAME = "bg_current_color"
-ARGUMENTS = dict(APPLICATION, version={"type": "raw"}, image={"type": "str"})
+ARGUMENTS = dict(
+    APPLICATION,
+    version={"type": "raw"},
+    image={"type": "str"},
+    create_missing={"type": "bool", "default": False},
+    checks={"type": "list", "elements": "dict", "default": []},
+    durations={"type": "dict", "default": {}},
+    counts={"type": "dict", "default": {}},
+)
 DURATIONS = ("api_timeout",)
 KEEPS_LOCK = False
 RETURNS = {
@@ -33,6 +42,7 @@ RETURNS = {
 
 
 def run(params, cluster, progress):
+    _refuse_mistakes(params)
     app = _app.read(cluster, params)
     history, last = app.state["history"], app.last_switch()
     result = {
@@ -54,10 +64,41 @@ def run(params, cluster, progress):
         ),
     }
     if params["version"] is not None or params["image"]:
+        if not params["create_missing"]:
+            app.color(app.idle)
         images = app.wanted_images(app.idle, params["version"], params["image"])
         result["wanted_image"] = next(iter(images.values()))
         result["is_live"] = app.is_live(images, params["version"])
     return result
+
+
+def _refuse_mistakes(params):
+    """What later stages of a release would stumble over is refused before the first of them.
+
+    :raises BlueGreenError: names every mistake.
+    """
+    mistakes = []
+    for name, value in params["durations"].items():
+        try:
+            seconds(value, name)
+        except BlueGreenError as error:
+            mistakes.append("{0} {1}".format(error.what, error.next_step))
+    for name, value in params["counts"].items():
+        if not str(value).isdigit():
+            mistakes.append("{0} is not a number of 0 or more: {1!r}.".format(name, value))
+    try:
+        _smoke_check.parse(params["checks"])
+    except BlueGreenError as error:
+        if not mistakes:
+            raise
+        mistakes += error.why
+    if mistakes:
+        raise BlueGreenError(
+            "The settings have {0} mistake{1}.".format(len(mistakes), "" if len(mistakes) == 1 else "s"),
+            "bad_input",
+            why=mistakes,
+            next_step="Correct them; nothing has been changed.",
+        )
 
 
 def _summary(app):

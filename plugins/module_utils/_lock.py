@@ -182,6 +182,8 @@ def _stamp(app, params, lock_id, holder):
                     dict(entry, outcome=_ended(entry["outcome"])) for entry in history if entry["run"] != lock_id
                 ]
                 state = dict(app.read_state(service), history=[running] + history)
+                if not app.pending:
+                    state["intent"] = None  # of a run that died before it had moved anything
                 operations += _app.state_operations(state)
             try:
                 app.cluster.patch("Service", service["metadata"]["name"], operations)

@@ -36,25 +36,25 @@ def compose(params):
     failure = params["failure"] or {}
     text = str(failure.get("msg") or "")
     live = "{0} (version {1}) is live".format(params["active_color"], params["version"])
-    if not params["active_color"]:
-        live = "what is live was not read"
     steps = [line[len("Next: ") :] for line in text.splitlines() if line.startswith("Next: ")]
-    sentences = {
-        "released": live + ".",
-        "unchanged": live + " already; nothing was changed.",
-        "planned": "this was a plan; nothing was changed, {0}.".format(live),
-        "prepared": "ready to be promoted; {0}.".format(live),
-        "rolled_back": live + " again.",
-        "refused": "nothing was changed; {0}.".format(live),
-        "aborted": "stopped before the switch; {0}.".format(live),
-        "reverted": "switched back; {0}.".format(live),
-        "superseded": "another run took over and goes on; {0}.".format(live),
-        "failed": live + "; this run could not put things right.",
-    }
+    sentence = {
+        "released": "{0}.",
+        "unchanged": "{0} already; nothing was changed.",
+        "planned": "this was a plan, nothing was changed; {0}.",
+        "prepared": "ready to be promoted; {0}.",
+        "rolled_back": "{0} again.",
+        "refused": "nothing was changed; {0}.",
+        "aborted": "stopped before the switch; {0}.",
+        "reverted": "switched back; {0}.",
+        "superseded": "another run took over and goes on; {0}.",
+        "failed": "this run could not put things right; {0}.",
+    }[params["outcome"]]
+    # Some failures come before it could be read what is live.
+    sentence = sentence.format(live) if params["active_color"] else sentence.replace("; {0}", "")
     cause = text.splitlines()[0] if text else ""
     return {
         "outcome": params["outcome"],
-        "msg": sentences[params["outcome"]] + (" " + cause if cause else ""),
+        "msg": sentence + (" " + cause if cause else ""),
         "active_color": params["active_color"],
         "version": params["version"],
         "previous_version": params["previous_version"],

@@ -197,7 +197,9 @@ def _switch_all(app, target, entry, lock_id):
     """
     first, others = app.services[0], app.services[1:]
     source = app.other(target)
-    undoing = app.pending is not None  # back to where an interrupted switch began: its intent stands until that is done
+    undoing = (
+        app.pending is not None and target == app.active
+    )  # back to where an interrupted switch began: its intent stands until that is done
     if others and not undoing:
         intent = {"from": source, "to": target, "run": entry["run"]}
         first = _patch(app, first, None, lambda state: dict(state, intent=intent), lock_id)

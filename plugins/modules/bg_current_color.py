@@ -34,6 +34,27 @@ options:
         repository with the tag O(version).
       - Without tag and digest it gets O(version) as its tag.
     type: str
+  create_missing:
+    description:
+      - Whether the idle color's Deployment may be missing, because M(bluegreen.kubernetes.bg_deploy) shall make it.
+      - Otherwise it is an error when O(version) or O(image) is given.
+    type: bool
+    default: false
+  checks:
+    description:
+      - Checks that M(bluegreen.kubernetes.bg_smoke_check) shall run later. They are only looked at for mistakes, and all
+        mistakes are named at once.
+    type: list
+    elements: dict
+    default: []
+  durations:
+    description: Durations that later tasks will use, by their names; one that is none is refused now.
+    type: dict
+    default: {}
+  counts:
+    description: Numbers that later tasks will use, by their names; one that is no number of 0 or more is refused now.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
