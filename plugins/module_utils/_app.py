@@ -431,6 +431,8 @@ def stamp_test(target):
 
 def check_version(version):
     """:raises BlueGreenError: the version is no string: YAML has read ``1.10`` as the number 1.1."""
+    if isinstance(version, dict):
+        version = version.get("number")  # as the role hands it over
     if not isinstance(version, str):
         raise BlueGreenError(
             "The version must be a string, not the number {0}.".format(version),
