@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import ssl
 import threading
 import time
@@ -52,6 +53,7 @@ RESOURCES = {
 IN_CLUSTER_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 CONNECT_TIMEOUT = 5  # seconds; a server that accepts no connection in this time is tried again
 READ_TIMEOUT = 30  # seconds, for everything but watches
+WATCH_SECONDS = 30  # then a watch is opened again; a connection that has silently died is noticed as late as that
 RETRIED_STATUS = (
     429,
     500,
@@ -203,14 +205,29 @@ class Cluster:
         return headers
 
     def _json(self, method, path, query=None):
-        return json.loads(self._send(method, path, query=query).data)
+        return self._decoded(self._send(method, path, query=query), method, path)
 
     def _write(self, method, path, body, content_type, query=None):
         query = dict(query or {})
         if self.dry_run:
             query["dryRun"] = "All"
         response = self._send(method, path, query=query, body=json.dumps(body), content_type=content_type)
-        return json.loads(response.data)
+        return self._decoded(response, method, path)
+
+    def _decoded(self, response, method, path):
+        try:
+            return json.loads(response.data)
+        except ValueError as error:
+            raise ApiError(
+                "{0} answered '{1} {2}' with something that is no JSON: {3}".format(
+                    self.host, VERBS[method], path, _short(response.data.decode("utf-8", "replace"), 200)
+                ),
+                "api_error",
+                response.status,
+                next_step="Something else answers at this address (a login page? a proxy?). It comes from {0}.".format(
+                    self.source
+                ),
+            ) from error
 
     def _send(self, method, path, query=None, body=None, content_type=None):
         """Send until there is an answer, for ``api_timeout`` seconds; then raise an :class:`ApiError`."""
@@ -253,12 +270,13 @@ class Cluster:
             if left <= pause:
                 raise error
             if attempt == 1:
-                self.progress("{0} Trying for {1:.0f} s more.".format(error.what, left))
+                self.progress("{0}. Trying for {1:.0f} s more.".format(error.what, left))
             time.sleep(pause)
 
     def _unreachable(self, failure, method, path):
         cause = getattr(failure, "reason", None) or failure
-        text = str(cause)
+        # Without urllib3's inside: "HTTPSConnection(host='...', port=...): Failed to establish a new connection: ..."
+        text = re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?(\[Errno -?\d+\] )?", "", str(cause))
         next_step = "Check the address (it comes from {0}), the network and whether the API server runs; then run the same command again.".format(
             self.source
         )
@@ -283,6 +301,11 @@ class Cluster:
         ):
             raise error
         return error
+
+
+def _pause(failures):
+    """Seconds to wait before a watch is opened again."""
+    return min(0.05 * 2 ** min(failures, 5), 1.0)
 
 
 def _timeout(give_up):
@@ -369,9 +392,7 @@ class Observation:
                 version, events = self._stream(name, kind, selectors, version)
                 failures = 0 if events else failures + 1
                 if not events and not self._closed:
-                    time.sleep(
-                        min(0.05 * 2**failures, 1.0)
-                    )  # a server in trouble ends watches as soon as they are opened
+                    time.sleep(_pause(failures))  # a server in trouble ends watches as soon as they are opened
             except BlueGreenError as error:
                 if not self._closed:
                     with self._changed:
@@ -381,7 +402,7 @@ class Observation:
                 # The connection was cut, by the network or by our own closing. Listing waits for the API server to be back.
                 failures += 1
                 if not self._closed:
-                    time.sleep(min(0.05 * 2**failures, 1.0))
+                    time.sleep(_pause(failures))
                     version = None
 
     def _stream(self, name, kind, selectors, version):
@@ -392,13 +413,15 @@ class Observation:
         events = 0
         if version is None:
             version = self._list(name, kind, selectors)
-        query = dict(selectors, watch="true", resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds=300)
+        query = dict(
+            selectors, watch="true", resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds=WATCH_SECONDS
+        )
         path = self._cluster._path(kind)  # pylint: disable=protected-access
         response = self._cluster._pool.request(  # pylint: disable=protected-access
             "GET",
             self._cluster.host + path + "?" + urlencode(query),
             headers=self._cluster._authenticated(),  # pylint: disable=protected-access
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=330),
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=WATCH_SECONDS + 10),
             retries=False,
             preload_content=False,
         )
