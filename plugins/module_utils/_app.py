@@ -419,14 +419,15 @@ def stamp(target):
 
 
 def stamp_test(target):
-    """JSON Patch operations that hold only while an object carries the lock id that it carried when it was read."""
+    """JSON Patch operations that hold only while no run has stamped an object since it was read."""
     found = stamp(target)
     if found:
         return [{"op": "test", "path": "/metadata/annotations/" + escape(LOCK_ID), "value": found}]
-    if target.get("kind") == "Service":
-        # An absent key cannot be tested. A Service changes so seldom that its whole version may be tested instead.
-        return [{"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}]
-    return []
+    # That a key is absent cannot be tested, so all annotations are, or the version of an object that has none. Of a Service
+    # always the version: it changes so seldom, and without a lock nothing else fences.
+    if target.get("kind") != "Service" and target["metadata"].get("annotations"):
+        return [{"op": "test", "path": "/metadata/annotations", "value": target["metadata"]["annotations"]}]
+    return [{"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}]
 
 
 def check_version(version):

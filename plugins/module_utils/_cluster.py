@@ -202,6 +202,11 @@ class Cluster:
         for setting in self._configuration.auth_settings().values():  # renews an exec plugin's token when it is due
             if setting["in"] == "header" and setting["value"]:
                 headers[setting["key"]] = setting["value"]
+        if (
+            self._configuration.username and "authorization" not in headers
+        ):  # the client knows it, but sends only tokens
+            login = "{0}:{1}".format(self._configuration.username, self._configuration.password)
+            headers.update(urllib3.make_headers(basic_auth=login))
         return headers
 
     def _json(self, method, path, query=None):

@@ -112,7 +112,9 @@ def wait_ready(app, color, timeout, progress):
             now = time.monotonic()
             first_seen = {key: first_seen.get(key, now) for key in troubles}
             certain = [
-                key for key, (grace, text) in troubles.items() if grace is not NEVER and now - first_seen[key] >= grace
+                key
+                for key, (grace, _reason, _text) in troubles.items()
+                if grace is not NEVER and now - first_seen[key] >= grace
             ]
             if certain:
                 raise _failure(
@@ -121,18 +123,24 @@ def wait_ready(app, color, timeout, progress):
                     pods,
                     "rollout_failed",
                     elapsed,
-                    "{0} cannot become ready: {1}.".format(name, certain[0][1]),
-                    [troubles[key][1] for key in certain],
+                    "{0} cannot become ready: {1}.".format(name, troubles[certain[0]][1]),
+                    [troubles[key][2] for key in certain],
                 )
             if elapsed >= timeout:
-                reasons = [text for _grace, text in troubles.values()] or [missing]
+                reasons = [text for _grace, _reason, text in troubles.values()] or [missing]
                 what = "{0} is not ready".format(name) + (" after {0:.0f} s.".format(timeout) if timeout else ".")
                 raise _failure(app, color, pods, "timeout", elapsed, what, reasons)
-            state = missing + ("" if not troubles else "; " + "; ".join(sorted({key[1] for key in troubles})))
+            state = missing + (
+                ""
+                if not troubles
+                else "; " + "; ".join(sorted({reason for _grace, reason, _text in troubles.values()}))
+            )
             if state != said or now - said_at >= HEARTBEAT:
                 progress("{0}: {1}, {2:.0f} s of {3:.0f} s".format(name, state, elapsed, timeout))
                 said, said_at = state, now
-            due = [first_seen[key] + grace - now for key, (grace, text) in troubles.items() if grace is not NEVER]
+            due = [
+                first_seen[key] + grace - now for key, (grace, _reason, _text) in troubles.items() if grace is not NEVER
+            ]
             view.wait(min([started + timeout - now, said_at + HEARTBEAT - now] + due))
 
 
@@ -225,7 +233,7 @@ def _troubles(deployment, pods, events, deadline_before):
 
     def add(what, reason, message, grace=None, family=None):
         text = " ".join("{0}: {1}{2}".format(what, reason, ": " + message if message else "").split())
-        troubles[(what, family or reason)] = (GRACE[reason] if grace is None else grace, text[:600])
+        troubles[(what, family or reason)] = (GRACE[reason] if grace is None else grace, reason, text[:600])
 
     if deployment["spec"].get("paused"):
         add("Deployment", "Paused", "spec.paused is true, so it rolls out nothing")
@@ -252,6 +260,7 @@ def _troubles(deployment, pods, events, deadline_before):
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
             troubles[("pod " + pod.name, "Unschedulable")] = (
                 NEVER,
+                "Unschedulable",
                 "pod {0}: Unschedulable: {1}".format(pod.name, scheduled.get("message", "")),
             )
     for event in events:
