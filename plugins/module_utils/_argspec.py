@@ -121,9 +121,10 @@ def execute(operation, params, dry_run, progress=None, before_write=None, warn=N
     return result
 
 
-def secrets(params):
-    """The secret values in a kubeconfig that was given as a dictionary, to be kept out of all output."""
-    found = set()
+def secrets(operation, params):
+    """What to keep out of all output: the secret values in a kubeconfig that was given as a dictionary, and those that
+    the operation knows of (its ``secrets(params)``)."""
+    found = set(operation.secrets(params)) if hasattr(operation, "secrets") else set()
 
     def look(value, name):
         if isinstance(value, dict):
@@ -142,7 +143,7 @@ def secrets(params):
 def run_module(operation):
     """``main()`` of every module: the ordinary way, in a process of its own, on whatever host the task runs."""
     module = AnsibleModule(argument_spec=dict(CONNECTION, **operation.ARGUMENTS), supports_check_mode=True)
-    module.no_log_values.update(secrets(module.params))
+    module.no_log_values.update(secrets(operation, module.params))
     result = execute(operation, module.params, module.check_mode, warn=module.warn)
     if not module._diff:  # pylint: disable=protected-access
         result.pop("diff", None)

@@ -21,7 +21,7 @@ import ssl
 import threading
 import time
 import traceback
-from urllib.parse import urlencode
+from urllib.parse import unquote, urlencode
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
@@ -32,6 +32,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
 CLIENT_IMPORT_ERROR = None
 try:
     import urllib3
+    import websocket  # websocket-client, which the package kubernetes requires
     import yaml
     from kubernetes import client as kubernetes_client
     from kubernetes import config as kubernetes_config
@@ -164,6 +165,42 @@ class Cluster:
             redirect=False,
             preload_content=False,
         )
+
+    def port_forward(self, pod, port, timeout):
+        """A connection to a port of a pod, as a WebSocket (see ``_port_forward``).
+
+        :param timeout: seconds until it must be there.
+        :raises ApiError: refused, or no API server.
+        """
+        kind = self._pool.connection_pool_kw
+        connection = websocket.WebSocket(
+            sslopt={"context": kind.get("ssl_context"), "server_hostname": kind.get("server_hostname")}
+        )
+        options = {"http_no_proxy": ["*"]}  # else the library would look for proxies in the environment itself
+        proxy = getattr(self._pool, "proxy", None)
+        if proxy:
+            options = {"http_proxy_host": proxy.host, "http_proxy_port": proxy.port, "proxy_type": "http"}
+            if proxy.auth:
+                options["http_proxy_auth"] = tuple(map(unquote, proxy.auth.split(":", 1)))
+        path = "{0}/portforward?ports={1}".format(self._path("Pod", pod), port)
+        headers = ["{0}: {1}".format(*item) for item in self._authenticated().items() if item[0] != "Accept"]
+        try:
+            connection.connect(
+                "ws" + self.host[len("http") :] + path,
+                subprotocols=["v4.channel.k8s.io"],
+                header=headers,
+                timeout=timeout,
+                **options,
+            )
+        except websocket.WebSocketBadStatusException as error:
+            try:
+                message = json.loads(getattr(error, "resp_body", None) or b"")["message"]
+            except (ValueError, KeyError, TypeError):
+                message = "no explanation"
+            raise ApiError("HTTP {0}: {1}".format(error.status_code, _short(message)), "api_error", error.status_code) from error
+        except (OSError, websocket.WebSocketException) as error:
+            raise ApiError(_short(error) or "no answer", "api_unreachable", 0) from error
+        return connection
 
     def observe(self, **collections):
         """Keep local copies of collections up to date by watches: ``observe(pods=("Pod", {"labelSelector": ...}))``.

@@ -49,3 +49,15 @@ class ApiError(BlueGreenError):
 
 class PatchConflict(ApiError):
     """A JSON Patch ``test`` did not hold, or the object changed meanwhile: read again, then decide."""
+
+
+class NoAnswer(Exception):
+    """An application did not answer a check.
+
+    ``way``  what is known of the way to it: ``open`` (the trouble is its own), ``blocked`` (nothing has been sent to it),
+             ``silent`` (nobody knows).
+    """
+
+    def __init__(self, text, way="open"):
+        super().__init__(text)
+        self.way = way

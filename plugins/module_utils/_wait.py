@@ -272,36 +272,7 @@ def _troubles(deployment, pods, events, deadline_before):
 def _failure(app, color, pods, reason, elapsed, what, reasons):
     """The error, with the evidence: pod states, last events, last log lines."""
     why = list(dict.fromkeys(reasons))[:PODS_SHOWN]
-    shown = sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.ready)[:PODS_SHOWN]
-    why += ["pod {0}: {1}".format(pod.name, pod.state()) for pod in shown]
-    names = {pod.name for pod in shown if not pod.ready}
-    events = sorted(
-        (event for event in app.cluster.list("Event", **WARNINGS)["items"] if event["involvedObject"]["name"] in names),
-        key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "",
-    )
-    texts = [
-        "event {0}: {1}".format(event["reason"], " ".join(event.get("message", "").split())[:300]) for event in events
-    ]
-    why += list(dict.fromkeys(reversed(texts)))[:EVENTS_SHOWN][::-1]  # the newest, each text once
-    broken = next((pod for pod in shown if not pod.ready), None)
-    if broken:
-        for item in broken.containers:
-            ran = (
-                item.get("state", {}).get("running")
-                or item.get("lastState", {}).get("terminated")
-                or item.get("state", {}).get("terminated")
-            )
-            if item.get("ready") or not ran:
-                continue
-            log = app.cluster.pod_log(
-                broken.name,
-                item["name"],
-                LOG_LINES,
-                previous="running" not in item.get("state", {}) and item.get("restartCount", 0) > 0,
-            )
-            if log.strip():
-                why.append("last log lines of {0}/{1}:".format(broken.name, item["name"]))
-                why += ["  " + line[:300] for line in log.strip().splitlines()[-LOG_LINES:]]
+    why += evidence(app.cluster, sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.ready))
     return BlueGreenError(
         what,
         reason,
@@ -315,3 +286,41 @@ def _failure(app, color, pods, reason, elapsed, what, reasons):
             "pods": [pod.summary() for pod in pods if not pod.terminating],
         },
     )
+
+
+def evidence(cluster, pods):
+    """What is to be seen of pods with which something is wrong, as a bounded number of lines: state, events, last log lines.
+
+    :param pods: list of :class:`Pod`, the worst first; the log is the first one's.
+    """
+    if not pods:
+        return []
+    shown = pods[:PODS_SHOWN]
+    why = ["pod {0}: {1}".format(pod.name, pod.state()) for pod in shown]
+    names = {pod.name for pod in shown if not pod.ready or pods[0].ready}
+    events = sorted(
+        (event for event in cluster.list("Event", **WARNINGS)["items"] if event["involvedObject"]["name"] in names),
+        key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "",
+    )
+    texts = [
+        "event {0}: {1}".format(event["reason"], " ".join(event.get("message", "").split())[:300]) for event in events
+    ]
+    why += list(dict.fromkeys(reversed(texts)))[:EVENTS_SHOWN][::-1]  # the newest, each text once
+    for item in shown[0].containers:
+        ran = (
+            item.get("state", {}).get("running")
+            or item.get("lastState", {}).get("terminated")
+            or item.get("state", {}).get("terminated")
+        )
+        if item.get("ready") and not shown[0].ready or not ran:
+            continue
+        log = cluster.pod_log(
+            shown[0].name,
+            item["name"],
+            LOG_LINES,
+            previous="running" not in item.get("state", {}) and item.get("restartCount", 0) > 0,
+        )
+        if log.strip():
+            why.append("last log lines of {0}/{1}:".format(shown[0].name, item["name"]))
+            why += ["  " + line[:300] for line in log.strip().splitlines()[-LOG_LINES:]]
+    return why

@@ -14,51 +14,18 @@ author:
 description:
   - Asks every pod of a color what the checks say, all checks at the same time, and fails unless all of them pass. Every
     result is returned, and those that fail say what came instead of what was expected.
-  - The pods are reached through the API server, so whoever may use the API can check pods that no Service selects
-    yet, from a laptop as well as from an automation controller.
+  - "Checks are HTTP requests, commands, TCP connections and queries to Prometheus. The pods are reached through the API
+    server, so whoever may use the API can check pods that no Service selects yet, from a laptop as well as from an
+    automation controller."
   - The pods must be ready, see P(bluegreen.kubernetes.bg_wait#module).
 options:
   color:
     description: Color to check. The idle one if not given.
     type: str
-  checks:
-    description:
-      - List of checks. The module first looks through all of them and names every mistake in every check at once,
-        before a single request is sent.
-      - "What is asked, exactly one of these two keys: C(http), a path such as V(/health), which is asked of every pod;
-        or C(url), a whole http or https address, which is asked once, from where the task runs."
-      - "C(name): what to call the check; each needs another name. The path or address if not given."
-      - "C(expect): dictionary of what the answer must be, all of it. See below."
-      - "C(retries): how often to ask again when the answer is not as expected (default V(0))."
-      - "C(delay): how long to wait before asking again (default V(1))."
-      - "C(timeout): how long one whole exchange may take (default V(5))."
-      - "C(method): V(GET) (default), V(HEAD), V(POST), V(PUT), V(PATCH), V(DELETE) or V(OPTIONS)."
-      - "C(headers): dictionary of request headers. C(Authorization) does not reach the pods of an C(http) check,
-        because the API server takes it for itself; use C(url) for that."
-      - "C(host): value of the C(Host) header, where the application goes by it."
-      - "C(body): text to send; a dictionary or list is sent as JSON."
-      - "C(port): for C(http), number of the pod's port. Its first TCP port if not given, else V(80)."
-      - "C(scheme): for C(http), V(http) (default) or V(https)."
-      - "C(pods): for C(http), on how many pods the check must pass: V(all) (default), V(any), or a number."
-      - "C(expect.status): status of the answer, or a list of those that are good. If not given, V(200) to V(299).
-        Redirects are not followed."
-      - "C(expect.json): dictionary of JMESPath expressions and the values they must have in the answer, which must be
-        JSON. V(1) and V('1') are the same."
-      - "C(expect.header): dictionary of headers and their values in the answer."
-      - "C(expect.text): text that the answer contains."
-      - "C(expect.regex): Python regular expression that matches somewhere in the answer."
-      - "C(expect.latency): how long the answer may take until all of it is there."
-      - Durations are seconds, or a number with a unit such as V(500ms), V(30s) or V(5m).
-    type: list
-    elements: dict
-    required: true
-  parallel:
-    description: How many requests may be under way at the same time, at least 1.
-    type: int
-    default: 32
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
+  - bluegreen.kubernetes._checks
   - bluegreen.kubernetes._lock
   - bluegreen.kubernetes._attributes
   - bluegreen.kubernetes._attributes.operation
@@ -72,21 +39,14 @@ attributes:
   idempotent:
     details: This module changes nothing. What its requests do to the application is up to the checks.
 notes:
-  - Of an answer at most 1 MiB is read. The start of an unexpected one is shown, so checks should not ask for secrets.
-  - "An answer of the API server itself, for example that it could not reach the pod, is told from the application's own
-    answer with the same status."
-  - Every request uses a connection of its own. For C(url) the certificates are checked, and the environment variables
-    for proxies are honored.
   - "Beside the general ones (below), RV(reason) can be V(checks_failed), or V(not_ready) (the color has no pods, or
     pods that are not ready)."
-  - "Permissions needed in the namespace: C(get) on services, C(list) on deployments and pods, and on pods/proxy
-    C(get) (methods V(GET), V(HEAD)), C(create) (V(POST)), C(update) (V(PUT)), C(patch) or C(delete), as the checks'
-    methods ask."
 requirements:
   - requests (Python library)
   - jmespath (Python library)
 seealso:
   - module: bluegreen.kubernetes.bg_wait
+  - module: bluegreen.kubernetes.bg_bake
   - module: bluegreen.kubernetes.bg_switch
   - name: JMESPath
     description: The language of the expressions in C(expect.json).
@@ -140,6 +100,38 @@ EXAMPLES = r"""
             Content-Type: application/json
           regex: '"order": *[0-9]+'
 
+- name: Run a script, look at a port, and ask whether the database is not overloaded
+  bluegreen.kubernetes.bg_smoke_check:
+    services: [myapp]
+    prometheus:
+      service: prometheus
+      namespace: monitoring
+    checks:
+      - name: our script
+        command: ./smoke-tests.sh --quick
+        env:
+          SMOKE_TOKEN: "{{ smoke_token }}"
+        timeout: 2m
+      - name: gRPC port
+        tcp: 9000
+      - name: database load
+        prometheus: pg_stat_activity_count
+        expect:
+          max: 80
+
+- name: An endpoint that needs a token, over TLS with the application's own CA
+  bluegreen.kubernetes.bg_smoke_check:
+    services: [myapp]
+    checks:
+      - name: orders
+        http: /api/orders
+        scheme: https
+        port: 8443
+        host: shop.example.com
+        ca_cert: files/shop-ca.pem
+        headers:
+          Authorization: "Bearer {{ shop_token }}"
+
 - name: Ask the live color the way users do
   bluegreen.kubernetes.bg_smoke_check:
     services: [myapp]
@@ -172,18 +164,31 @@ checks:
       description: Name of the check.
       type: str
       sample: version
+    kind:
+      description: What kind of check it is.
+      type: str
+      sample: http
     target:
-      description: The pod, or the address of a C(url) check.
+      description: The pod, or the address of what is asked once.
       type: str
       sample: app-green-6b7c9d5f4-x2x8p
+    via:
+      description: "Way to the target: V(proxy), V(port_forward), V(service_proxy), V(url) or V(address). V(null) when
+        nothing answered."
+      type: str
+      sample: proxy
     passed:
       description: Whether the answer was as expected.
       type: bool
       sample: false
     status:
-      description: HTTP status of the last answer. V(null) when there was none.
+      description: HTTP status of the last answer, or exit code of a command. V(null) when there was none.
       type: int
       sample: 200
+    value:
+      description: Number that a C(prometheus) check gave. V(null) when it gave none or several.
+      type: float
+      sample: null
     latency_ms:
       description: How long the last attempt took, in milliseconds, until the whole answer was there or it was given up.
       type: float
@@ -206,7 +211,7 @@ msg:
     do next.
   type: str
   returned: always
-  sample: 4 checks passed on green (12 requests in 0.05 s).
+  sample: 4 checks passed on green (12 executions in 0.05 s).
 reason:
   description: Short code of the cause of a failure, for playbooks to branch on (see the notes). V(null) on success.
   type: str

@@ -47,7 +47,7 @@ class OperationAction(ActionBase):
                 nothing = dict(self.operation.RETURNS, changed=False, reason="bad_input")
                 return dict(nothing, failed=True, msg="; ".join(checked.error_messages))
             params = checked.validated_parameters
-            no_log = set(checked._no_log_values) | secrets(params)  # pylint: disable=protected-access
+            no_log = set(checked._no_log_values) | secrets(self.operation, params)  # pylint: disable=protected-access
             host = task_vars["inventory_hostname"]
 
             def progress(text):

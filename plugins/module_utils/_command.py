@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""A command as a check: it gets the address to check as its last argument, and passes when it exits with 0."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections import namedtuple
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._http import port_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._port_forward import Listener
+
+Ended = namedtuple("Ended", "status output via")
+
+OUTPUT_KEPT = 4096  # bytes of what it printed last
+CHUNK = 65536
+
+
+def find(words, directory):
+    """The path of the program, as a shell in ``directory`` would find it; ``None`` when there is none to be run."""
+    path = os.path.join(directory, words[0]) if "/" in words[0] else words[0]
+    return shutil.which(path)
+
+
+def execute(run, check, pod):
+    """Run the command once, for one pod or for ``target``.
+
+    :raises NoAnswer: it could not be started, or has not ended within ``timeout``.
+    """
+    if check["target"]:
+        return _run(run, check, check["target"], "url")
+    with Listener(run.cluster, pod["metadata"]["name"], port_of(pod, check["port"]), check["timeout"]) as listener:
+        address = "{0}://127.0.0.1:{1}".format(check["scheme"], listener.port)
+        ended = _run(run, check, address, "port_forward")
+        if ended.status and listener.error:
+            raise NoAnswer("{0}; the command ended with {1}: {2}".format(listener.error, ended.status, ended.output))
+        return ended
+
+
+def _run(run, check, address, via):
+    environment = {"BG_VERSION": run.color.version or "", "BG_COLOR": run.color.name, "BG_NAMESPACE": run.cluster.namespace}
+    environment.update({name: str(value) for name, value in check["env"].items()})
+    deadline = time.monotonic() + check["timeout"]
+    try:
+        process = subprocess.Popen(  # pylint: disable=consider-using-with
+            [find(check["command"], run.directory) or check["command"][0]] + check["command"][1:] + [address],
+            cwd=run.directory,
+            env=dict(os.environ, **environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that what it has started can be ended with it
+        )
+    except OSError as error:
+        raise NoAnswer("cannot be started: {0}".format(error)) from error
+    try:
+        output, ended = _follow(process, deadline)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.stdout.close()
+        process.wait()
+    text = output.decode("utf-8", "replace").strip()
+    if not ended:
+        raise NoAnswer("not ended after {0:g} s{1}".format(check["timeout"], "; it said: " + text if text else ""))
+    return Ended(process.returncode, text, via)
+
+
+def _follow(process, deadline):
+    """The last output, and whether the process has ended by itself (what it left in the background is not waited for)."""
+    output = b""
+    pipe = process.stdout.fileno()
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    open_ = True
+    while True:
+        ended = process.poll() is not None
+        if open_ and poll.poll(0 if ended else 20):
+            chunk = os.read(pipe, CHUNK)
+            open_ = bool(chunk)
+            output = (output + chunk)[-OUTPUT_KEPT:]
+        elif ended or time.monotonic() > deadline:
+            return output, ended
+        elif not open_:
+            time.sleep(0.02)
+        if time.monotonic() > deadline and not ended:
+            return output, False

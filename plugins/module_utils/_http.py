@@ -1,0 +1,236 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""One HTTP exchange with an application: through the API server, through a port-forward, or by its address."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+import ssl
+import time
+from collections import namedtuple
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._port_forward import Tunnel
+
+try:
+    import requests
+    import urllib3
+except ImportError:
+    requests = urllib3 = None  # the checks say that they are missing
+
+Answer = namedtuple("Answer", "status headers body via")  # the body up to BODY_LIMIT bytes
+
+BODY_LIMIT = 1024 * 1024  # bytes of an answer that are read; more is not needed to judge it and must not fill the memory
+CHUNK = 65536
+OTHER_WAY_TIMEOUT = 2  # seconds in which a port-forward may show that only the API server's proxy is blocked
+
+
+def ask(run, check, pod):
+    """One exchange, on a connection of its own.
+
+    :param run: what the checks share (``_checks.Run``).
+    :param pod: the pod object; ``None`` for what is asked once.
+    :raises NoAnswer: there was none, or it was not complete within the check's ``timeout``.
+    """
+    via = check["via"]
+    if via == "url":
+        return _by_url(check)
+    if via == "port_forward" or (via == "auto" and (check["needs_port_forward"] or run.proxy_blocked)):
+        return _through_port_forward(run, check, pod, check["timeout"])
+    try:
+        return _through_proxy(run, check, pod)
+    except NoAnswer as error:
+        again = error.way == "blocked" or (error.way == "silent" and check["method"] in ("GET", "HEAD"))
+        if via != "auto" or not again:
+            raise
+        # Between the API server and the pods may be what is not between users and the pods: a missing permission, or a
+        # NetworkPolicy, of which nothing is seen but silence.
+        try:
+            answer = _through_port_forward(run, check, pod, min(check["timeout"], OTHER_WAY_TIMEOUT))
+        except NoAnswer as second:
+            raise NoAnswer("{0}; {1}".format(error, second) if second.way == "blocked" else str(error)) from error
+        run.proxy_blocked = True
+        return answer
+
+
+# --- through the API server ------------------------------------------------------------------------------------
+
+
+def _through_proxy(run, check, pod):
+    """Works from wherever the API can be reached.
+
+    https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/#manually-constructing-apiserver-proxy-urls
+    """
+    began, timeout = time.monotonic(), check["timeout"]
+    if pod:
+        kind, name, port = "pods", pod["metadata"]["name"], port_of(pod, check["port"])
+    else:
+        kind, name, port = "services", check["service"], check["port"]
+    path = "/api/v1/namespaces/{0}/{1}/{2}{3}:{4}/proxy/{5}".format(
+        check.get("namespace") or run.cluster.namespace,
+        kind,
+        "https:" if check["scheme"] == "https" else "",
+        name,
+        port,
+        check["http"].lstrip("/"),
+    )
+    try:
+        response = run.cluster.through_proxy(check["method"], path, _headers(check), check["body"], timeout)
+        try:
+            body = _limited(response.stream(CHUNK), began, timeout)
+        finally:
+            response.close()
+    except urllib3.exceptions.HTTPError as error:
+        raise _no_answer(error, timeout, time.monotonic() - began) from error
+    refusal = proxy_refusal(response.status, body, kind)
+    if refusal:
+        raise refusal
+    return Answer(response.status, response.headers, body, "proxy" if pod else "service_proxy")
+
+
+def proxy_refusal(status, body, kind="pods"):
+    """What the API server itself says when it has no answer of the application, as a NoAnswer; ``None`` for an answer.
+
+    The proxy answers with a Status object of its own; an application's 503 comes through as it is.
+    """
+    if status not in (401, 403, 404, 500, 502, 503, 504) or b'"kind"' not in body[:2000]:
+        return None
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(answer, dict) or answer.get("kind") != "Status" or answer.get("apiVersion") != "v1":
+        return None
+    message = str(answer.get("message", ""))
+    if status in (401, 403):
+        return NoAnswer(
+            "the API server does not let this user reach the {0} (HTTP {1}): {2}; grant 'get' and 'create' on {3}/proxy".format(
+                kind[:-1], status, message, kind
+            ),
+            "blocked",
+        )
+    if "no endpoints available" in message or status == 404:
+        return NoAnswer("the API server could not reach the {0}: {1}".format(kind[:-1], message), "blocked")
+    if "connection refused" in message:
+        # A port-forward might still come through, to the loopback address inside the pod. Users would not.
+        return NoAnswer(
+            "nothing accepts connections at the pod's address, or a NetworkPolicy refuses the API server: {0}".format(
+                message
+            )
+        )
+    if "dial tcp" in message:
+        return NoAnswer(
+            "the API server could not reach the {0} (a NetworkPolicy or firewall?): {1}".format(kind[:-1], message),
+            "blocked",
+        )
+    return NoAnswer("the application broke the connection off, as the API server saw: {0}".format(message))
+
+
+# --- through a port-forward ------------------------------------------------------------------------------------
+
+
+def _through_port_forward(run, check, pod, timeout):
+    began, port = time.monotonic(), port_of(pod, check["port"])
+    tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port, timeout)
+    near = tunnel.socket
+    connection = http.client.HTTPConnection(check["host"] or pod["metadata"]["name"], port)
+    try:
+        if check["scheme"] == "https":
+            near = tls(check).wrap_socket(near, server_hostname=check["host"] or pod["metadata"]["name"])
+        connection.sock = near
+        headers = dict({"Connection": "close"}, **_headers(check))
+        connection.request(check["method"], check["http"], body=_bytes(check["body"]), headers=headers)
+        response = connection.getresponse()
+        body = _limited(iter(lambda: response.read1(CHUNK), b""), began, timeout)
+        return Answer(response.status, response.headers, body, "port_forward")
+    except (OSError, http.client.HTTPException, ssl.SSLError) as error:
+        failure = _no_answer(error, timeout, time.monotonic() - began)
+        raise NoAnswer(tunnel.explain(str(failure)), failure.way) from error
+    finally:
+        near.close()
+        tunnel.close()
+
+
+def tls(check):
+    """What a TLS connection to the application itself demands: its own CA's signature, or nothing."""
+    if not check["ca_cert"]:
+        # Certificates of pods name Services, are signed by anybody, and the API server's proxy does not look at them either.
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+    return ssl.create_default_context(cafile=check["ca_cert"])
+
+
+def port_of(pod, wanted):
+    """The number of the port: the one given, the one of that name, or the pod's first; the proxy knows no names."""
+    ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+    ports = [port for port in ports if port.get("protocol", "TCP") == "TCP"]
+    if wanted is None:
+        return ports[0]["containerPort"] if ports else 80
+    return next((port["containerPort"] for port in ports if port.get("name") == wanted), wanted)
+
+
+# --- by an address ---------------------------------------------------------------------------------------------
+
+
+def _by_url(check):
+    began = time.monotonic()
+    try:
+        # A connection of its own for every attempt: a kept one would go on to the pod it once reached.
+        with requests.Session() as session:
+            response = session.request(
+                check["method"],
+                check["url"],
+                headers=_headers(check),
+                data=_bytes(check["body"]),
+                timeout=check["timeout"],
+                verify=check["ca_cert"] or True,
+                stream=True,
+                allow_redirects=False,
+            )
+            body = _limited(response.iter_content(CHUNK), began, check["timeout"])
+            return Answer(response.status_code, response.headers, body, "url")
+    except requests.RequestException as error:
+        raise _no_answer(error, check["timeout"], time.monotonic() - began) from error
+
+
+# --- all of them -----------------------------------------------------------------------------------------------
+
+
+def _headers(check):
+    headers = {str(name): str(value) for name, value in check["headers"].items()}
+    return dict(headers, Host=check["host"]) if check["host"] else headers
+
+
+def _bytes(body):
+    return body.encode() if isinstance(body, str) else body
+
+
+def _limited(chunks, began, timeout):
+    """The body up to BODY_LIMIT; an application that trickles it out must not outlast the timeout either."""
+    parts, size = [], 0
+    for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if time.monotonic() - began > timeout:
+            raise NoAnswer("no complete answer in {0:g} s".format(timeout))
+        if size > BODY_LIMIT:
+            break
+    return b"".join(parts)[:BODY_LIMIT]
+
+
+def _no_answer(error, timeout, elapsed):
+    cause = error
+    while getattr(cause, "reason", None) and isinstance(cause.reason, Exception):
+        cause = cause.reason
+    if "timed out" in str(cause).lower() or elapsed >= timeout:
+        return NoAnswer("no answer in {0:g} s".format(timeout), "silent")
+    text = re.sub(r"<[^>]* object at 0x[0-9a-f]+>:? ?", "", str(cause)) or type(cause).__name__
+    return NoAnswer("no answer: {0}".format(" ".join(text.split())[:300]))

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""A TCP connection as a check: it is accepted, and answers what is expected, if anything is."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import namedtuple
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._http import port_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._port_forward import Tunnel
+
+Talk = namedtuple("Talk", "body via")
+
+SETTLED = 1  # seconds after which a port-forward that was not broken off stands; a refusal comes within milliseconds
+BODY_LIMIT = 65536  # bytes of the answer that are read
+
+
+def talk(run, check, pod, enough):
+    """Connect, send what is to be sent, and read until ``enough(bytes)`` is true.
+
+    :raises NoAnswer: no connection, or it ended or ``timeout`` was over before that.
+    """
+    deadline = time.monotonic() + check["timeout"]
+    if pod:
+        tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port_of(pod, check["port"]), check["timeout"])
+        connection, via = tunnel.socket, "port_forward"
+    else:
+        tunnel, via = None, "address"
+        try:
+            connection = socket.create_connection((check["address"], check["port"]), check["timeout"])
+        except OSError as error:
+            raise NoAnswer("no connection: {0}".format(error), "blocked") from error
+    body = b""
+    with connection:
+        try:
+            if check["send"]:
+                connection.sendall(check["send"].encode())
+            if not enough(b""):
+                return Talk(_read(connection, deadline, enough), via)
+            if tunnel:
+                # A port-forward does not say when it is connected, only when it could not be.
+                connection.settimeout(min(SETTLED, check["timeout"]))
+                try:
+                    body = connection.recv(BODY_LIMIT)
+                except socket.timeout:
+                    return Talk(b"", via)
+                if not body:
+                    raise NoAnswer(tunnel.explain("the connection was closed at once"))
+            return Talk(body, via)
+        except OSError as error:
+            raise NoAnswer("the connection broke: {0}".format(tunnel.explain(str(error)) if tunnel else error)) from error
+
+
+def _read(connection, deadline, enough):
+    body = b""
+    while not enough(body) and len(body) < BODY_LIMIT:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            break
+        connection.settimeout(left)
+        try:
+            chunk = connection.recv(BODY_LIMIT)
+        except socket.timeout:
+            break
+        if not chunk:
+            break
+        body += chunk
+    return body
