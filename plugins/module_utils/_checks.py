@@ -30,10 +30,8 @@ try:
 except ImportError:
     LIBRARY_IMPORT_ERROR = traceback.format_exc()
 
-# Options of the operations that run checks.
-ARGUMENTS = {
-    "checks": {"type": "list", "elements": "dict", "required": True},
-    "parallel": {"type": "int", "default": 32},
+# Options of the operations that run checks, and of the one that only looks for mistakes in them.
+SETTINGS = {
     "prometheus": {
         "type": "dict",
         "options": _prometheus.OPTIONS,
@@ -42,6 +40,11 @@ ARGUMENTS = {
     },
     "chdir": {"type": "path"},
 }
+ARGUMENTS = dict(
+    SETTINGS,
+    checks={"type": "list", "elements": "dict", "required": True},
+    parallel={"type": "int", "default": 32},
+)
 
 # What each kind of check can be told, with its defaults. The key of the kind itself says what is asked.
 COMMON = {"retries": 0, "delay": 1, "timeout": 5}
@@ -294,7 +297,7 @@ def secrets(params):
 
 
 def parse(params):
-    """The checks with every option filled in; the same check twice is one.
+    """The checks in ``checks``, with every option filled in; the same check twice is one.
 
     :returns: list of dictionaries: ``kind``, ``name``, ``where`` (the target of what is asked once), all options of the
         kind, ``pods`` (``None`` for what is asked once), ``expect``; durations in seconds.
@@ -307,7 +310,7 @@ def parse(params):
             why=LIBRARY_IMPORT_ERROR.splitlines()[-1:],
             next_step="pip install requests jmespath.",
         )
-    if params["parallel"] < 1:
+    if params.get("parallel", 1) < 1:
         raise BlueGreenError(
             "parallel must be at least 1, not {0}.".format(params["parallel"]),
             "bad_input",

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _smoke_check
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, seconds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._hazards import hazards
@@ -20,11 +20,13 @@ ARGUMENTS = dict(
     image={"type": "str"},
     create_missing={"type": "bool", "default": False},
     checks={"type": "list", "elements": "dict", "default": []},
+    **_checks.SETTINGS,
     durations={"type": "dict", "default": {}},
     counts={"type": "dict", "default": {}},
 )
 DURATIONS = ("api_timeout",)
 KEEPS_LOCK = False
+secrets = _checks.secrets
 RETURNS = {
     "active_color": None,
     "idle_color": None,
@@ -87,7 +89,7 @@ def _refuse_mistakes(params):
         if not str(value).isdigit():
             mistakes.append("{0} is not a number of 0 or more: {1!r}.".format(name, value))
     try:
-        _smoke_check.parse(params["checks"])
+        _checks.parse(params)
     except BlueGreenError as error:
         if not mistakes:
             raise

@@ -20,6 +20,7 @@ ARGUMENTS = dict(
     color={"type": "str"},
     replicas={"type": "int", "required": True},
     delay={"type": "raw", "default": 0},
+    elapsed={"type": "float", "default": 0},
     assume_active={"type": "str"},
     **LOCK,
 )
@@ -38,7 +39,7 @@ def run(params, cluster, progress):
     app = _app.read(cluster, params)
     name = _target(app, params)
     if app.color(name).replicas != params["replicas"] and not cluster.dry_run:
-        _wait(cluster, params["delay"], name, app.color(name).replicas, progress)
+        _wait(cluster, params["delay"] - params["elapsed"], name, app.color(name).replicas, progress)
     for _attempt in range(TRIES):
         app = _app.read(cluster, params)  # after the delay: another run may have switched back meanwhile
         color = app.color(_target(app, params))

@@ -32,6 +32,10 @@ options:
         already, nothing is waited for.
     type: raw
     default: 0
+  elapsed:
+    description: How many seconds of O(delay) are over already.
+    type: float
+    default: 0
   assume_active:
     description:
       - Color that would be live by now if what check mode only plans were done. With it a play can plan the switch and

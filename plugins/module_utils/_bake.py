@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Bake: for some time after the switch, repeat the checks and watch the pods, under the users' own traffic."""
+
+from __future__ import annotations
+
+import time
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _wait
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+
+NAME = "bg_bake"
+ARGUMENTS = dict(
+    APPLICATION,
+    color={"type": "str"},
+    time={"type": "raw", "required": True},
+    interval={"type": "raw", "default": 5},
+    tolerance={"type": "int", "default": 0},
+    **_checks.ARGUMENTS,
+    **LOCK,
+)
+DURATIONS = ("api_timeout", "time", "interval")
+KEEPS_LOCK = True
+RETURNS = {"passed": None, "color": None, "elapsed": None, "rounds": [], "checks": []}
+HEARTBEAT = 10  # seconds between progress lines when nothing happens
+ROUNDS_KEPT = 1000  # in the result; the newest
+secrets = _checks.secrets
+
+
+def run(params, cluster, progress):
+    checks = _checks.parse(params)
+    for option, least in (("interval", 0.1), ("tolerance", 0)):
+        if params[option] < least:
+            raise BlueGreenError(
+                "{0} must be at least {1:g}, not {2:g}.".format(option, least, params[option]),
+                "bad_input",
+                next_step="Correct {0}.".format(option),
+            )
+    if cluster.dry_run:
+        return {
+            "color": params["color"],
+            "msg": "Would repeat {0} checks for {1:.0f} s.".format(len(checks), params["time"]),
+        }
+    app = _app.read(cluster, params)
+    color = app.color(params["color"] or app.active)
+    with cluster.observe(pods=("Pod", {"labelSelector": color.pod_selector})) as view:
+        return _Bake(app, color, checks, params, view, progress).run()
+
+
+class _Bake:
+    def __init__(self, app, color, checks, params, view, progress):
+        self.app = app
+        self.color = color
+        self.checks = checks
+        self.params = params
+        self.view = view
+        self.progress = progress
+        self.shared = _checks.Run(app.cluster, color, params)
+        self.restarts = {pod.name: pod.restarts for pod in self._pods()}  # name -> restarts that are known
+        self.were_ready = set()  # names: only a pod that was ready can become unready; a new one starts up
+        self.rounds = []
+        self.results = []
+        self.bad = 0  # rounds that were not good
+        self.started = time.monotonic()
+
+    def run(self):
+        said_at = self.started
+        end = self.started + self.params["time"]
+        while True:
+            begun = time.monotonic()
+            troubles = self._round()
+            now = time.monotonic()
+            left = max(end - now, 0)
+            if troubles:
+                self.bad += 1
+                self.progress(
+                    "bake: FAILED {0}; {1} bad rounds, {2} are tolerated, {3:.0f} s left".format(
+                        "; ".join(troubles)[:300], self.bad, self.params["tolerance"], left
+                    )
+                )
+                if self.bad > self.params["tolerance"]:
+                    raise self._failure(troubles)
+            if now >= end:
+                break
+            if len(self.rounds) == 1 or now - said_at >= HEARTBEAT:
+                said_at = now
+                self.progress(
+                    "bake: {0} of {1} rounds good, {2:.0f} s left".format(
+                        len(self.rounds) - self.bad, len(self.rounds), left
+                    )
+                )
+            self._wait(min(begun + self.params["interval"], end))
+        message = "{0} was watched for {1:.0f} s: {2} of {3} rounds of {4} checks were good.".format(
+            self.color.name, now - self.started, len(self.rounds) - self.bad, len(self.rounds), len(self.checks)
+        )
+        self.progress(message)
+        return dict(self._result(True), msg=message)
+
+    def _pods(self):
+        return [_wait.Pod(pod) for pod in _checks.staying(self.view["pods"])]
+
+    def _round(self):
+        """Look at the pods, run all checks on those that are ready, note how it went; returns what was not good."""
+        at = time.monotonic() - self.started
+        troubles = self._pod_troubles(note=True)
+        ready = [pod for pod in _checks.staying(self.view["pods"]) if _wait.Pod(pod).ready]
+        if not ready:
+            troubles.append("no pod is ready")
+        results = self.shared.execute(self.checks, ready, self.params["parallel"]) if ready else []
+        # A pod that was taken away meanwhile, by an autoscaler or a node's drain, failed nobody.
+        there = {pod["metadata"]["name"] for pod in _checks.staying(self.view["pods"])}
+        asked = {pod["metadata"]["name"] for pod in ready}
+        results = [result for result in results if result["passed"] or result["target"] in there | {result["target"]} - asked]
+        verdicts = {}
+        for check in self.checks if results else []:
+            if _checks.needs_pods(check) and not any(result["name"] == check["name"] for result in results):
+                continue
+            passed, line = _checks.verdict(check, results)
+            verdicts[check["name"]] = passed
+            if not passed:
+                troubles.append(line.split(None, 1)[1])
+        if not troubles:
+            troubles = self._pod_troubles(note=True)  # while the checks ran
+        self.results = results
+        own = {check["name"]: [item for item in results if item["name"] == check["name"]] for check in self.checks}
+        self.rounds = self.rounds[-ROUNDS_KEPT + 1 :] + [
+            {
+                "at": round(at, 3),
+                "passed": not troubles,
+                "troubles": troubles,
+                "latency_ms": {name: max(item["latency_ms"] for item in items) for name, items in own.items() if items},
+                "values": {name: items[0]["value"] for name, items in own.items() if items and items[0]["value"] is not None},
+                "failed": sorted(name for name, passed in verdicts.items() if not passed),
+            }
+        ]
+        return troubles
+
+    def _pod_troubles(self, note):
+        """What has become worse with the pods since it was last noted."""
+        troubles = []
+        restarts, ready = dict(self.restarts), set()
+        for pod in self._pods():
+            before = restarts.get(pod.name, 0)
+            if pod.restarts > before:
+                troubles.append("pod {0} has restarted ({1})".format(pod.name, pod.state()))
+            restarts[pod.name] = pod.restarts
+            if pod.ready:
+                ready.add(pod.name)
+            elif pod.name in self.were_ready:
+                troubles.append("pod {0} is not ready any more".format(pod.name))
+        if note:
+            self.restarts = restarts
+            self.were_ready |= ready
+        return troubles
+
+    def _wait(self, until):
+        """Wait for the next round; trouble with a pod is not waited for."""
+        while time.monotonic() < until and not self._pod_troubles(note=False):
+            self.view.wait(until - time.monotonic())
+
+    def _result(self, passed):
+        return {
+            "passed": passed,
+            "color": self.color.name,
+            "elapsed": round(time.monotonic() - self.started, 3),
+            "rounds": self.rounds,
+            "checks": self.results,
+        }
+
+    def _failure(self, troubles):
+        failed = {result["target"] for result in self.results if not result["passed"]}
+        pods = [pod for pod in self._pods() if pod.name in failed or not pod.ready or any(pod.name in text for text in troubles)]
+        return BlueGreenError(
+            "{0} failed in the bake, {1:.1f} s after its begin: {2}.".format(
+                self.color.name, self.rounds[-1]["at"], "; ".join(troubles[:5])
+            ),
+            "bake_failed",
+            why=_checks.reasons(self.results)
+            + _wait.evidence(self.app.cluster, sorted(pods, key=lambda pod: pod.ready)),
+            next_step="Mend {0} and release again.".format(self.color.deployment_name),
+            result=self._result(False),
+        )
