@@ -32,7 +32,6 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
 CLIENT_IMPORT_ERROR = None
 try:
     import urllib3
-    import websocket  # websocket-client, which the package kubernetes requires
     import yaml
     from kubernetes import client as kubernetes_client
     from kubernetes import config as kubernetes_config
@@ -172,6 +171,8 @@ class Cluster:
         :param timeout: seconds until it must be there.
         :raises ApiError: refused, or no API server.
         """
+        import websocket  # websocket-client, which the package kubernetes requires; loaded only where it is used
+
         kind = self._pool.connection_pool_kw
         connection = websocket.WebSocket(
             sslopt={"context": kind.get("ssl_context"), "server_hostname": kind.get("server_hostname")}
