@@ -28,13 +28,18 @@ NAMES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", 
 REPORT_SECONDS = 10
 
 
-def build() -> Path:
-    """The directory of the built cluster; builds it when these sources were not built with this Go before."""
-    go = toolchain.go()
+def location(go: dict) -> Path:
+    """Where these sources, built with this Go, belong."""
     digest = hashlib.sha256(f"{go['version']} {os.uname().machine} {PAUSE_IMAGE}".encode())
     for file in (Path(__file__).resolve(), *sorted(path for path in SOURCES.rglob("*") if path.is_file())):
         digest.update(file.read_bytes())
-    result = toolchain.cache() / f"cluster-{digest.hexdigest()[:12]}"
+    return toolchain.cache() / f"cluster-{digest.hexdigest()[:12]}"
+
+
+def build() -> Path:
+    """The directory of the built cluster; builds it when these sources were not built with this Go before."""
+    go = toolchain.go()
+    result = location(go)
     if result.exists():
         return result
     with open(f"{result}.lock", "w") as lock:  # two checkouts may build at once

@@ -22,6 +22,7 @@ from typing import Callable, Iterator
 
 import build
 import pki
+import toolchain
 from layout import BLOCKS, Net
 from node import CONTAINERD
 from toolchain import Failure
@@ -30,7 +31,7 @@ HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent.parent
 STATE = CHECKOUT / ".cluster"
 KUBECONFIG = STATE / "kubeconfig"
-START_SECONDS = 180
+START_SECONDS = 400  # more than a component gets; a start takes 4 on an idle machine
 NOT_RUNNING = 3
 LEFT = ("lock", "log", "audit.log")  # what stays in the state directory, to explain what happened
 
@@ -302,7 +303,7 @@ def start(net: Net, built: Path) -> None:
     def failure(problem: str) -> Failure:
         return Failure(f"{problem}\n{log.read_text(errors='replace').strip()}\nThe logs are in {log.parent}.")
 
-    until(20, lambda: process.poll() is not None or running(STATE))
+    until(60, lambda: process.poll() is not None or running(STATE))
     node = running(STATE)
     if not node:
         raise failure("the node did not start:")
@@ -319,8 +320,10 @@ def start(net: Net, built: Path) -> None:
     while True:
         ready = (STATE / "ready").exists()
         lines = log.read_text().splitlines()
-        for line in lines[said:]:
-            if not line.startswith("FAILED"):
+        if any(line.startswith("FAILED") for line in lines):
+            process.wait()
+        else:
+            for line in lines[said:]:
                 say(line)
         said = len(lines)
         if ready:
@@ -388,10 +391,15 @@ def resume(node: dict) -> None:
             if error:
                 raise Failure(f"{name}: {state}, and it does not start: {error}")
             print(f"{name}: {state}; started again")
+    until(30, lambda: ask({"do": "status"})["node"] == "Ready")
+    answer = ask({"do": "status"})
+    if answer["node"] != "Ready":
+        raise Failure(f"the cluster runs, but its node is {answer['node']}.\n"
+                      f"Why is in {STATE}/log; `make cluster-down cluster` starts it anew.")
     print(f"the cluster is running, since {since()}. kubeconfig: {KUBECONFIG}")
     if os.environ.get("BLUEGREEN_CLUSTER_NET") and wanted_net().block != node["net"].block:
         print(f"note: it runs in {node['net'].block}; `make cluster-down` first to have it in {wanted_net().block}")
-    if Path(node["build"]) != build.build():
+    if Path(node["build"]) != build.location(toolchain.go()):
         print("note: it runs what was built from older sources; `make cluster-down cluster` renews it")
 
 
@@ -548,7 +556,12 @@ def main() -> int:
         parser_one.set_defaults(function=component)
     arguments = parser.parse_args()
     try:
-        return arguments.function(arguments)
+        result = arguments.function(arguments)
+        sys.stdout.flush()
+        return result
+    except BrokenPipeError:  # `... | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except Failure as failure:
         print(f"cluster.py {arguments.command}: {failure}", file=sys.stderr)
         return 1

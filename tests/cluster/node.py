@@ -30,8 +30,8 @@ STATE = Path("/run/cluster")
 BUILD = Path("/run/build")
 CONTAINERD = "/run/containerd/containerd.sock"
 PAUSE_IMAGE = "localhost/pause:1"
-START_SECONDS = 120  # what a component may take until it answers; a busy machine is slow
-STOP_SECONDS = 60
+START_SECONDS = 180  # what a component may take until it answers: a busy machine is slow
+STOP_SECONDS = 30  # as much as a kubelet would give it
 
 # Kernel settings that the kubelet insists on and would change for the whole machine: it is shown what it wants to see.
 SYSCTLS = {"vm/overcommit_memory": 1, "vm/panic_on_oom": 0, "kernel/panic": 10, "kernel/panic_on_oops": 1,
@@ -134,6 +134,7 @@ def components(net: Net) -> dict[str, Component]:
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={pki}/sa.pub", f"--service-account-signing-key-file={pki}/sa.key",
             "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
+            "--shutdown-watch-termination-grace-period=2s",  # else SIGTERM waits a minute for the watches to end
             f"--audit-policy-file={STATE}/audit-policy.json", f"--audit-log-path={STATE}/audit.log",
             "--audit-log-mode=blocking",  # on disk before the client has its answer
             "--audit-log-maxsize=2000",  # megabytes; rotated, it would vanish under the tests that read it
@@ -249,7 +250,7 @@ def mount(state: str, build: str) -> None:
 
 def connect(net: Net) -> None:
     """Configure the node's network, once cluster.py has moved eth0 in."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "eth0" not in [name for _number, name in socket.if_nameindex()]:
         if time.monotonic() > deadline:
             raise Failure("nobody moved eth0 into the node; was `cluster.py up` killed?")

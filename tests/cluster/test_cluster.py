@@ -142,7 +142,7 @@ def test_up_and_up_again(copy):
     assert "the cluster is up" in copy.run("up")
     pid, started = cluster.running(copy.state)["pid"], time.monotonic()
     assert "the cluster is running, since" in copy.run("up")
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10  # an idle machine needs 0.4
     assert cluster.running(copy.state)["pid"] == pid
     status = copy.run("status")
     assert "died" not in status and "stopped" not in status
