@@ -82,7 +82,7 @@ class Application:
     ``pending``   the color that some of them select already, when a run died between two of them; else ``None``
     ``idle``      the other one than ``active``
     ``colors``    ``{name: Color}``
-    ``state``     the state annotation, see :meth:`read_state`
+    ``state``     the state annotation, see :func:`read_state`
     """
 
     def __init__(self, cluster, params):
@@ -107,7 +107,7 @@ class Application:
         # the stamps read from the Deployments are older than any takeover, and a write that tests them is fenced.
         deployments = cluster.list("Deployment")["items"]
         self.services = [self._service(name) for name in params["services"]]
-        self.state = self.read_state(self.services[0])
+        self.state = read_state(self.services[0], self.warnings)
         self.active, self.pending = self._active()
         self.idle = self.other(self.active)
         self.colors = self._colors(params, deployments)
@@ -167,35 +167,6 @@ class Application:
             ],
             next_step="Put the same color into the selectors, then run again.",
         )
-
-    def read_state(self, service):
-        """``{"schema": 1, "history": [newest first, ...], "intent": unfinished switch or None}``."""
-        text = (service["metadata"].get("annotations") or {}).get(STATE)
-        empty = {"schema": SCHEMA, "history": [], "intent": None}
-        if not text:
-            return empty
-        try:
-            state = json.loads(text)
-            if state["schema"] > SCHEMA:
-                raise BlueGreenError(
-                    "Service {0!r} was last switched by a newer version of bluegreen.kubernetes (state schema {1}, known "
-                    "here: {2}).".format(service["metadata"]["name"], state["schema"], SCHEMA),
-                    "newer_state",
-                    next_step="Update the collection on this machine.",
-                )
-            state = dict(empty, **state)
-            for entry in state["history"]:
-                entry["run"], entry["outcome"]  # pylint: disable=pointless-statement
-            if state["intent"] is not None:
-                state["intent"]["from"], state["intent"]["to"]  # pylint: disable=expression-not-assigned
-            return state
-        except (ValueError, KeyError, TypeError):
-            self.warnings.append(
-                "The annotation {0} is not readable and is taken as empty; the release history starts anew.".format(
-                    STATE
-                )
-            )
-            return empty
 
     def _colors(self, params, deployments):
         by_name = {item["metadata"]["name"]: item for item in deployments}
@@ -428,6 +399,36 @@ def stamp_test(target):
     if target.get("kind") != "Service" and target["metadata"].get("annotations"):
         return [{"op": "test", "path": "/metadata/annotations", "value": target["metadata"]["annotations"]}]
     return [{"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}]
+
+
+def read_state(service, warnings=None):
+    """``{"schema": 1, "history": [newest first, ...], "intent": unfinished switch or None}``."""
+    text = (service["metadata"].get("annotations") or {}).get(STATE)
+    empty = {"schema": SCHEMA, "history": [], "intent": None}
+    if not text:
+        return empty
+    try:
+        state = json.loads(text)
+        if state["schema"] > SCHEMA:
+            raise BlueGreenError(
+                "Service {0!r} was last switched by a newer version of bluegreen.kubernetes (state schema {1}, known "
+                "here: {2}).".format(service["metadata"]["name"], state["schema"], SCHEMA),
+                "newer_state",
+                next_step="Update the collection on this machine.",
+            )
+        state = dict(empty, **state)
+        if not isinstance(state["history"], list):
+            raise TypeError("history")
+        for entry in state["history"]:
+            entry["run"], entry["outcome"]  # pylint: disable=pointless-statement
+        if state["intent"] is not None:
+            state["intent"]["from"], state["intent"]["to"]  # pylint: disable=expression-not-assigned
+        return state
+    except (ValueError, KeyError, TypeError):
+        (warnings if warnings is not None else []).append(
+            "The annotation {0} is not readable and is taken as empty; the release history starts anew.".format(STATE)
+        )
+        return empty
 
 
 def check_version(version):

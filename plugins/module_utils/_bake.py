@@ -115,7 +115,9 @@ class _Bake:
         # A pod that was taken away meanwhile, by an autoscaler or a node's drain, failed nobody.
         there = {pod["metadata"]["name"] for pod in _checks.staying(self.view["pods"])}
         asked = {pod["metadata"]["name"] for pod in ready}
-        results = [result for result in results if result["passed"] or result["target"] in there | {result["target"]} - asked]
+        results = [
+            result for result in results if result["passed"] or result["target"] in there | {result["target"]} - asked
+        ]
         verdicts = {}
         for check in self.checks if results else []:
             if _checks.needs_pods(check) and not any(result["name"] == check["name"] for result in results):
@@ -134,7 +136,9 @@ class _Bake:
                 "passed": not troubles,
                 "troubles": troubles,
                 "latency_ms": {name: max(item["latency_ms"] for item in items) for name, items in own.items() if items},
-                "values": {name: items[0]["value"] for name, items in own.items() if items and items[0]["value"] is not None},
+                "values": {
+                    name: items[0]["value"] for name, items in own.items() if items and items[0]["value"] is not None
+                },
                 "failed": sorted(name for name, passed in verdicts.items() if not passed),
             }
         ]
@@ -174,7 +178,11 @@ class _Bake:
 
     def _failure(self, troubles):
         failed = {result["target"] for result in self.results if not result["passed"]}
-        pods = [pod for pod in self._pods() if pod.name in failed or not pod.ready or any(pod.name in text for text in troubles)]
+        pods = [
+            pod
+            for pod in self._pods()
+            if pod.name in failed or not pod.ready or any(pod.name in text for text in troubles)
+        ]
         return BlueGreenError(
             "{0} failed in the bake, {1:.1f} s after its begin: {2}.".format(
                 self.color.name, self.rounds[-1]["at"], "; ".join(troubles[:5])

@@ -163,9 +163,7 @@ def _execute(shared, check, pod):
             result.update(found)
         except NoAnswer as error:
             wrong = [str(error)]
-        result.update(
-            passed=not wrong, reason="; ".join(wrong), latency_ms=round((time.monotonic() - began) * 1000, 1)
-        )
+        result.update(passed=not wrong, reason="; ".join(wrong), latency_ms=round((time.monotonic() - began) * 1000, 1))
         if result["passed"] or result["attempts"] > check["retries"]:
             return result
         shared.cluster.sleep(check["delay"])
@@ -199,7 +197,9 @@ def _attempt_prometheus(shared, check, pod, began):
     value = next(iter(samples.values.values())) if len(samples.values) == 1 else None
     if value is not None and not math.isfinite(value):
         value = None  # JSON has no word for it
-    return {"value": value, "via": samples.via}, _prometheus.judge(check["expect"], check["allow_empty"], samples.values)
+    return {"value": value, "via": samples.via}, _prometheus.judge(
+        check["expect"], check["allow_empty"], samples.values
+    )
 
 
 # How each kind is asked once: (what is known of the answer, what is wrong with it).
@@ -390,7 +390,11 @@ class _Reader:
             self.wrong("http is a path that starts with '/', not {0!r}", parsed["http"])
         self._request(parsed)
         if parsed["via"] not in WAYS:
-            self.wrong("via {0!r} is none of {1}; a whole address is asked by url: instead of http:", parsed["via"], ", ".join(WAYS))
+            self.wrong(
+                "via {0!r} is none of {1}; a whole address is asked by url: instead of http:",
+                parsed["via"],
+                ", ".join(WAYS),
+            )
         kept = sorted(name for name in parsed["headers"] if str(name).lower() in ONLY_PORT_FORWARD)
         parsed["needs_port_forward"] = bool(kept or parsed["ca_cert"])
         if kept and parsed["via"] in ("proxy", "service_proxy"):
@@ -401,7 +405,9 @@ class _Reader:
             )
         if parsed["ca_cert"]:
             if parsed["via"] in ("proxy", "service_proxy"):
-                self.wrong("the API server's proxy does not look at certificates; use ca_cert with port_forward or auto")
+                self.wrong(
+                    "the API server's proxy does not look at certificates; use ca_cert with port_forward or auto"
+                )
             if parsed["scheme"] != "https":
                 self.wrong("ca_cert is for scheme: https")
             if not parsed["host"]:

@@ -45,6 +45,7 @@ RESOURCES = {
     "Event": "/api/v1/namespaces/{namespace}/events",
     "ResourceQuota": "/api/v1/namespaces/{namespace}/resourcequotas",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "ReplicaSet": "/apis/apps/v1/namespaces/{namespace}/replicasets",
     "EndpointSlice": "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
@@ -198,7 +199,9 @@ class Cluster:
                 message = json.loads(getattr(error, "resp_body", None) or b"")["message"]
             except (ValueError, KeyError, TypeError):
                 message = "no explanation"
-            raise ApiError("HTTP {0}: {1}".format(error.status_code, _short(message)), "api_error", error.status_code) from error
+            raise ApiError(
+                "HTTP {0}: {1}".format(error.status_code, _short(message)), "api_error", error.status_code
+            ) from error
         except (OSError, websocket.WebSocketException) as error:
             raise ApiError(_short(error) or "no answer", "api_unreachable", 0) from error
         return connection

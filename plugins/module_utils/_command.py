@@ -49,7 +49,11 @@ def execute(run, check, pod):
 
 
 def _run(run, check, address, via):
-    environment = {"BG_VERSION": run.color.version or "", "BG_COLOR": run.color.name, "BG_NAMESPACE": run.cluster.namespace}
+    environment = {
+        "BG_VERSION": run.color.version or "",
+        "BG_COLOR": run.color.name,
+        "BG_NAMESPACE": run.cluster.namespace,
+    }
     environment.update({name: str(value) for name, value in check["env"].items()})
     deadline = time.monotonic() + check["timeout"]
     try:

@@ -32,6 +32,7 @@ KEEPS_LOCK = True
 RETURNS = {
     "color": None,
     "image": None,
+    "version": None,
     "previous_image": None,
     "replicas": None,
     "previous_replicas": None,
@@ -97,6 +98,7 @@ def _deploy(app, params):
         "changed": changed,
         "color": name,
         "image": after.image,
+        "version": after.version,
         "previous_image": color.image,
         "replicas": after.replicas,
         "previous_replicas": color.replicas,
@@ -233,6 +235,7 @@ def _create(app, name, params, replicas):
         "changed": True,
         "color": name,
         "image": color.image,
+        "version": color.version,
         "previous_image": None,
         "replicas": replicas,
         "previous_replicas": None,

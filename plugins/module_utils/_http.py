@@ -26,7 +26,9 @@ except ImportError:
 
 Answer = namedtuple("Answer", "status headers body via")  # the body up to BODY_LIMIT bytes
 
-BODY_LIMIT = 1024 * 1024  # bytes of an answer that are read; more is not needed to judge it and must not fill the memory
+BODY_LIMIT = (
+    1024 * 1024
+)  # bytes of an answer that are read; more is not needed to judge it and must not fill the memory
 CHUNK = 65536
 OTHER_WAY_TIMEOUT = 2  # seconds in which a port-forward may show that only the API server's proxy is blocked
 

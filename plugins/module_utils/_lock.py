@@ -177,11 +177,11 @@ def _stamp(app, params, lock_id, holder):
         for _attempt in range(TRIES):
             operations = _app.stamp_test(service) + _app.annotation_operations(service, _app.LOCK_ID, lock_id)
             if number == 0:
-                history = app.read_state(service)["history"]
+                history = _app.read_state(service)["history"]
                 history = [
                     dict(entry, outcome=_ended(entry["outcome"])) for entry in history if entry["run"] != lock_id
                 ]
-                state = dict(app.read_state(service), history=[running] + history)
+                state = dict(_app.read_state(service), history=[running] + history)
                 if not app.pending:
                     state["intent"] = None  # of a run that died before it had moved anything
                 operations += _app.state_operations(state)
@@ -222,22 +222,24 @@ def _release(params, cluster):
         raise BlueGreenError(
             "state=released needs the lock_id that was acquired.", "bad_input", next_step="Give lock_id."
         )
-    app = _app.read(cluster, params)
     changed = False
-    for number, service in enumerate(app.services):
+    for number, name in enumerate(
+        params["services"]
+    ):  # nothing else is read: what else may be wrong must not keep the lock
+        service = cluster.get("Service", name)
         for _attempt in range(TRIES):
             if service is None or _app.stamp(service) != lock_id:
                 break
             path = "/metadata/annotations/" + _app.escape(_app.LOCK_ID)
             operations = [{"op": "test", "path": path, "value": lock_id}, {"op": "remove", "path": path}]
             if number == 0:
-                operations += _app.state_operations(_closed(app.read_state(service), lock_id, params["outcome"]))
+                operations += _app.state_operations(_closed(_app.read_state(service), lock_id, params["outcome"]))
             try:
                 cluster.patch("Service", service["metadata"]["name"], operations)
                 changed = True
                 break
             except PatchConflict:
-                service = app.reread(service)
+                service = cluster.get("Service", name)
         else:
             raise _too_fast(service)
     try:

@@ -61,7 +61,7 @@ PROBE_PAUSE = 0.01  # seconds between two probes
 
 
 def run(params, cluster, progress):
-    app = _app.read(cluster, params)
+    app = _read(cluster, params)
     target, source = params["color"], app.other(params["color"])
     color = app.color(target)
     _refuse_changed_selectors(app, params["selectors"])
@@ -130,6 +130,17 @@ def _entry(app, color, params):
 
 
 # --- before ----------------------------------------------------------------------------------------------------
+
+
+def _read(cluster, params):
+    """As ``_app.read``; where no color can be read off the selectors any more, the error shows what they were."""
+    try:
+        return _app.read(cluster, params)
+    except BlueGreenError as error:
+        if error.reason in ("no_color", "contradiction"):
+            for name, selector in (params["selectors"] or {}).items():
+                error.why.append("the selector of {0} was {1}".format(name, json.dumps(selector, sort_keys=True)))
+        raise
 
 
 def _refuse_changed_selectors(app, expected):
@@ -257,7 +268,7 @@ def _patch(app, service, target, change_state, lock_id):
         if target:
             operations.append({"op": "replace", "path": "/spec/selector", "value": new})
         if change_state:
-            state = _app.bounded(change_state(app.read_state(service)))
+            state = _app.bounded(change_state(_app.read_state(service)))
             if "annotations" not in service["metadata"]:
                 operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
             operations += _app.state_operations(state)
@@ -266,7 +277,7 @@ def _patch(app, service, target, change_state, lock_id):
         except PatchConflict:
             service = app.reread(service)
         found = service["spec"].get("selector") if service else None
-        if found == new and (not change_state or app.read_state(service) == state):
+        if found == new and (not change_state or _app.read_state(service) == state):
             return service  # our own write had arrived, only its answer was lost
         if found != old:
             raise BlueGreenError(

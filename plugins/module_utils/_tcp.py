@@ -55,7 +55,9 @@ def talk(run, check, pod, enough):
                     raise NoAnswer(tunnel.explain("the connection was closed at once"))
             return Talk(body, via)
         except OSError as error:
-            raise NoAnswer("the connection broke: {0}".format(tunnel.explain(str(error)) if tunnel else error)) from error
+            raise NoAnswer(
+                "the connection broke: {0}".format(tunnel.explain(str(error)) if tunnel else error)
+            ) from error
 
 
 def _read(connection, deadline, enough):

@@ -47,6 +47,7 @@ GRACE = {
 }
 EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that only events tell, such as FailedMount
 WARNINGS = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
+REVISION = "deployment.kubernetes.io/revision"
 HEARTBEAT = 10  # seconds between progress lines when nothing changes
 EVENTS_SHOWN = 5
 LOG_LINES = 10
@@ -82,6 +83,7 @@ def wait_ready(app, color, timeout, progress):
     deadline_before = None  # a ProgressDeadlineExceeded of an earlier rollout says nothing about this one
     with app.cluster.observe(**watched) as view:
         events_watched = False
+        newest = _Newest(None, None)
         while True:
             deployments, pods = view["deployment"], [Pod(pod) for pod in view["pods"]]
             if not deployments:
@@ -108,7 +110,10 @@ def wait_ready(app, color, timeout, progress):
             if elapsed >= EVENTS_AFTER and not events_watched:
                 view.add("events", "Event", WARNINGS)
                 events_watched = True
-            troubles = _troubles(deployment, pods, view["events"] if events_watched else [], deadline_before)
+            events = [item for item in view["events"] if item["reason"] == "FailedMount"] if events_watched else []
+            if events or any(pod.in_trouble() for pod in pods):
+                newest = newest.follow(app.cluster, color, deployment)
+            troubles = _troubles(deployment, newest.of(pods), pods, events, deadline_before)
             now = time.monotonic()
             first_seen = {key: first_seen.get(key, now) for key in troubles}
             certain = [
@@ -158,6 +163,12 @@ class Pod:
         self.containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
         self.restarts = sum(item.get("restartCount", 0) for item in self.containers)
 
+    def in_trouble(self):
+        """Whether something is seen that may not heal; that a pod is just starting is none of it."""
+        stuck = any(reason in GRACE for _container, reason, _message in self.waiting())
+        unscheduled = self.conditions.get("PodScheduled", {}).get("status") == "False"
+        return not self.terminating and not self.ready and (stuck or unscheduled)
+
     def waiting(self):
         """``(container, reason, message)`` of each container that waits."""
         for item in self.containers:
@@ -191,6 +202,35 @@ class Pod:
         return {"name": self.name, "ready": self.ready, "restarts": self.restarts, "state": self.state()}
 
 
+class _Newest:
+    """Which pods are of the Deployment's newest template: what older ones suffer from says nothing about this rollout."""
+
+    def __init__(self, generation, template):
+        self._generation = generation
+        self._template = template
+
+    def follow(self, cluster, color, deployment):
+        """Know the newest template: that of the ReplicaSet that carries the Deployment's revision. Asked once a generation."""
+        generation = deployment["metadata"]["generation"]
+        if not _taken_up(deployment):
+            return _Newest(None, None)
+        if generation == self._generation:
+            return self
+        revision = (deployment["metadata"].get("annotations") or {}).get(REVISION)
+        for item in cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
+            if (item["metadata"].get("annotations") or {}).get(REVISION) == revision:
+                return _Newest(generation, item["metadata"]["labels"].get("pod-template-hash"))
+        return _Newest(None, None)  # the Deployment controller is about to make it
+
+    def of(self, pods):
+        return [pod for pod in pods if pod.template == self._template and self._template]
+
+
+def _taken_up(deployment):
+    """Whether the Deployment's status speaks of its present spec."""
+    return deployment.get("status", {}).get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+
+
 def _condition(deployment, kind):
     for condition in deployment.get("status", {}).get("conditions", []):
         if condition["type"] == kind:
@@ -212,7 +252,7 @@ def _missing(deployment, pods):
     """
     wanted = deployment["spec"].get("replicas", 1)
     status = deployment.get("status", {})
-    if status.get("observedGeneration", 0) < deployment["metadata"]["generation"]:
+    if not _taken_up(deployment):
         return "waiting for the Deployment to be taken up"
     available = status.get("availableReplicas", 0)
     if status.get("updatedReplicas", 0) < wanted or available < wanted:
@@ -227,7 +267,7 @@ def _missing(deployment, pods):
     return ""
 
 
-def _troubles(deployment, pods, events, deadline_before):
+def _troubles(deployment, newest, pods, events, deadline_before):
     """``{(object, reason): (grace in seconds or NEVER, text)}`` of everything that stands in the way."""
     troubles = {}
 
@@ -242,13 +282,11 @@ def _troubles(deployment, pods, events, deadline_before):
         add("Deployment", "ProgressDeadlineExceeded", _condition(deployment, "Progressing").get("message", ""))
     failure = _condition(deployment, "ReplicaFailure")
     # Pods on their way out may make the room that is missing.
-    if failure.get("status") == "True" and not any(pod.terminating for pod in pods):
+    if failure.get("status") == "True" and _taken_up(deployment) and not any(pod.terminating for pod in pods):
         add("Deployment", "FailedCreate", failure.get("message", ""))
-    newest = {pod.name for pod in pods if not pod.terminating and not pod.ready}
-    unmounted = {pod.name for pod in pods if pod.name in newest and pod.phase == "Pending"}  # nothing of it has run yet
-    for pod in pods:
-        if pod.name not in newest:
-            continue
+    newest = [pod for pod in newest if not pod.terminating and not pod.ready]
+    unmounted = {pod.name for pod in newest if pod.phase == "Pending"}  # nothing of them has run yet
+    for pod in newest:
         for container, reason, message in pod.waiting():
             if reason in GRACE:
                 # The kubelet goes to and fro between the two reasons of a failing pull; they share one grace.
@@ -264,7 +302,7 @@ def _troubles(deployment, pods, events, deadline_before):
                 "pod {0}: Unschedulable: {1}".format(pod.name, scheduled.get("message", "")),
             )
     for event in events:
-        if event["reason"] == "FailedMount" and event["involvedObject"]["name"] in unmounted:
+        if event["involvedObject"]["name"] in unmounted:
             add("pod " + event["involvedObject"]["name"], "FailedMount", event.get("message", ""))
     return troubles
 

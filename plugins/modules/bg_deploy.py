@@ -127,6 +127,11 @@ color:
   type: str
   returned: always
   sample: green
+version:
+  description: Version that it is now; the tag of its image, or what it was released under.
+  type: str
+  returned: always
+  sample: "2.0"
 image:
   description: Image it has now; the first one where several containers carry the version.
   type: str
