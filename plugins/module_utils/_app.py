@@ -300,28 +300,34 @@ class Application:
                 next_step="Work on {0}, the idle color, and switch.".format(self.idle),
             )
 
-    def fence(self, target, lock_id):
-        """JSON Patch operations that let a write on a Service or Deployment through only while no other run has taken over.
-
-        A Service must carry this run's lock id (or none, for a module that is used without a lock). A Deployment may carry
-        what an ended run has left there, but it must not change before the write arrives.
+    def refuse_foreign_lock(self, lock_id):
+        """A Service must carry this run's lock id, or none for a module that is used without a lock.
 
         :raises BlueGreenError: ``superseded`` (we had the lock) or ``locked`` (we have none and another run does).
         """
-        if self.cluster.dry_run:
-            return []
         for service in self.services:
             holder = stamp(service)
-            if holder != lock_id:
-                if lock_id:
-                    raise _lease.superseded(
-                        "Service {0} carries lock id {1}.".format(service["metadata"]["name"], holder or "none")
-                    )
-                raise BlueGreenError(
-                    "Service {0} is locked by run {1}.".format(service["metadata"]["name"], holder),
-                    "locked",
-                    next_step="Wait for that release to end; rollback.yml takes over at once.",
-                )
+            if holder == lock_id:
+                continue
+            name = service["metadata"]["name"]
+            if lock_id:
+                raise _lease.superseded("Service {0} carries lock id {1}.".format(name, holder or "none"))
+            raise BlueGreenError(
+                "Service {0} is locked by run {1}.".format(name, holder),
+                "locked",
+                next_step="Wait for that release to end; rollback.yml takes over at once.",
+            )
+
+    def fence(self, target, lock_id):
+        """JSON Patch operations that let a write on a Service or Deployment through only while no other run has taken over.
+
+        A Deployment may carry what an ended run has left there, but it must not change before the write arrives.
+
+        :raises BlueGreenError: see :meth:`refuse_foreign_lock`.
+        """
+        if self.cluster.dry_run:
+            return []
+        self.refuse_foreign_lock(lock_id)
         return stamp_test(target)
 
     def reread(self, service):

@@ -229,7 +229,8 @@ def _create(app, name, params, replicas):
             for container in spec["template"]["spec"].get(group) or []:
                 if container["name"] == item:
                     container["image"] = image
-    app.fence(twin, params["lock_id"])
+    if not app.cluster.dry_run:
+        app.refuse_foreign_lock(params["lock_id"])
     color = _app.Color(name, app.cluster.create("Deployment", twin), params["containers"])
     return {
         "changed": True,
