@@ -332,6 +332,10 @@ def parse(params):
     return parsed
 
 
+def _without_password(address):
+    return re.sub(r"(?<=://)[^/?#]*@", "", str(address))
+
+
 class _Reader:
     """Reads one check and notes its mistakes."""
 
@@ -364,10 +368,15 @@ class _Reader:
         self._whole(parsed, "retries", 0)
         self._duration(parsed, "delay")
         self._duration(parsed, "timeout")
+        if parsed["timeout"] == 0:
+            self.wrong("timeout is more than 0")
         for option in ("headers", "env"):
             if option in parsed and not isinstance(parsed[option], dict):
                 self.wrong("{0} is a dictionary, not {1!r}", option, parsed[option])
                 parsed[option] = {}
+            for name, value in parsed.get(option, {}).items():
+                if value is None or isinstance(value, (dict, list)):
+                    self.wrong("{0}.{1} is text or a number, not {2!r}", option, name, value)
         if parsed["pods"] not in (None, "all", "any", "one"):
             self._whole(parsed, "pods", 1)
         if parsed.get("scheme", "http") not in ("http", "https"):
@@ -423,6 +432,8 @@ class _Reader:
             self.wrong("service is for via: service_proxy")
 
     def _read_url(self, parsed):
+        shown = _without_password(parsed["url"])
+        parsed.update(where=shown, name=str(self.check.get("name") or shown))
         self._address(parsed, "url")
         self._request(parsed)
 
@@ -433,6 +444,8 @@ class _Reader:
         if isinstance(parsed["body"], (dict, list)):
             parsed["body"] = json.dumps(parsed["body"])
             parsed["headers"] = dict({"Content-Type": "application/json"}, **parsed["headers"])
+        elif isinstance(parsed["body"], bool):
+            self.wrong("body is text, a dictionary or a list, not {0!r}", parsed["body"])
         elif parsed["body"] is not None:
             parsed["body"] = str(parsed["body"])
 
@@ -452,6 +465,8 @@ class _Reader:
             self.wrong("the program {0} {1}", words[0], reason)
         if parsed["target"]:
             self._address(parsed, "target")
+            if _without_password(parsed["target"]) != parsed["target"]:
+                self.wrong("target becomes an argument, which everybody sees: give user and password by env")
             if "pods" in self.check:
                 self.wrong("pods has no meaning with target, which is one address")
             parsed.update(pods=None, where=parsed["target"])
@@ -489,9 +504,13 @@ class _Reader:
         return parsed[option]
 
     def _address(self, parsed, option):
-        address = urlsplit(str(parsed[option]))
-        if address.scheme not in ("http", "https") or not address.netloc:
-            self.wrong("{0} is no http or https address: {1!r}", option, parsed[option])
+        try:
+            address = urlsplit(str(parsed[option]))
+            good = address.scheme in ("http", "https") and address.hostname and address.port != 0
+        except ValueError:
+            good = False
+        if not good:
+            self.wrong("{0} is no http or https address: {1!r}", option, _without_password(parsed[option]))
 
     def _port(self, parsed):
         port = str(parsed["port"])

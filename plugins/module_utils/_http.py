@@ -85,7 +85,7 @@ def _through_proxy(run, check, pod):
     try:
         response = run.cluster.through_proxy(check["method"], path, _headers(check), check["body"], timeout)
         try:
-            body = _limited(response.stream(CHUNK), began, timeout)
+            body = _limited(_pieces(response), began, timeout)
         finally:
             response.close()
     except urllib3.exceptions.HTTPError as error:
@@ -197,9 +197,9 @@ def _by_url(check):
                 stream=True,
                 allow_redirects=False,
             )
-            body = _limited(response.iter_content(CHUNK), began, check["timeout"])
+            body = _limited(_pieces(response.raw), began, check["timeout"])
             return Answer(response.status_code, response.headers, body, "url")
-    except requests.RequestException as error:
+    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _no_answer(error, check["timeout"], time.monotonic() - began) from error
 
 
@@ -213,6 +213,16 @@ def _headers(check):
 
 def _bytes(body):
     return body.encode() if isinstance(body, str) else body
+
+
+def _pieces(response):
+    """The body as it arrives: reading on until a chunk is full would never see the clock."""
+    read = getattr(response, "read1", None)
+    while True:
+        piece = read(CHUNK, decode_content=True) if read else response.read(1024, decode_content=True)  # urllib3 1
+        if not piece:
+            return
+        yield piece
 
 
 def _limited(chunks, began, timeout):
