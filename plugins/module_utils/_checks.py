@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _command, _http, _prometheus, _tcp
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import seconds
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError, NoAnswer
 
 LIBRARY_IMPORT_ERROR = None
 jmespath = None
@@ -153,6 +153,7 @@ def _execute(shared, check, pod):
         "attempts": 0,
         "reason": "",
     }
+    pauses = None
     while True:
         shared.cluster.check()
         result["attempts"] += 1
@@ -162,11 +163,34 @@ def _execute(shared, check, pod):
             found, wrong = ATTEMPTS[check["kind"]](shared, check, pod, began)
             result.update(found)
         except NoAnswer as error:
+            if error.way == "api":
+                # No verdict on the application: as every other request, it is tried again.
+                result["attempts"] -= 1
+                pauses = _pause(shared.cluster, error, pauses)
+                continue
             wrong = [str(error)]
         result.update(passed=not wrong, reason="; ".join(wrong), latency_ms=round((time.monotonic() - began) * 1000, 1))
         if result["passed"] or result["attempts"] > check["retries"]:
             return result
         shared.cluster.sleep(check["delay"])
+
+
+def _pause(cluster, error, pauses):
+    """Wait before the API server is asked again; ``pauses`` is what the last call returned.
+
+    :raises ApiError: it has been away for ``api_timeout`` seconds.
+    """
+    now = time.monotonic()
+    began, pause = pauses or (now, 0.1)
+    if now - began + pause >= cluster.api_timeout:
+        raise ApiError(
+            str(error),
+            "api_unreachable",
+            0,
+            next_step="Check the network and whether the API server runs; then run the same command again.",
+        ) from error
+    cluster.sleep(pause)
+    return began, min(pause * 2, 2)
 
 
 def _attempt_http(shared, check, pod, began):
@@ -358,7 +382,7 @@ class _Reader:
         for option in sorted(set(check) - known - set(KINDS)):
             others = [other for other in KINDS if other != kind and option in KINDS[other]]
             if others and kinds:
-                self.wrong("{0} has no meaning for {1}; it is an option of {2}", option, kind, " and ".join(others))
+                self.wrong("{0} has no meaning for {1}; it is an option of {2}", option, kind, ", ".join(others))
             else:
                 self.wrong("unknown option {0!r}; known are {1}", option, ", ".join(sorted(known | {kind})))
         parsed = {"pods": None, "via": "url", "body": None, "where": str(check.get(kind))}
@@ -444,10 +468,8 @@ class _Reader:
         if isinstance(parsed["body"], (dict, list)):
             parsed["body"] = json.dumps(parsed["body"])
             parsed["headers"] = dict({"Content-Type": "application/json"}, **parsed["headers"])
-        elif isinstance(parsed["body"], bool):
+        elif parsed["body"] is not None and not isinstance(parsed["body"], str):
             self.wrong("body is text, a dictionary or a list, not {0!r}", parsed["body"])
-        elif parsed["body"] is not None:
-            parsed["body"] = str(parsed["body"])
 
     def _read_command(self, parsed):
         words = parsed["command"]

@@ -153,18 +153,26 @@ class Cluster:
 
         :param timeout: seconds for the whole exchange.
         :returns: a ``urllib3.HTTPResponse`` whose body has not been read.
+        :raises ApiError: the API server itself was not reached, or broke the connection off (``sent`` in its result then).
         :raises urllib3.exceptions.HTTPError: no answer.
         """
-        return self._pool.request(
-            method,
-            self.host + path,
-            headers=dict(self._authenticated(), **headers),
-            body=body,
-            timeout=urllib3.Timeout(total=timeout),
-            retries=False,
-            redirect=False,
-            preload_content=False,
-        )
+        try:
+            return self._pool.request(
+                method,
+                self.host + path,
+                headers=dict(self._authenticated(), **headers),
+                body=body,
+                timeout=urllib3.Timeout(total=timeout),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except urllib3.exceptions.ReadTimeoutError:
+            raise
+        except urllib3.exceptions.HTTPError as failure:
+            error = self._unreachable(failure, method, path)
+            error.result["sent"] = isinstance(failure, urllib3.exceptions.ProtocolError)
+            raise error from failure
 
     def port_forward(self, pod, port, timeout):
         """A connection to a port of a pod, as a WebSocket (see ``_port_forward``).
@@ -203,7 +211,7 @@ class Cluster:
                 "HTTP {0}: {1}".format(error.status_code, _short(message)), "api_error", error.status_code
             ) from error
         except (OSError, websocket.WebSocketException) as error:
-            raise ApiError(_short(error) or "no answer", "api_unreachable", 0) from error
+            raise self._unreachable(error, "GET", path) from error
         return connection
 
     def observe(self, **collections):

@@ -55,7 +55,8 @@ class NoAnswer(Exception):
     """An application did not answer a check.
 
     ``way``  what is known of the way to it: ``open`` (the trouble is its own), ``blocked`` (nothing has been sent to it),
-             ``silent`` (nobody knows).
+             ``silent`` (nobody knows); ``api``: the API server itself is away or overloaded, which says nothing about the
+             application, so it may be asked again.
     """
 
     def __init__(self, text, way="open"):

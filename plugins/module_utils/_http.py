@@ -15,7 +15,7 @@ import ssl
 import time
 from collections import namedtuple
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._port_forward import Tunnel
 
 try:
@@ -56,6 +56,8 @@ def ask(run, check, pod):
         try:
             answer = _through_port_forward(run, check, pod, min(check["timeout"], OTHER_WAY_TIMEOUT))
         except NoAnswer as second:
+            if second.way == "api":
+                raise
             raise NoAnswer("{0}; {1}".format(error, second) if second.way == "blocked" else str(error)) from error
         run.proxy_blocked = True
         return answer
@@ -82,16 +84,21 @@ def _through_proxy(run, check, pod):
         port,
         check["http"].lstrip("/"),
     )
+    safe = check["method"] in ("GET", "HEAD")
     try:
         response = run.cluster.through_proxy(check["method"], path, _headers(check), check["body"], timeout)
         try:
             body = _limited(_pieces(response), began, timeout)
         finally:
             response.close()
+    except ApiError as error:
+        raise NoAnswer(error.what, "api" if safe or not error.result["sent"] else "open") from error
     except urllib3.exceptions.HTTPError as error:
         raise _no_answer(error, timeout, time.monotonic() - began) from error
     refusal = proxy_refusal(response.status, body, kind)
     if refusal:
+        if refusal.way == "api" and not safe and response.status != 429:
+            refusal.way = "open"
         raise refusal
     return Answer(response.status, response.headers, body, "proxy" if pod else "service_proxy")
 
@@ -101,7 +108,9 @@ def proxy_refusal(status, body, kind="pods"):
 
     The proxy answers with a Status object of its own; an application's 503 comes through as it is.
     """
-    if status not in (401, 403, 404, 500, 502, 503, 504) or b'"kind"' not in body[:2000]:
+    if status == 429 and body.startswith(b"Too many requests, please try again later."):
+        return NoAnswer("the API server is overloaded (HTTP 429)", "api")
+    if status not in (401, 403, 404, 429, 500, 502, 503, 504) or b'"kind"' not in body[:2000]:
         return None
     try:
         answer = json.loads(body)
@@ -131,6 +140,8 @@ def proxy_refusal(status, body, kind="pods"):
             "the API server could not reach the {0} (a NetworkPolicy or firewall?): {1}".format(kind[:-1], message),
             "blocked",
         )
+    if not message.startswith("error trying to reach service"):
+        return NoAnswer("the API server is in trouble (HTTP {0}): {1}".format(status, message), "api")
     return NoAnswer("the application broke the connection off, as the API server saw: {0}".format(message))
 
 

@@ -22,11 +22,6 @@ import threading
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
 
-try:
-    import websocket
-except ImportError:
-    websocket = None  # it comes with the package kubernetes, whose absence is reported
-
 DATA, ERROR = 0, 1  # channels of the first port of a port-forward
 CHUNK = 65536  # bytes
 
@@ -43,6 +38,8 @@ class Tunnel:
         try:
             self._far = cluster.port_forward(pod, port, timeout)
         except ApiError as error:
+            if error.status in (0, 429) or (error.status >= 500 and "dial" not in error.what):
+                raise NoAnswer(error.what, "api") from error
             denied = "; grant 'get' and 'create' on pods/portforward" if error.status in (401, 403) else ""
             raise NoAnswer("no port-forward to the pod: {0}{1}".format(error.what, denied), "blocked") from error
         self.socket, self._near = (None, near) if near else socket.socketpair()
@@ -61,6 +58,8 @@ class Tunnel:
 
     def _carry(self):
         """Carry bytes both ways until one side ends. Nothing is kept: who does not read is not sent more."""
+        import websocket  # loaded only where it is used
+
         far, near = self._far, self._near
         poll = select.poll()
         for end in (far.sock, near):
