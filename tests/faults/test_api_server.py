@@ -1,0 +1,191 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A release survives an API server that is away, restarts, refuses for a while, or cuts its watches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from gateway import WATCH, Match, Seen
+from scene import Scene, component, without
+from stages import AT, POINTS, Point
+
+OUTAGE = 20  # seconds
+
+
+def go_through(scenes: dict[Point, Scene], seconds: float) -> None:
+    """A release in each scene, all at their points, an outage of the real API server, and all must end well."""
+    with ThreadPoolExecutor() as pool:
+        started = {point: pool.submit(point.start, scene) for point, scene in scenes.items()}
+        runs = {point: future.result() for point, future in started.items()}
+    for scene in scenes.values():
+        scene.note("the API server is stopped")
+    with without("kube-apiserver"):
+        for _run, gate in runs.values():
+            if gate:
+                gate.open()
+        time.sleep(seconds)
+    for scene in scenes.values():
+        scene.note("the API server is back")
+    for point, scene in scenes.items():
+        run = runs[point][0].finish()
+        assert run.outcome == "released", f"{point}: {run.output}"
+        scene.live_and_whole("green", "2.0")
+        scene.tidy()
+        scene.nothing_lost()
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("points", [
+    ("detect", "lock", "deploy-unwritten"), ("wait", "validate", "switch-unwritten"),
+    ("switch-written", "delay", "scale-unwritten", "report-half"),
+], ids="+".join)
+def test_stopped_for_20_seconds(new_scene: Callable[..., Scene], points: tuple[str, ...]) -> None:
+    go_through({AT[name]: new_scene() for name in points}, OUTAGE)
+
+
+@pytest.mark.alone
+def test_restarted(new_scene: Callable[..., Scene]) -> None:
+    go_through({AT[name]: new_scene() for name in ("wait", "validate", "switch-written", "delay")}, 0)
+
+
+@pytest.mark.complete
+@pytest.mark.alone
+def test_stopped_for_longer(new_scene: Callable[..., Scene]) -> None:
+    """Longer than api_timeout: the run fails; once the API server is back, the same command finishes the release."""
+    scene = new_scene()
+    run, _gate = AT["wait"].start(scene)
+    component("stop", "kube-apiserver")
+    try:
+        run.finish(300)
+    finally:
+        component("start", "kube-apiserver")
+    assert run.outcome == LONGER["wait"], run.output
+    assert scene.play("release.yml", version="2.0").outcome == "released"
+    scene.live_and_whole("green", "2.0")
+    scene.tidy()
+    scene.nothing_lost()
+
+
+# How a release ends when the API server stays away for longer than bluegreen_api_timeout, by the stage in which it goes.
+# docs/faults.md has this table. What is live does not change any more in any of them.
+LONGER = {
+    "detect": "refused", "lock": "failed", "deploy-unwritten": "failed", "deploy-written": "failed", "wait": "failed",
+    "validate": "failed", "switch-unwritten": "failed", "switch-written": "failed", "delay": "failed",
+    "scale-unwritten": "failed", "report-half": "failed",
+}
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point.name in LONGER], ids=str)
+def test_away_for_longer(scene: Scene, point: Point) -> None:
+    """As above, in every stage, with an API server that is away for this run only."""
+    run, gate = point.start(scene, bluegreen_api_timeout=3)
+    scene.note("the API server is away")
+    scene.gateway.down.add(run.tag)
+    if gate:
+        gate.drop()
+    run.finish()
+    scene.note("the API server is back")
+    assert run.code != 0 and run.outcome == LONGER[point.name], run.output
+    assert "The API server" in run.output and "does not answer" in run.output
+    assert "Traceback" not in run.output
+    assert scene.app.color == point.live, "the run has changed what is live, or says nothing of it"
+    again = scene.play("release.yml", version="2.0")
+    scene.live_and_whole("green", "2.0")
+    if point.name == "report-half":  # the release was complete
+        assert again.outcome == "unchanged", again.output
+    else:
+        assert again.outcome == "released", again.output
+        scene.tidy()
+    scene.nothing_lost()
+
+
+class FirstOfEach:
+    """Matches the first request of each kind: module, method and path."""
+
+    def __init__(self) -> None:
+        self.known: set[tuple[str, str, str]] = set()
+
+    def __call__(self, seen: Seen) -> bool:
+        kind = (seen.module, seen.method, seen.path)
+        new = kind not in self.known
+        self.known.add(kind)
+        return new
+
+
+@pytest.mark.parametrize("status", [429, 500, 503, pytest.param(504, marks=pytest.mark.complete)])
+def test_refuses_every_request_once(scene: Scene, status: int) -> None:
+    tag = scene.prepare("release.yml")
+    text = "Too many requests, please try again later." if status == 429 else "etcdserver: leader changed"
+    refusals = scene.gateway.fault(tag, FirstOfEach(), times=1000, status=status, text=text)
+    run = scene.play("release.yml", tag, version="2.0")
+    assert refusals.used > 20
+    assert run.outcome == "released", run.output
+    scene.live_and_whole("green", "2.0")
+    scene.tidy()
+    scene.nothing_lost()
+
+
+def test_connections_break(scene: Scene) -> None:
+    """Every request is sent twice: the first time its connection breaks without an answer."""
+    tag = scene.prepare("release.yml")
+    breaks = scene.gateway.fault(tag, FirstOfEach(), times=1000, reset=True)
+    run = scene.play("release.yml", tag, version="2.0")
+    assert breaks.used > 20
+    assert run.outcome == "released", run.output
+    scene.live_and_whole("green", "2.0")
+    scene.tidy()
+    scene.nothing_lost()
+
+
+def test_answers_of_writes_are_lost(scene: Scene) -> None:
+    """Every write arrives, and its answer does not: it is not done twice, nor taken for somebody else's."""
+    tag = scene.prepare("release.yml")
+    lost = scene.gateway.fault(tag, FirstOfWrites(), times=1000, lose_answer=True)
+    run = scene.play("release.yml", tag, version="2.0")
+    assert lost.used >= 6
+    assert run.outcome == "released", run.output
+    scene.live_and_whole("green", "2.0")
+    scene.tidy()
+    assert [entry["outcome"] for entry in scene.app.state["history"]] == ["released"]
+    scene.nothing_lost()
+
+
+class FirstOfWrites(FirstOfEach):
+    def __call__(self, seen: Seen) -> bool:
+        return seen.method != "GET" and super().__call__(seen)
+
+
+@pytest.mark.parametrize("fault", [{"cut": 0.3}, {"status": 410}, {"status": 500}, {"reset": True}],
+                         ids=["cut", "expired", "refused", "broken"])
+def test_watches(new_scene: Callable[..., Scene], fault: dict) -> None:
+    """Watches that end early are opened again, and no change is missed."""
+    scene = new_scene(env={"START_DELAY": "2"})
+    tag = scene.prepare("release.yml")
+    ends = scene.gateway.fault(tag, WATCH, times=10, **fault)
+    run = scene.play("release.yml", tag, version="2.0")
+    assert ends.used >= 6
+    assert run.outcome == "released", run.output
+    scene.live_and_whole("green", "2.0")
+    scene.tidy()
+    scene.nothing_lost()
+
+
+def test_token_expires(scene: Scene) -> None:
+    """Credentials that end in the middle of a release: the error says so, and nothing has changed."""
+    run, gate = scene.start_held("release.yml", Match("bg_smoke_check", "GET", "/proxy/"), version="2.0")
+    scene.gateway.tokens[run.tag] = "eyJhbGciOiJSUzI1NiJ9.e30.expired"
+    gate.open()
+    run.finish()
+    assert run.code != 0, run.output
+    assert "does not accept the credentials" in run.output and "Renew the token" in run.output
+    assert run.seconds < 60, "waiting does not heal it"
+    scene.live_and_whole("blue", "1.0")
+    assert scene.play("release.yml", version="2.0").outcome == "released"
+    scene.live_and_whole("green", "2.0")
+    scene.tidy()
+    scene.nothing_lost()

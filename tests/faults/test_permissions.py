@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The shipped Roles are enough, and nothing in them is too much: for every verb something fails without it, clearly."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from checkout import ROOT
+from scene import FaultRun, Scene, token
+
+ROLES = {name: yaml.safe_load((ROOT / "examples" / "rbac" / f"{name}.yml").read_text()) for name in ("release", "status")}
+
+
+def grants(role: dict[str, Any]) -> list[tuple[str, str, str]]:
+    """(API group, resource, verb) of everything that a Role allows."""
+    return [(group, resource, verb) for rule in role["rules"] for group in rule["apiGroups"]
+            for resource in rule["resources"] for verb in rule["verbs"]]
+
+
+def without(role: dict[str, Any], grant: tuple[str, str, str] | None) -> dict[str, Any]:
+    """The Role with one grant less."""
+    role = copy.deepcopy(role)
+    role["rules"] = [{"apiGroups": [group], "resources": [resource], "verbs": [verb]}
+                     for group, resource, verb in grants(role) if (group, resource, verb) != grant]
+    return role
+
+
+def account(scene: Scene, role: dict[str, Any]) -> str:
+    """A ServiceAccount that has this Role and nothing else; its token."""
+    name = role["metadata"]["name"]
+    scene.app.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}, role,
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+         "subjects": [{"kind": "ServiceAccount", "name": name}]})
+    return token(scene.app, name)
+
+
+def foreign_lock(scene: Scene) -> None:
+    """Somebody has the lock, and died."""
+    scene.app.apply({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "bluegreen-myapp"},
+                     "spec": {"holderIdentity": "dead", "leaseDurationSeconds": 3, "renewTime": "2026-01-01T00:00:00.000000Z"}})
+
+
+def provoke(scene: Scene, secret: str, resource: str) -> FaultRun:
+    """A release that needs what a grant is for."""
+    if resource == "leases":
+        foreign_lock(scene)
+    version = "crash" if resource == "pods/log" else "2.0"
+    return scene.play("release.yml", token=secret, version=version)
+
+
+def test_release_and_rollback_with_the_shipped_role(scene: Scene) -> None:
+    secret = account(scene, ROLES["release"])
+    assert scene.play("release.yml", token=secret, version="2.0").outcome == "released"
+    scene.live_and_whole("green", "2.0")
+    assert scene.play("rollback.yml", token=secret).outcome == "rolled_back"
+    scene.live_and_whole("blue", "1.0")
+    assert not [request for request in scene.audited() if request.user.endswith(":bluegreen-release") and request.status == 403]
+    scene.nothing_lost()
+
+
+@pytest.mark.parametrize("grant", grants(ROLES["release"]), ids="-".join)
+def test_release_without_one_verb(scene: Scene, grant: tuple[str, str, str]) -> None:
+    _group, resource, verb = grant
+    secret = account(scene, without(ROLES["release"], grant))
+    if grant == ("coordination.k8s.io", "leases", "create"):
+        run = scene.play("release.yml", token=secret, version="2.0")  # the first one makes the Lease
+    else:
+        run = provoke(scene, secret, resource)
+    refused = [request for request in scene.audited() if request.agent.endswith(f" {run.tag}") and request.status == 403]
+    assert refused, f"the Role grants {verb} on {resource}, and a release does without"
+    assert run.code != 0, run.output
+    assert f'cannot {verb} resource "{resource}"' in run.output.replace('\\"', '"')
+    assert f'in the namespace "{scene.app.namespace}"' in run.output.replace('\\"', '"')
+    assert "Traceback" not in run.output
+    scene.live_and_whole("blue", "1.0")
+    scene.nothing_lost()
+
+
+@pytest.mark.parametrize("grant", [None, *grants(ROLES["status"])], ids=lambda grant: "-".join(grant) if grant else "whole")
+def test_status(scene: Scene, grant: tuple[str, str, str] | None) -> None:
+    run = scene.play("status.yml", token=account(scene, without(ROLES["status"], grant)))
+    if grant:
+        assert f'cannot {grant[2]} resource "{grant[1]}"' in run.output.replace('\\"', '"')
+    else:
+        assert run.code == 0, run.output
+    assert not run.writes

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""No request is lost by a release and a rollback, on new connections, on kept ones, and of the slow ones in flight."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from scene import Scene, clock
+
+DELAY = 6  # seconds; longer than the slowest request
+SLOW = 5
+IN_FLIGHT = 100
+
+
+@pytest.mark.parametrize("drain", [10, 0], ids=["drains", "stops-at-once"])
+def test_release_and_rollback(new_scene: Callable[..., Scene], drain: int) -> None:
+    scene = new_scene(env={"DRAIN": str(drain)})
+    slow = f"/slow?seconds={SLOW}"
+    options = {"rate": IN_FLIGHT // SLOW, "timeout": 30}
+    scene.flow("kept connections", keepalive=True)
+    scene.flow("slow requests", slow, **options)
+    scene.flow("slow requests on kept connections", slow, keepalive=True, **options)
+    for playbook, variables in (("release.yml", {"version": "2.0"}), ("rollback.yml", {})):
+        run = scene.play(playbook, bluegreen_scale_down_delay=DELAY, **variables)
+        assert run.code == 0, run.output
+        color = {"release.yml": "blue", "rollback.yml": "green"}[playbook]
+        # The traffic goes on until the pods that were scaled away have ended.
+        wait_until_only(scene, color, 1)
+    reports = scene.stop()
+    for name, report in reports.items():
+        print(f"{'draining 10 s' if drain else 'stopping at once'}, {name}: {report.line()}")
+        assert report.sent
+    # Every new connection goes to a pod that stays: whatever the application does, none of them is lost. A slow request
+    # is over before its pod ends, because the delay is longer than it takes.
+    assert reports["users"].failed == reports["slow requests"].failed == 0
+    if drain:
+        assert {name: report.failed for name, report in reports.items() if report.failed} == {}
+    else:
+        # A kept connection stays with the pod that it was opened to, also after the switch: that is how Services work.
+        # A pod that stops at once takes with it what is in flight on those connections. Nothing else is lost: the
+        # failures come when pods end, after the delay, and at no other time.
+        kept = [reports["kept connections"], reports["slow requests on kept connections"]]
+        ends = [request.answered for run in scene.runs for request in run.written
+                if request.resource == "deployments" and "bg_scale" in request.agent]
+        assert len(ends) == 2
+        for report in kept:
+            for kind, ended, _took in report.rows():
+                assert not kind.failure or any(0 <= ended - end < 5 for end in ends), f"{kind} at {clock(ended)}"
+
+
+def wait_until_only(scene: Scene, color: str, pods: int) -> None:
+    """Wait until a colour has this many pods, those that are ending counted."""
+    deadline = time.monotonic() + 60
+    while len(scene.app.get("pods", "", f"--selector=app=myapp,version={color}")) != pods:
+        assert time.monotonic() < deadline, f"{color} has not come down to {pods} pods"
+        time.sleep(0.5)

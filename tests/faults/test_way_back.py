@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The way back never depends on the broken colour."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from scene import Scene
+
+
+def break_pods(scene: Scene, number: int) -> None:
+    """Let so many of green's pods crash for good; return when they are unready."""
+    pods = [pod["metadata"]["name"] for pod in scene.app.pods("green")]
+    scene.note(f"green: {number} of {len(pods)} pods begin to crash")
+    for name in pods[:number]:
+        # A new image for a container restarts it in its place; the Deployment has no say in it.
+        scene.app.kubectl("patch", "pod", name, "--type=json",
+                          '--patch=[{"op": "replace", "path": "/spec/containers/0/image", "value": "myapp:crash"}]')
+    for name in pods[:number]:
+        scene.app.kubectl("wait", "--for=condition=Ready=false", f"pod/{name}", "--timeout=60s")
+    scene.note(f"green: {number} pods are unready")
+
+
+def delete_deployment(scene: Scene) -> None:
+    scene.note("green: its Deployment is deleted")
+    scene.app.kubectl("delete", "deployment", "app-green", "--wait=true")
+
+
+BROKEN = [pytest.param(1, id="1-of-3"), pytest.param(2, id="2-of-3"), pytest.param(3, id="3-of-3"),
+          pytest.param(None, id="deployment-deleted")]
+
+
+@pytest.mark.alone  # it measures time
+@pytest.mark.parametrize("broken", BROKEN)
+def test_at_full_strength(scene: Scene, broken: int | None) -> None:
+    back = broken_after_switch(scene, broken, idle=3)
+    seconds = back.switched() - back.requests[0].at
+    print(f"old colour at full strength: selector patched {seconds:.3f} s after the playbook's first API request")
+    assert seconds <= 1
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_scaled_down_to_one(scene: Scene, broken: int | None) -> None:
+    back = broken_after_switch(scene, broken, idle=1)
+    seconds = back.switched() - back.requests[0].at
+    print(f"old colour scaled down to 1 pod: selector patched {seconds:.3f} s after the playbook's first API request")
+
+
+def broken_after_switch(scene: Scene, broken: int | None, idle: int):
+    """A release, green breaks, and rollback.yml, which must succeed; returns its run."""
+    release = scene.play("release.yml", version="2.0", bluegreen_idle_replicas=idle)
+    assert release.outcome == "released", release.output
+    if broken is None:
+        delete_deployment(scene)
+    else:
+        break_pods(scene, broken)
+    back = scene.play("rollback.yml", bluegreen_idle_replicas=idle)
+    assert back.code == 0 and back.outcome == "rolled_back", back.output
+    scene.live_and_whole("blue", "1.0")
+    assert scene.lock == ""
+    # What the broken pods lost is theirs. From the way back on nothing is, once kube-proxy knows of it.
+    time.sleep(2)
+    scene.nothing_lost(since=back.switched() + 1.5)
+    return back
+
+
+@pytest.mark.parametrize("broken", [pytest.param(3, id="3-of-3"), pytest.param(None, id="deployment-deleted")])
+def test_at_once_while_the_release_waits(scene: Scene, broken: int | None) -> None:
+    """The release is still in its delay: it is overtaken, and everything is as quick."""
+    release = scene.start("release.yml", version="2.0", bluegreen_scale_down_delay=600)
+    release.wait_for("blue keeps its 3 pods")
+    if broken is None:
+        delete_deployment(scene)
+    else:
+        break_pods(scene, broken)
+    back = scene.play("rollback.yml")
+    assert back.outcome == "rolled_back", back.output
+    print(f"selector patched {back.switched() - back.requests[0].at:.3f} s after the playbook's first API request")
+    release.finish(30)
+    assert release.outcome == "superseded", release.output
+    scene.live_and_whole("blue", "1.0")
+    time.sleep(2)
+    scene.nothing_lost(since=back.switched() + 1.5)
+
+
+def test_instant(scene: Scene) -> None:
+    """rollback_instant does not even wait for the old colour's pods."""
+    assert scene.play("release.yml", version="2.0", bluegreen_idle_replicas=0).outcome == "released"
+    break_pods(scene, 3)
+    back = scene.play("rollback.yml", bluegreen_rollback_instant=True)
+    assert back.outcome == "rolled_back", back.output
+    scaled = [request for request in back.written if request.resource == "deployments"]
+    assert scaled[0].answered <= back.switched(), "the old colour was not scaled up first"
+    scene.app.wait("app-blue")
+    scene.live_and_whole("blue", "1.0")
+
+
+def test_twice_does_not_flip_forward(scene: Scene) -> None:
+    """A second rollback says what is live and asks for a version."""
+    assert scene.play("release.yml", version="2.0").outcome == "released"
+    assert scene.play("rollback.yml").outcome == "rolled_back"
+    again = scene.play("rollback.yml")
+    assert again.code != 0 and again.outcome == "refused"
+    assert "blue (version 1.0, 3 of 3 pods ready) is live" in again.output and "rollback.yml -e version=X" in again.output
+    assert not again.writes
+    named = scene.play("rollback.yml", version="2.0")
+    assert named.outcome == "rolled_back", named.output
+    scene.live_and_whole("green", "2.0")
+    scene.nothing_lost()

@@ -1,0 +1,455 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the tests on a cluster share: the example application in a namespace of its own, playbooks run as users run them,
+and the API server's audit log.
+
+    with Application("bluegreen-demo") as app, Traffic(app.url("/api/status")) as traffic:
+        run = app.playbook("release.yml", version="2.0")      # ansible-playbook, in examples/myapp
+        run.code, run.outcome, run.result["timings"], run.seconds, run.output
+        app.color, app.state, app.pods("blue"), app.deployment("green")
+
+    audit = Audit()
+    mark = audit.mark()
+    ...
+    [request for request in audit.since(mark, namespace=app.namespace, agent="bluegreen.kubernetes/") if request.writes]
+
+The cluster is the one of KUBECONFIG, else the embedded one. Times are seconds since the epoch. Every function raises
+Failure, with the reason, when something in the cluster is not as needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import yaml
+from checkout import ROOT
+from cluster.toolchain import Failure
+
+EXAMPLE = ROOT / "examples" / "myapp"
+STATE = ROOT / ".cluster"
+OURS = "bluegreen.kubernetes/test"  # label of the namespaces that tests may delete
+ANNOTATION = "bluegreen.kubernetes/"
+COLORS = ("blue", "green")
+READY_SECONDS = 120
+# What can be checked without a database.
+CHECKS = [
+    {"name": "health", "http": "/health"},
+    {"name": "version", "http": "/api/status", "expect": {"json": {"version": "{{ bluegreen_expected_version }}"}}},
+]
+
+
+class Unavailable(Failure):
+    """This cluster cannot show what a test wants to see: skip the test, and say why (the text does)."""
+
+
+# --- the cluster ------------------------------------------------------------------------------------------------------
+
+
+def kubeconfig() -> str:
+    """KUBECONFIG, else the embedded cluster's."""
+    return os.environ.get("KUBECONFIG") or str(STATE / "kubeconfig")
+
+
+def embedded() -> bool:
+    """Whether the tests run on this checkout's embedded cluster."""
+    return os.path.realpath(kubeconfig()) == os.path.realpath(STATE / "kubeconfig")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """What commands run with."""
+    return {**os.environ, "KUBECONFIG": kubeconfig(), **more}
+
+
+def command(name: str) -> str:
+    """The path of a command of the tools."""
+    return shutil.which(name) or _missing(name)
+
+
+def kubectl(*arguments: str, stdin: str | None = None, check: bool = True) -> str:
+    """What kubectl prints. Raises Failure with its own words when it fails (unless check is False)."""
+    run = subprocess.run([command("kubectl"), *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                         text=True, env=environment(), check=False)
+    if check and run.returncode:
+        raise Failure(f"kubectl {shlex.join(arguments)}: {run.stderr.strip() or run.stdout.strip()}")
+    return run.stdout
+
+
+def moment(text: str) -> float:
+    """Seconds since the epoch of a time as Kubernetes writes it: 2026-01-31T12:00:00.123456Z."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def _missing(name: str) -> str:
+    raise Failure(f"the command {name} is not on the PATH; in the work tree's root: make env, then . ./activate")
+
+
+# --- the application --------------------------------------------------------------------------------------------------
+
+
+class Application:
+    """examples/myapp in a fresh namespace; as a context manager it is there, ready, and deleted in the end.
+
+    namespace: an old one of that name is deleted first, if a test made it. postgres: with its database (some seconds
+    more); without it, playbooks get checks that need none. replicas: of blue and green. env: added to the container of
+    both colours, such as {"DRAIN": "3"}. change: called with the list of manifests, which it may change. keep: leave the
+    namespace in the end.
+    """
+
+    def __init__(self, namespace: str, *, postgres: bool = False, replicas: tuple[int, int] = (3, 1),
+                 env: dict[str, str] | None = None, change: Callable[[list[dict]], None] | None = None,
+                 keep: bool = False) -> None:
+        self.namespace, self.postgres, self.replicas, self.keep = namespace, postgres, replicas, keep
+        self.env, self.change = env or {}, change
+        self.address = ""
+
+    def __enter__(self) -> Application:
+        try:
+            return self.create()
+        except BaseException:
+            self.delete()
+            raise
+
+    def __exit__(self, *_exc: object) -> None:
+        if not self.keep:
+            self.delete()
+
+    def create(self) -> Application:
+        """Deploy; return when every pod is ready."""
+        self.delete(wait=True)
+        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": {OURS: "true"}}})
+        self.apply(*self.manifests())
+        self.wait("app-blue", "app-green", *["myapp-postgres"][:self.postgres])
+        return self
+
+    def delete(self, wait: bool = False) -> None:
+        """Delete the namespace, if a test made it."""
+        labels = kubectl("get", "namespace", self.namespace, "--ignore-not-found", "--output=jsonpath={.metadata.labels}")
+        if not labels:
+            return
+        if OURS not in json.loads(labels):
+            raise Failure(f"the namespace {self.namespace} exists and was not made by a test (it lacks the label {OURS}); "
+                          "it is left alone. Delete it yourself if it is not needed.")
+        # Nothing in it needs to end gracefully, and that would take half a minute.
+        kubectl("--namespace", self.namespace, "delete", "pods", "--all", "--grace-period=1", "--wait=false")
+        kubectl("delete", "namespace", self.namespace, "--ignore-not-found", f"--wait={str(wait).lower()}", "--timeout=90s")
+
+    def manifests(self) -> list[dict]:
+        """The example's manifests as this test wants them."""
+        found = [yaml.safe_load(path.read_text()) for path in sorted((EXAMPLE / "manifests").glob("*.yml"))]
+        if not self.postgres:
+            found = [item for item in found if item["kind"] == "Secret" or item["metadata"]["name"] != "myapp-postgres"]
+        for item in found:
+            name = item["metadata"]["name"]
+            if item["kind"] == "Deployment" and name.startswith("app-"):
+                item["spec"]["replicas"] = self.replicas[COLORS.index(name.removeprefix("app-"))]
+                container = item["spec"]["template"]["spec"]["containers"][0]
+                container["env"] += [{"name": key, "value": value} for key, value in self.env.items()]
+        if self.change:
+            self.change(found)
+        return found
+
+    def apply(self, *manifests: dict) -> None:
+        """kubectl apply."""
+        items = {"apiVersion": "v1", "kind": "List", "items": list(manifests)}
+        self.kubectl("apply", "--filename=-", stdin=json.dumps(items))
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        """kubectl in this namespace; see the function of the same name."""
+        return kubectl("--namespace", self.namespace, *arguments, stdin=stdin, check=check)
+
+    def wait(self, *deployments: str) -> None:
+        """Return when these Deployments are rolled out."""
+        for name in deployments:
+            try:
+                self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={READY_SECONDS}s")
+            except Failure as failure:
+                events = self.kubectl("get", "events", "--field-selector=type=Warning", check=False)
+                raise Failure(f"{failure}\n{self.kubectl('get', 'pods', check=False)}{events}"
+                              "Are the images there? make images") from failure
+
+    def get(self, kind: str, name: str = "", *options: str) -> Any:
+        """An object as a dictionary, or, without a name, the list of all."""
+        found = json.loads(self.kubectl("get", kind, *[name][:bool(name)], *options, "--output=json"))
+        return found if name else found["items"]
+
+    def url(self, path: str = "/") -> str:
+        """The address of a path at the Service, as users in the cluster see it."""
+        if not self.address:
+            self.address = self.get("service", "myapp")["spec"]["clusterIP"]
+        return f"http://{self.address}{path}"
+
+    @property
+    def probe(self) -> dict[str, Any]:
+        """A value for bluegreen_probe."""
+        return {"url": self.url("/api/status"), "color_from": {"json": "color"}}
+
+    @property
+    def color(self) -> str:
+        """The live colour."""
+        return self.get("service", "myapp")["spec"]["selector"]["version"]
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What the collection keeps on the Service: {"history": [newest first ...], ...}, empty before the first release."""
+        annotations = self.get("service", "myapp")["metadata"].get("annotations") or {}
+        return json.loads(annotations.get(f"{ANNOTATION}state", "{}"))
+
+    def deployment(self, color: str) -> dict[str, Any]:
+        return self.get("deployment", f"app-{color}")
+
+    def pods(self, color: str) -> list[dict[str, Any]]:
+        """A colour's pods, without those that are going."""
+        pods = self.get("pods", "", f"--selector=app=myapp,version={color}")
+        return [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
+
+    def uids(self, color: str) -> set[str]:
+        """The identities of a colour's pods: the same set means the same, untouched pods."""
+        return {pod["metadata"]["uid"] for pod in self.pods(color)}
+
+    def variables(self, **more: Any) -> dict[str, Any]:
+        """The extra variables of a playbook for this application."""
+        checks = {} if self.postgres else {"bluegreen_checks": CHECKS}
+        return {"bluegreen_namespace": self.namespace, **checks, **more}
+
+    def playbook(self, name: str, *arguments: str, live: bool = False, **variables: Any) -> Run:
+        """Run a playbook of examples/myapp to its end; variables keep their types (version="2.0")."""
+        return Run([name, *arguments], self.variables(**variables), live=live).finish()
+
+
+# --- playbooks --------------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """An ansible-playbook process, started at once, with a time for each line it prints.
+
+    arguments: of ansible-playbook, without variables. variables: given with -e, as JSON. cwd: by default
+    examples/myapp. env: added to the environment. live: show the output while it comes.
+
+    lines: (time, text); code: None while it runs; began, ended; group: its process group, a session of its own.
+    """
+
+    def __init__(self, arguments: list[str], variables: dict[str, Any] | None = None, *, cwd: Path = EXAMPLE,
+                 env: dict[str, str] | None = None, live: bool = False) -> None:
+        self.arguments = [*arguments, *(["-e", json.dumps(variables)] if variables else [])]
+        self.lines: list[tuple[float, str]] = []
+        self.code: int | None = None
+        self.ended: float | None = None
+        self.live = live
+        self.began = time.time()
+        # Of the settings of whoever runs the tests (molecule, for one) only the way to the collection is kept.
+        kept = {name: value for name, value in environment().items()
+                if not name.startswith("ANSIBLE_") or name == "ANSIBLE_COLLECTIONS_PATH"}
+        settings = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_SHOW_CUSTOM_STATS": "1", "PYTHONUNBUFFERED": "1"}
+        self.process = subprocess.Popen([command("ansible-playbook"), *self.arguments], cwd=cwd, stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                                        env={**kept, **settings, **(env or {})}, start_new_session=True)
+        self.group = self.process.pid
+        self._changed = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            with self._changed:
+                self.lines.append((time.time(), line.rstrip("\n")))
+                self._changed.notify_all()
+            # The last lines are for programs: `result` reads them.
+            if self.live and not self._in_stats():
+                print(f"  {line}" if line.strip() else line, end="", flush=True)
+        with self._changed:
+            self.ended = time.time()
+            self._changed.notify_all()
+
+    def _in_stats(self) -> bool:
+        return any(text.startswith("CUSTOM STATS:") for _at, text in self.lines[-4:])
+
+    def finish(self, seconds: float = 600) -> Run:
+        """Wait for its end. Raises Failure, and kills it, when that takes longer."""
+        try:
+            self.code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise Failure(f"ansible-playbook did not end within {seconds:.0f} s; it said:\n{self.output[-3000:]}") from None
+        except BaseException:
+            self.kill()
+            raise
+        self._reader.join(10)
+        return self
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        """Send a signal to its process group, as AWX does when a job is cancelled, and wait for its end."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.group, number)
+        self.code = self.process.wait()
+
+    def wait_for(self, text: str, seconds: float = 120) -> float:
+        """Wait until a line that contains `text` has come; the time at which it came."""
+        deadline = time.monotonic() + seconds
+        seen = 0
+        with self._changed:
+            while True:
+                for at, line in self.lines[seen:]:
+                    if text in line:
+                        return at
+                seen = len(self.lines)
+                left = deadline - time.monotonic()
+                if self.ended or left <= 0:
+                    end = "ended" if self.ended else f"did not do so within {seconds:.0f} s"
+                    raise Failure(f"ansible-playbook {end} without saying {text!r}; it said:\n{self.output[-3000:]}")
+                self._changed.wait(left)
+
+    def time_of(self, text: str) -> float | None:
+        """When the first line that contains `text` came, None if none did."""
+        return next((at for at, line in self.lines if text in line), None)
+
+    @property
+    def output(self) -> str:
+        return "\n".join(text for _at, text in self.lines)
+
+    @property
+    def errors(self) -> list[str]:
+        """The whole text of each failed task, as the terminal shows it (by ansible-core 2.19 or newer)."""
+        return re.findall(r"^\[ERROR\]: Task failed: (?:Action|Module) failed: (.*?)\nOrigin: ", self.output, re.DOTALL | re.MULTILINE)
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended or time.time()) - self.began
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """bluegreen_result: by application. Empty when the run ended before it had one."""
+        for at in range(len(self.lines) - 1, -1, -1):
+            text = self.lines[at][1].strip()
+            if text.startswith("RUN: {"):
+                return json.loads(text.removeprefix("RUN: ")).get("bluegreen_result", {})
+        return {}
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The bluegreen_result of the one application."""
+        return next(iter(self.results.values()), {})
+
+    @property
+    def outcome(self) -> str | None:
+        return self.result.get("outcome")
+
+
+# --- the audit log ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request that the API server has answered."""
+
+    verb: str  # get, list, watch, create, update, patch, delete, ...
+    resource: str  # pods, services, ...; pods/proxy for a subresource
+    name: str
+    namespace: str
+    agent: str  # the client's User-Agent
+    user: str
+    status: int
+    dry_run: bool
+    received: float
+    answered: float
+    event: dict = field(repr=False, compare=False)  # all that the log has: https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes something (or would, but for an error)."""
+        return self.verb not in ("get", "list", "watch") and not self.dry_run
+
+    @property
+    def body(self) -> Any:
+        """What was sent, such as a patch; None for reads."""
+        return self.event.get("requestObject")
+
+    def replaces(self, resource: str, name: str, path: str) -> bool:
+        """Whether it has replaced a field (a JSON Pointer) of an object."""
+        return (self.writes and self.status == 200 and (self.resource, self.name) == (resource, name)
+                and isinstance(self.body, list)
+                and any((operation["op"], operation["path"]) == ("replace", path) for operation in self.body))
+
+    def __str__(self) -> str:
+        at = datetime.fromtimestamp(self.received).strftime("%H:%M:%S.%f")[:-3]
+        return f"{at} {self.verb} {self.resource} {self.name} {self.status} {self.agent}{' (dry run)' * self.dry_run}"
+
+
+class Audit:
+    """The API server's audit log. Raises Unavailable when the cluster is not the embedded one."""
+
+    def __init__(self) -> None:
+        if not embedded():
+            raise Unavailable(f"the cluster of {kubeconfig()} has no audit log that could be read here; "
+                              "this test needs the embedded one (unset KUBECONFIG)")
+        self.path = STATE / "audit.log"
+        if not self.path.exists():
+            raise Failure(f"there is no {self.path}: is the embedded cluster running? make cluster")
+
+    def mark(self) -> int:
+        """A position: what is asked of the API server from now on."""
+        return self.path.stat().st_size
+
+    def since(self, mark: int, namespace: str = "", agent: str = "") -> list[Request]:
+        """The requests answered since a mark, in that order: of a namespace, and of agents whose name begins so."""
+        return [request for request in self._read(mark)
+                if request.namespace == (namespace or request.namespace) and request.agent.startswith(agent)]
+
+    def _read(self, mark: int) -> Iterator[Request]:
+        seen = set()  # what takes long, such as a watch, is in the log with its first answer and with its end
+        with self.path.open("rb") as log:
+            log.seek(mark)
+            for line in log:
+                if not line.endswith(b"\n"):
+                    return  # being written
+                event = json.loads(line)
+                if event["auditID"] in seen:
+                    continue
+                seen.add(event["auditID"])
+                about, path = event.get("objectRef", {}), event["requestURI"]
+                parts = [about.get("resource", path.partition("?")[0]), about.get("subresource")]
+                yield Request(
+                    verb=event["verb"], resource="/".join(part for part in parts if part), name=about.get("name", ""),
+                    namespace=about.get("namespace", ""), agent=event.get("userAgent", ""), user=event["user"].get("username", ""),
+                    status=event.get("responseStatus", {}).get("code", 0), dry_run="dryRun=All" in path,
+                    received=moment(event["requestReceivedTimestamp"]), answered=moment(event["stageTimestamp"]), event=event)
+
+
+# --- from the command line and from playbooks -------------------------------------------------------------------------
+
+
+def main(arguments: list[str]) -> int:
+    """create NAMESPACE [--postgres] | delete NAMESPACE"""
+    if len(arguments) < 2 or arguments[0] not in ("create", "delete"):
+        print(f"usage: harness.py {main.__doc__}", file=sys.stderr)
+        return 2
+    app = Application(arguments[1], postgres="--postgres" in arguments)
+    try:
+        if arguments[0] == "create":
+            app.create()
+        else:
+            app.delete()
+    except Failure as failure:
+        print(f"harness: {failure}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,654 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The connection to the API server: retries, errors, watches; over real sockets."""
+
+from __future__ import annotations
+
+import json
+import queue
+import ssl
+import threading
+import time
+from typing import Any, Callable, Iterator
+
+import pytest
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import Cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
+    ApiError,
+    BlueGreenError,
+    PatchConflict,
+)
+from certificates import Authority
+from loopback import CUT, Answer, Loopback, Seen, as_json, free_port, refusal
+from recorded import Clock
+
+NOTHING: dict[str, Any] = dict.fromkeys(
+    [
+        "host",
+        "api_key",
+        "kubeconfig",
+        "context",
+        "username",
+        "password",
+        "client_cert",
+        "client_key",
+        "ca_cert",
+        "validate_certs",
+        "proxy",
+        "no_proxy",
+        "impersonate_user",
+        "namespace",
+    ]
+)
+OPERATIONS = [
+    {"op": "test", "path": "/spec/replicas", "value": 1},
+    {"op": "replace", "path": "/spec/replicas", "value": 2},
+]
+SERVICE = {"kind": "Service", "metadata": {"name": "myapp", "uid": "1", "resourceVersion": "5"}}
+
+
+def connect(
+    url: str, said: list[str] | None = None, dry_run: bool = False, before_write: Any = None, **options: Any
+) -> Cluster:
+    options = {**NOTHING, "host": url, "api_key": "s3cret", "namespace": "store", "api_timeout": 10, **options}
+    return Cluster(options, "bg_test", dry_run, (said if said is not None else []).append, before_write)
+
+
+def answers(loopback: Loopback, *given: Answer | Callable[[Seen], Answer]) -> None:
+    """Give these answers, one after the other, the last one for ever."""
+    left = list(given)
+    lock = threading.Lock()
+
+    def answer(seen: Seen) -> Answer:
+        with lock:
+            one = left.pop(0) if len(left) > 1 else left[0]
+        return one(seen) if callable(one) else one
+
+    loopback.answer = answer
+
+
+def failure(call: Callable[[], Any]) -> BlueGreenError:
+    with pytest.raises(BlueGreenError) as caught:
+        call()
+    assert "s3cret" not in str(caught.value)
+    return caught.value
+
+
+# --- requests
+
+
+def test_what_is_sent(loopback: Loopback) -> None:
+    answers(loopback, as_json(SERVICE))
+    cluster = connect(loopback.url, impersonate_user="ann")
+    assert cluster.get("Service", "myapp") == SERVICE
+    cluster.list("Pod", labelSelector="app=myapp,version in (blue,green)")
+    cluster.patch("Deployment", "app-green", OPERATIONS)
+    cluster.apply("Deployment", "app-green", {"kind": "Deployment"})
+    cluster.create("Lease", {"kind": "Lease"})
+    cluster.delete("Deployment", "app-green", {"uid": "1"})
+    get, listed, patch, apply, create, delete = loopback.seen
+    assert (get.method, get.path) == ("GET", "/api/v1/namespaces/store/services/myapp")
+    assert (listed.path, listed.query) == (
+        "/api/v1/namespaces/store/pods",
+        {"labelSelector": "app=myapp,version in (blue,green)"},
+    )
+    assert (patch.method, patch.path) == ("PATCH", "/apis/apps/v1/namespaces/store/deployments/app-green")
+    assert (patch.headers["Content-Type"], json.loads(patch.body)) == ("application/json-patch+json", OPERATIONS)
+    assert apply.headers["Content-Type"] == "application/apply-patch+yaml"
+    assert apply.query["fieldManager"] == "bluegreen.kubernetes"
+    assert (create.method, create.path) == ("POST", "/apis/coordination.k8s.io/v1/namespaces/store/leases")
+    assert json.loads(delete.body)["preconditions"] == {"uid": "1"}
+    for seen in loopback.seen:
+        assert seen.headers["Authorization"] == "Bearer s3cret"
+        assert seen.headers["User-Agent"] == "bluegreen.kubernetes/bg_test"
+        assert seen.headers["Impersonate-User"] == "ann"
+        assert "dryRun" not in seen.query
+
+
+def test_one_connection_for_one_request_after_the_other(loopback: Loopback) -> None:
+    answers(loopback, as_json(SERVICE))
+    cluster = connect(loopback.url)
+    for _time in range(3):
+        cluster.get("Service", "myapp")
+    assert len({seen.client for seen in loopback.seen}) == 1
+
+
+def test_in_check_mode_every_write_is_a_dry_run(loopback: Loopback) -> None:
+    answers(loopback, as_json(SERVICE))
+    cluster = connect(loopback.url, dry_run=True)
+    cluster.get("Service", "myapp")
+    cluster.patch("Service", "myapp", OPERATIONS)
+    cluster.apply("Deployment", "app-green", {})
+    cluster.create("Lease", {})
+    cluster.delete("Lease", "x", {})
+    assert [seen.query.get("dryRun") for seen in loopback.seen] == [None, "All", "All", "All", "All"]
+
+
+def test_nothing_is_written_once_the_run_is_not_wanted_any_more(loopback: Loopback) -> None:
+    answers(loopback, as_json(SERVICE))
+
+    def stop() -> None:
+        raise BlueGreenError("The parent has gone.", "stopped")
+
+    cluster = connect(loopback.url, before_write=stop)
+    cluster.get("Service", "myapp")
+    for write in (
+        lambda: cluster.patch("Service", "myapp", OPERATIONS),
+        lambda: cluster.apply("Service", "myapp", {}),
+        lambda: cluster.create("Lease", {}),
+        lambda: cluster.delete("Lease", "x", {}),
+    ):
+        assert failure(write).reason == "stopped"
+    assert [seen.method for seen in loopback.seen] == ["GET"]
+
+
+def test_nothing_is_written_once_another_run_has_the_lock(loopback: Loopback) -> None:
+    answers(loopback, as_json(SERVICE))
+    cluster = connect(loopback.url)
+    cluster.lost = BlueGreenError("Another run has taken over.", "superseded")
+    assert failure(lambda: cluster.patch("Service", "myapp", OPERATIONS)).reason == "superseded"
+    assert failure(lambda: cluster.sleep(5)).reason == "superseded"
+    assert loopback.seen == []
+
+
+def test_an_object_that_is_not_there_is_none(loopback: Loopback) -> None:
+    answers(loopback, refusal(404, 'services "myapp" not found', reason="NotFound"))
+    assert connect(loopback.url).get("Service", "myapp") is None
+
+
+def test_the_log_of_a_container(loopback: Loopback) -> None:
+    answers(loopback, Answer(200, b"one\ntwo \xff\n"))
+    assert connect(loopback.url).pod_log("app-green-1", "app", 10, previous=True) == "one\ntwo \ufffd\n"
+    (seen,) = loopback.seen
+    assert seen.path == "/api/v1/namespaces/store/pods/app-green-1/log"
+    assert (seen.query["container"], seen.query["tailLines"], seen.query["previous"]) == ("app", "10", "true")
+
+
+@pytest.mark.parametrize(("status", "text"), [(400, ""), (404, ""), (403, "not readable")])
+def test_a_log_that_is_not_there_is_no_error(status: int, text: str, loopback: Loopback) -> None:
+    answers(loopback, refusal(status, "container app is waiting to start"))
+    assert text in connect(loopback.url).pod_log("app-green-1", "app", 10)
+
+
+# --- retries
+
+
+@pytest.mark.parametrize("trouble", [refusal(429), refusal(500), refusal(502), refusal(503), refusal(504), CUT])
+@pytest.mark.parametrize("method", ["get", "patch"])
+def test_a_server_in_trouble_is_asked_again(method: str, trouble: Answer, loopback: Loopback, clock: Clock) -> None:
+    answers(loopback, trouble, trouble, as_json(SERVICE))
+    said: list[str] = []
+    cluster = connect(loopback.url, said)
+    if method == "get":
+        assert cluster.get("Service", "myapp") == SERVICE
+    else:
+        assert cluster.patch("Service", "myapp", OPERATIONS) == SERVICE
+    assert len(loopback.seen) == 3
+    assert len(said) == 1, "said once, not at every attempt"
+
+
+def test_a_server_in_trouble_for_ever_is_given_up_in_time(loopback: Loopback, clock: Clock) -> None:
+    answers(loopback, refusal(503, "apiserver is shutting down"))
+    began = clock.now
+    error = failure(lambda: connect(loopback.url).get("Service", "myapp"))
+    assert 5 <= clock.now - began <= 10
+    assert 4 <= len(loopback.seen) <= 40, "with growing pauses"
+    assert isinstance(error, ApiError)
+    assert error.status == 503
+    assert "apiserver is shutting down" in str(error)
+    assert "get /api/v1/namespaces/store/services/myapp" in str(error)
+
+
+def test_retry_after_is_kept(loopback: Loopback, clock: Clock) -> None:
+    moments: list[float] = []
+
+    def busy(_seen: Seen) -> Answer:
+        moments.append(clock.now)
+        return as_json({"message": "too many requests"}, 429, **{"Retry-After": "4"})
+
+    answers(loopback, busy, busy, as_json(SERVICE))
+    began = clock.now
+    connect(loopback.url).get("Service", "myapp")
+    assert [moment - began for moment in moments] == [pytest.approx(0), pytest.approx(4)]
+    assert clock.now - began == pytest.approx(8)
+
+
+def test_a_retry_after_beyond_the_time_there_is_ends_the_attempts(loopback: Loopback, clock: Clock) -> None:
+    answers(loopback, as_json({"message": "too many requests"}, 429, **{"Retry-After": "3600"}))
+    began = clock.now
+    failure(lambda: connect(loopback.url).get("Service", "myapp"))
+    assert clock.now - began <= 10
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 415, 422])
+def test_a_refusal_is_not_retried(status: int, loopback: Loopback, clock: Clock) -> None:
+    answers(loopback, refusal(status, "no"))
+    error = failure(lambda: connect(loopback.url).patch("Service", "myapp", OPERATIONS))
+    assert isinstance(error, ApiError)
+    assert error.status == status
+    assert len(loopback.seen) == 1
+
+
+def test_nothing_listens(clock: Clock) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    began, said = clock.now, []
+    error = failure(lambda: connect(url, said).get("Service", "myapp"))
+    assert error.reason == "api_unreachable"
+    assert f"The API server {url} does not answer" in str(error)
+    assert "refused" in str(error)
+    assert "the connection options" in str(error), "where the address comes from"
+    assert 5 <= clock.now - began <= 10
+    assert len(said) == 1
+
+
+def test_a_server_that_comes_back_is_found(loopback: Loopback) -> None:
+    """In real time: an API server that restarts."""
+    port = free_port()
+    answers(loopback, as_json(SERVICE))
+    threading.Timer(0.6, _serve_on, (port, loopback)).start()
+    assert connect(f"http://127.0.0.1:{port}").get("Service", "myapp") == SERVICE
+
+
+def _serve_on(port: int, loopback: Loopback) -> None:
+    """A second way to the loopback server: forwards one connection."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", port)) as server:
+        server.settimeout(20)
+        client, _address = server.accept()
+        with client, socket.create_connection(("127.0.0.1", loopback.port)) as inner:
+            inner.sendall(client.recv(65536))
+            time.sleep(0.2)
+            client.sendall(inner.recv(65536))
+
+
+def test_a_server_that_accepts_and_never_answers(loopback: Loopback) -> None:
+    def silent(_seen: Seen) -> Answer:
+        loopback.closing.wait(30)
+        return CUT
+
+    answers(loopback, silent)
+    began = time.monotonic()
+    error = failure(lambda: connect(loopback.url, api_timeout=0.5).get("Service", "myapp"))
+    assert error.reason == "api_unreachable"
+    assert time.monotonic() - began < 5
+
+
+def test_a_write_that_was_cut_and_had_arrived_ends_as_a_conflict(loopback: Loopback, clock: Clock) -> None:
+    """So whoever wrote looks again, and finds the own write."""
+    answers(loopback, CUT, refusal(422, "the server rejected our request due to an error in our request", details={}))
+    with pytest.raises(PatchConflict):
+        connect(loopback.url).patch("Service", "myapp", OPERATIONS)
+    assert len(loopback.seen) == 2
+
+
+# --- errors that explain themselves
+
+
+def test_unknown_credentials(loopback: Loopback) -> None:
+    answers(loopback, refusal(401, "Unauthorized", reason="Unauthorized"))
+    error = failure(lambda: connect(loopback.url).get("Service", "myapp"))
+    assert error.reason == "unauthorized"
+    assert "does not accept the credentials (HTTP 401" in str(error)
+    assert "Renew the token" in str(error)
+
+
+def test_a_missing_permission_names_verb_resource_and_namespace(loopback: Loopback) -> None:
+    message = 'deployments.apps is forbidden: User "ann" cannot list resource "deployments" in API group "apps" in the namespace "store"'
+    answers(loopback, refusal(403, message, reason="Forbidden"))
+    error = failure(lambda: connect(loopback.url).list("Deployment"))
+    assert error.reason == "forbidden"
+    assert 'User "ann" cannot list resource "deployments"' in str(error)
+    assert 'namespace "store"' in str(error)
+    assert "Grant this verb" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("verb", "call"),
+    [
+        ("get", lambda cluster: cluster.get("Deployment", "app-green")),
+        ("patch", lambda cluster: cluster.patch("Deployment", "app-green", [])),
+        ("delete", lambda cluster: cluster.delete("Deployment", "app-green", {})),
+    ],
+)
+def test_a_refusal_names_verb_and_object(verb: str, call: Callable[[Cluster], Any], loopback: Loopback) -> None:
+    answers(loopback, refusal(400, "it is wrong"))
+    error = failure(lambda: call(connect(loopback.url)))
+    assert f"'{verb} /apis/apps/v1/namespaces/store/deployments/app-green' (HTTP 400): it is wrong" in str(error)
+
+
+def test_a_failed_test_of_a_json_patch_is_a_conflict(loopback: Loopback) -> None:
+    answers(
+        loopback,
+        refusal(422, "the server rejected our request due to an error in our request", reason="Invalid", details={}),
+    )
+    with pytest.raises(PatchConflict) as caught:
+        connect(loopback.url).patch("Service", "myapp", OPERATIONS)
+    assert caught.value.status == 422
+
+
+def test_an_invalid_object_is_no_conflict(loopback: Loopback) -> None:
+    causes = {"causes": [{"reason": "FieldValueInvalid", "message": "must be a DNS label", "field": "spec.selector"}]}
+    answers(loopback, refusal(422, 'Service "myapp" is invalid: spec.selector: must be a DNS label', details=causes))
+    error = failure(lambda: connect(loopback.url).patch("Service", "myapp", OPERATIONS))
+    assert not isinstance(error, PatchConflict)
+    assert "must be a DNS label" in str(error)
+
+
+@pytest.mark.parametrize("write", ["patch", "create", "apply", "delete"])
+def test_a_conflict(write: str, loopback: Loopback) -> None:
+    answers(loopback, refusal(409, "the object has been modified", reason="Conflict"))
+    cluster = connect(loopback.url)
+    arguments = {
+        "patch": ("Service", "myapp", OPERATIONS),
+        "create": ("Lease", {}),
+        "apply": ("Deployment", "app-green", {}),
+        "delete": ("Lease", "x", {}),
+    }
+    with pytest.raises(PatchConflict):
+        getattr(cluster, write)(*arguments[write])
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>Bad gateway</html>", b"[1]", b'"text"', b"x" * 100_000])
+def test_an_answer_that_is_no_status_object(body: bytes, loopback: Loopback) -> None:
+    """A proxy in between answers in its own words."""
+    answers(loopback, Answer(400, body))
+    error = failure(lambda: connect(loopback.url).get("Service", "myapp"))
+    assert "(HTTP 400)" in str(error)
+    assert len(str(error)) < 2000
+
+
+def test_a_success_that_is_no_json(loopback: Loopback) -> None:
+    """A login page of a proxy, with status 200."""
+    answers(loopback, Answer(200, b"<html>Please log in</html>"))
+    error = failure(lambda: connect(loopback.url).get("Service", "myapp"))
+    assert loopback.url in str(error)
+
+
+# --- TLS
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("pki"))
+
+
+@pytest.fixture
+def secure(authority: Authority) -> Iterator[Loopback]:
+    """A server with a certificate, which asks clients for theirs."""
+    certificate, key = authority.issue("127.0.0.1")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    context.load_verify_locations(authority.certificate)
+    context.verify_mode = ssl.CERT_OPTIONAL
+    with Loopback(context) as server:
+        answers(server, as_json(SERVICE))
+        yield server
+
+
+def test_a_trusted_certificate(secure: Loopback, authority: Authority) -> None:
+    assert connect(secure.url, ca_cert=str(authority.certificate)).get("Service", "myapp") == SERVICE
+
+
+def test_a_certificate_that_is_not_trusted_is_said_at_once(secure: Loopback, clock: Clock) -> None:
+    began = clock.now
+    error = failure(lambda: connect(secure.url).get("Service", "myapp"))
+    assert error.reason == "api_unreachable"
+    assert f"The certificate of the API server {secure.url} is not trusted" in str(error)
+    assert "ca_cert" in str(error)
+    assert "the connection options" in str(error)
+    assert clock.now == began, "waiting does not heal it"
+    assert secure.seen == []
+
+
+def test_a_certificate_of_another_server_is_not_trusted(authority: Authority) -> None:
+    certificate, key = authority.issue("127.0.0.2")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with Loopback(context) as server:
+        answers(server, as_json(SERVICE))
+        error = failure(lambda: connect(server.url, ca_cert=str(authority.certificate)).get("Service", "myapp"))
+        assert "is not trusted" in str(error)
+        assert server.seen == []
+
+
+def test_validate_certs_off(secure: Loopback) -> None:
+    assert connect(secure.url, validate_certs=False).get("Service", "myapp") == SERVICE
+
+
+def test_a_client_certificate(secure: Loopback, authority: Authority) -> None:
+    """The server sees it; a wrong file is an error that names it."""
+    certificate, key = authority.issue("ann")
+    options = {
+        "ca_cert": str(authority.certificate),
+        "client_cert": str(certificate),
+        "client_key": str(key),
+        "api_key": None,
+    }
+    assert connect(secure.url, **options).get("Service", "myapp") == SERVICE
+    assert "Authorization" not in secure.seen[0].headers
+    for option in ("ca_cert", "client_cert"):
+        error = failure(lambda option=option: connect(secure.url, **dict(options, **{option: "/missing/file.pem"})))
+        assert "/missing/file.pem" in str(error)
+
+
+# --- watches
+
+
+class Watched:
+    """An API server with one pod collection: lists it, and streams what a test puts into `events`."""
+
+    END = object()  # the stream ends as the server ends it
+    CUT = object()  # the connection breaks
+
+    def __init__(self, loopback: Loopback, *names: str) -> None:
+        self.pods = {name: _pod(name, 1) for name in names}
+        self.events: queue.Queue[Any] = queue.Queue()
+        self.watches: list[Seen] = []
+        self.lists: list[Seen] = []
+        self.refuse: list[Answer] = []  # answers to the next watches
+        self.version = 1
+        self._loopback = loopback
+        loopback.answer = self._answer
+
+    def _answer(self, seen: Seen) -> Answer:
+        if "watch" not in seen.query:
+            self.lists.append(seen)
+            return as_json({"items": list(self.pods.values()), "metadata": {"resourceVersion": str(self.version)}})
+        self.watches.append(seen)
+        if self.refuse:
+            return self.refuse.pop(0)
+        return Answer(200, self._stream())
+
+    def _stream(self) -> Iterator[bytes]:
+        while not self._loopback.closing.is_set():
+            try:
+                event = self.events.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            if event is self.END:
+                return
+            if event is self.CUT:
+                raise OSError("cut")
+            yield event if isinstance(event, bytes) else json.dumps(event).encode() + b"\n"
+
+    def change(self, kind: str, name: str, **fields: Any) -> None:
+        self.version += 1
+        pod = _pod(name, self.version, **fields)
+        if kind == "DELETED":
+            self.pods.pop(name, None)
+        else:
+            self.pods[name] = pod
+        self.events.put({"type": kind, "object": pod})
+
+
+def _pod(name: str, version: int, **fields: Any) -> dict[str, Any]:
+    return {"kind": "Pod", "metadata": {"name": name, "uid": f"uid-{name}", "resourceVersion": str(version)}, **fields}
+
+
+def _until(view: Any, reached: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not reached():
+        assert time.monotonic() < end, "this was not observed"
+        view.wait(1)
+
+
+def _names(view: Any) -> list[str]:
+    return sorted(pod["metadata"]["name"] for pod in view["pods"])
+
+
+def observe(loopback: Loopback, **options: Any) -> Any:
+    return connect(loopback.url, **options).observe(pods=("Pod", {"labelSelector": "app=myapp"}))
+
+
+def test_a_watch_follows_what_happens(loopback: Loopback) -> None:
+    server = Watched(loopback, "a", "b")
+    with observe(loopback) as view:
+        assert _names(view) == ["a", "b"]
+        server.change("ADDED", "c")
+        _until(view, lambda: _names(view) == ["a", "b", "c"])
+        server.change("MODIFIED", "a", status={"phase": "Running"})
+        _until(view, lambda: any(pod.get("status") for pod in view["pods"]))
+        server.change("DELETED", "b")
+        _until(view, lambda: _names(view) == ["a", "c"])
+    (watch,) = server.watches
+    assert watch.query["resourceVersion"] == "1"
+    assert watch.query["labelSelector"] == "app=myapp"
+    assert len(server.lists) == 1, "nothing is polled"
+
+
+def test_a_change_wakes_who_waits(loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    with observe(loopback) as view:
+        threading.Timer(0.2, server.change, ("ADDED", "b")).start()
+        began = time.monotonic()
+        while _names(view) == ["a"]:
+            view.wait(30)
+        assert 0.1 <= time.monotonic() - began < 5
+
+
+def test_waiting_ends_without_a_change_too(loopback: Loopback) -> None:
+    Watched(loopback, "a")
+    with observe(loopback) as view:
+        began = time.monotonic()
+        view.wait(0.2)
+        assert 0.15 <= time.monotonic() - began < 5
+
+
+def test_events_in_pieces(loopback: Loopback) -> None:
+    """The network cuts lines where it likes."""
+    server = Watched(loopback, "a")
+    text = b"".join(json.dumps({"type": "ADDED", "object": _pod(name, 2)}).encode() + b"\n" for name in ("b", "c"))
+    with observe(loopback) as view:
+        for start in range(0, len(text), 50):
+            server.events.put(text[start : start + 50])
+        _until(view, lambda: _names(view) == ["a", "b", "c"])
+
+
+@pytest.mark.parametrize("end", [Watched.END, Watched.CUT])
+def test_a_watch_that_ends_is_opened_again(end: object, loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    with observe(loopback) as view:
+        server.change("ADDED", "b")
+        _until(view, lambda: _names(view) == ["a", "b"])
+        server.events.put(end)
+        _until(view, lambda: len(server.watches) == 2)
+        server.change("ADDED", "c")
+        _until(view, lambda: _names(view) == ["a", "b", "c"])
+    if end is Watched.END:
+        assert server.watches[1].query["resourceVersion"] == "2", "goes on where it ended"
+        assert len(server.lists) == 1
+
+
+def test_what_happened_while_a_watch_was_cut_is_not_missed(loopback: Loopback) -> None:
+    server = Watched(loopback, "a", "b")
+    with observe(loopback) as view:
+        _until(view, lambda: len(server.watches) == 1)
+        server.pods = {"c": _pod("c", 9)}  # a and b have gone, and no event tells
+        server.events.put(Watched.CUT)
+        _until(view, lambda: _names(view) == ["c"])
+
+
+@pytest.mark.parametrize("how", ["answer", "event"])
+def test_a_version_the_server_has_forgotten_is_listed_again(how: str, loopback: Loopback) -> None:
+    server = Watched(loopback, "a", "b")
+    gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
+    if how == "answer":
+        server.refuse = [refusal(410, "too old resource version", reason="Expired")]
+    else:
+        server.events.put({"type": "ERROR", "object": gone})
+    with observe(loopback) as view:
+        server.pods = {"c": _pod("c", 9)}
+        server.version = 9
+        _until(view, lambda: _names(view) == ["c"] and len(server.watches) == 2)
+        assert server.watches[1].query["resourceVersion"] == "9"
+
+
+def test_a_bookmark_only_moves_the_version(loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    server.events.put({"type": "BOOKMARK", "object": {"kind": "Pod", "metadata": {"resourceVersion": "77"}}})
+    server.events.put(Watched.END)
+    with observe(loopback) as view:
+        _until(view, lambda: len(server.watches) == 2)
+        assert _names(view) == ["a"]
+    assert server.watches[1].query["resourceVersion"] == "77"
+
+
+def test_a_server_in_trouble_is_watched_again(loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    server.refuse = [refusal(503), refusal(429)]
+    with observe(loopback) as view:
+        _until(view, lambda: len(server.watches) == 3)
+        server.change("ADDED", "b")
+        _until(view, lambda: _names(view) == ["a", "b"])
+
+
+@pytest.mark.parametrize("event", [Watched.END, {"type": "ERROR", "object": {"kind": "Status", "code": 500}}])
+def test_a_server_that_ends_every_watch_is_not_asked_without_pause(event: Any, loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    for _number in range(10_000):
+        server.events.put(event)
+    with observe(loopback) as view:
+        end = time.monotonic() + 1.5
+        while time.monotonic() < end:
+            view.wait(0.1)
+        assert len(server.watches) <= 20
+
+
+def test_a_watch_that_is_forbidden_is_an_error_that_says_so(loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    server.refuse = [refusal(403, 'User "ann" cannot watch resource "pods"')] * 10
+    with observe(loopback) as view:
+        error = failure(lambda: [view.wait(1) for _second in range(10)])
+        assert error.reason == "forbidden"
+        assert 'cannot watch resource "pods"' in str(error)
+
+
+def test_an_api_server_that_does_not_come_back_ends_the_observation(loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    with observe(loopback, api_timeout=0.5) as view:
+        _until(view, lambda: len(server.watches) == 1)
+        loopback.answer = lambda seen: CUT
+        server.events.put(Watched.CUT)
+        error = failure(lambda: [view.wait(1) for _second in range(20)])
+        assert error.reason == "api_unreachable"
+
+
+def test_an_overtaken_run_stops_observing(loopback: Loopback) -> None:
+    Watched(loopback, "a")
+    cluster = connect(loopback.url)
+    with cluster.observe(pods=("Pod", {})) as view:
+        cluster.lost = BlueGreenError("Another run has taken over.", "superseded")
+        assert failure(lambda: view.wait(5)).reason == "superseded"
+
+
+def test_the_end_of_an_observation_ends_its_threads(loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    before = set(threading.enumerate())
+    with observe(loopback) as view:
+        _until(view, lambda: len(server.watches) == 1)
+        mine = [thread for thread in set(threading.enumerate()) - before if "_follow" in thread.name]
+        assert len(mine) == 1
+    mine[0].join(5)
+    assert not mine[0].is_alive()

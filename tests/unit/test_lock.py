@@ -1,0 +1,282 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One release at a time: the Lease, the stamps, takeovers."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color, _deploy, _lock
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from recorded import Clock, RecordedCluster
+
+STATE, STAMP = "bluegreen.kubernetes/state", "bluegreen.kubernetes/lock-id"
+LEASE = "bluegreen-myapp"
+
+
+@pytest.fixture
+def cluster(clock: Clock) -> RecordedCluster:
+    return RecordedCluster(clock=clock)
+
+
+def lock(cluster: RecordedCluster, said: list[str] | None = None, **options: Any) -> dict[str, Any]:
+    return recorded.run(_lock, cluster, said, **options)
+
+
+def failure(cluster: RecordedCluster, **options: Any) -> BlueGreenError:
+    with pytest.raises(BlueGreenError) as caught:
+        lock(cluster, **options)
+    return caught.value
+
+
+def spec(cluster: RecordedCluster) -> dict[str, Any]:
+    return cluster.one("Lease", LEASE)["spec"]
+
+
+def annotations(cluster: RecordedCluster, kind: str = "Service", name: str = "myapp") -> dict[str, str]:
+    return cluster.one(kind, name)["metadata"].get("annotations") or {}
+
+
+def history(cluster: RecordedCluster) -> list[dict[str, Any]]:
+    return json.loads(annotations(cluster)[STATE])["history"]
+
+
+def renewing(cluster: RecordedCluster, every: float = 5.0, times: int = 200) -> None:
+    """The holder lives."""
+
+    def renew(number: int) -> None:
+        cluster.touch("Lease", LEASE, lambda item: item["spec"].update(renewTime=f"renewal {number}"))
+
+    for number in range(1, times):
+        cluster.clock.at(every * number, lambda number=number: renew(number))
+
+
+def test_a_free_lock_is_taken(cluster: RecordedCluster) -> None:
+    result = lock(cluster, by="ann", job="42", version="2.0")
+    assert (result["changed"], result["holder"], result["waited"]) == (True, "ann", False)
+    assert spec(cluster)["holderIdentity"] == result["lock_id"]
+    assert spec(cluster)["leaseDurationSeconds"] == 30
+    assert annotations(cluster)[STAMP] == result["lock_id"]
+    (entry,) = history(cluster)
+    assert (entry["run"], entry["version"], entry["by"], entry["job"]) == (result["lock_id"], "2.0", "ann", "42")
+    assert entry["outcome"] == "running"
+    assert recorded.run(_deploy, cluster, version="2.0", lock_id=result["lock_id"])["changed"] is True
+
+
+def test_a_released_lock_is_free(cluster: RecordedCluster) -> None:
+    lock_id = lock(cluster)["lock_id"]
+    assert lock(cluster, state="released", lock_id=lock_id, outcome="released")["changed"] is True
+    assert not spec(cluster)["holderIdentity"]
+    assert STAMP not in annotations(cluster)
+    assert history(cluster)[0]["outcome"] == "released"
+    again = lock(cluster)
+    assert again["lock_id"] != lock_id
+    assert again["waited"] is False
+
+
+def test_releasing_twice_changes_nothing(cluster: RecordedCluster) -> None:
+    lock_id = lock(cluster)["lock_id"]
+    lock(cluster, state="released", lock_id=lock_id)
+    assert lock(cluster, state="released", lock_id=lock_id)["changed"] is False
+
+
+def test_releasing_needs_the_id(cluster: RecordedCluster) -> None:
+    assert failure(cluster, state="released").reason == "bad_input"
+
+
+def test_releasing_what_another_run_has_taken_over_leaves_it_alone(cluster: RecordedCluster) -> None:
+    first = lock(cluster, by="ann")["lock_id"]
+    second = lock(cluster, by="bob", preempt=True)["lock_id"]
+    assert lock(cluster, state="released", lock_id=first, outcome="released")["changed"] is False
+    assert spec(cluster)["holderIdentity"] == second
+    assert annotations(cluster)[STAMP] == second
+    assert {entry["run"]: entry["outcome"] for entry in history(cluster)} == {first: "interrupted", second: "running"}
+
+
+def test_releasing_when_the_lease_is_gone(cluster: RecordedCluster) -> None:
+    lock_id = lock(cluster)["lock_id"]
+    cluster.remove("Lease", LEASE)
+    lock(cluster, state="released", lock_id=lock_id)
+    assert STAMP not in annotations(cluster)
+
+
+def test_whoever_is_refused_reads_who_since_when_and_which_job(cluster: RecordedCluster, clock: Clock) -> None:
+    first = lock(cluster, by="ann", job="42")
+    renewing(cluster)
+    began = clock.now
+    error = failure(cluster, by="bob")
+    assert error.reason == "locked"
+    for text in ("ann", "job 42", first["acquired_at"], first["lock_id"], "rollback.yml"):
+        assert text in str(error)
+    assert clock.now - began <= 6, "one renewal proves that the holder lives"
+    assert annotations(cluster)[STAMP] == first["lock_id"]
+    assert len(history(cluster)) == 1
+
+
+def test_a_dead_holder_is_taken_over_within_one_lease_duration(cluster: RecordedCluster, clock: Clock) -> None:
+    first = lock(cluster, by="ann")["lock_id"]
+    began, said = clock.now, []
+    result = lock(cluster, said, by="bob")
+    assert clock.now - began == pytest.approx(30, abs=1)
+    assert result["waited"] is True
+    assert spec(cluster)["holderIdentity"] == result["lock_id"] == annotations(cluster)[STAMP]
+    assert any("ann" in line for line in said)
+    assert {entry["run"]: entry["outcome"] for entry in history(cluster)} == {
+        first: "interrupted",
+        result["lock_id"]: "running",
+    }
+
+
+def test_the_holders_own_lease_duration_counts(cluster: RecordedCluster, clock: Clock) -> None:
+    lock(cluster, lease_duration="10s")
+    began = clock.now
+    lock(cluster, lease_duration="60s")
+    assert clock.now - began == pytest.approx(10, abs=1)
+
+
+def test_clocks_are_not_compared(cluster: RecordedCluster, clock: Clock) -> None:
+    """The holder's clock is wrong by years; what counts is whether its renewTime moves."""
+    lock(cluster)
+    cluster.one("Lease", LEASE)["spec"].update(
+        renewTime="1999-01-01T00:00:00.000000Z", acquireTime="1999-01-01T00:00:00.000000Z"
+    )
+    began = clock.now
+    lock(cluster)
+    assert clock.now - began == pytest.approx(30, abs=1)
+
+
+def test_a_lock_timeout_waits_for_the_other_release(cluster: RecordedCluster, clock: Clock) -> None:
+    first = lock(cluster)["lock_id"]
+    renewing(cluster, times=9)
+    began = clock.now
+    clock.at(42, lambda: lock(cluster, state="released", lock_id=first))
+    result = lock(cluster, timeout="2m")
+    assert clock.now - began == pytest.approx(42, abs=1)
+    assert (result["waited"], spec(cluster)["holderIdentity"]) == (True, result["lock_id"])
+
+
+def test_a_lock_timeout_ends(cluster: RecordedCluster, clock: Clock) -> None:
+    lock(cluster)
+    renewing(cluster)
+    began = clock.now
+    assert failure(cluster, timeout="1m").reason == "locked"
+    assert clock.now - began == pytest.approx(60, abs=6)
+
+
+def test_of_two_that_wait_for_a_dead_holder_one_wins(cluster: RecordedCluster, clock: Clock) -> None:
+    """Both have seen that it is dead; the other one was faster, and lives."""
+    lock(cluster, by="ann")
+    winner: list[str] = []
+    began = clock.now
+
+    def faster() -> None:
+        if not winner and clock.now - began >= 29:
+            winner.append("bob's run")
+            body = dict(spec(cluster), holderIdentity="bob's run", renewTime="bob 0")
+            cluster.touch("Lease", LEASE, lambda item: item.update(spec=body))
+            renewing(cluster)
+
+    cluster.before("get", "Lease", faster, nth=None)
+    cluster.before("patch", "Lease", faster, nth=None)
+    assert failure(cluster, by="carl").reason == "locked"
+    assert winner
+    assert spec(cluster)["holderIdentity"] == "bob's run"
+
+
+def test_of_two_that_create_the_lease_one_wins(cluster: RecordedCluster) -> None:
+    def faster() -> None:
+        body = {"holderIdentity": "bob's run", "leaseDurationSeconds": 30, "renewTime": "bob 0"}
+        cluster.put({"kind": "Lease", "metadata": {"name": LEASE}, "spec": body})
+        renewing(cluster)
+
+    cluster.before("create", "Lease", faster)
+    assert failure(cluster, by="carl").reason == "locked"
+
+
+def test_a_rollback_takes_over_at_once(cluster: RecordedCluster, clock: Clock) -> None:
+    first = lock(cluster, by="ann")["lock_id"]
+    renewing(cluster)
+    began = clock.now
+    result = lock(cluster, by="bob", preempt=True)
+    assert clock.now == began
+    assert annotations(cluster)[STAMP] == result["lock_id"]
+    with pytest.raises(BlueGreenError) as caught:
+        recorded.run(_deploy, cluster, version="2.0", lock_id=first)
+    assert caught.value.reason == "superseded"
+
+
+def test_a_takeover_fences_writes_that_are_on_their_way_to_the_idle_deployment(cluster: RecordedCluster) -> None:
+    """Read under the first lock, sent after the takeover."""
+    first = lock(cluster)["lock_id"]
+    seen = [False]
+
+    def take_over() -> None:
+        if not seen[0]:
+            seen[0] = True
+            lock(cluster, preempt=True)
+
+    recorded.run(_deploy, cluster, version="2.0", lock_id=first)  # stamps nothing, but may have left a stamp
+    lock(cluster, state="released", lock_id=first)
+    second = lock(cluster)["lock_id"]
+    cluster.touch(
+        "Deployment", "app-green", lambda item: item["metadata"].setdefault("annotations", {}).update({STAMP: second})
+    )
+    cluster.before("patch", "Deployment", take_over)
+    with pytest.raises(BlueGreenError) as caught:
+        recorded.run(_deploy, cluster, version="3.0", lock_id=second)
+    assert caught.value.reason == "superseded"
+    image = cluster.one("Deployment", "app-green")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == "myapp:2.0"
+
+
+def test_the_same_run_may_lock_again(cluster: RecordedCluster, clock: Clock) -> None:
+    lock_id = lock(cluster)["lock_id"]
+    began = clock.now
+    assert lock(cluster, lock_id=lock_id)["lock_id"] == lock_id
+    assert clock.now == began
+    assert [entry["run"] for entry in history(cluster)] == [lock_id]
+
+
+def test_other_changes_of_the_service_do_not_matter(cluster: RecordedCluster) -> None:
+    def label() -> None:
+        cluster.touch("Service", "myapp", lambda item: item["metadata"]["labels"].update(team="shop"))
+
+    cluster.before("patch", "Service", label)
+    assert annotations(cluster).get(STAMP) is None
+    lock_id = lock(cluster)["lock_id"]
+    assert annotations(cluster)[STAMP] == lock_id
+
+
+def test_a_service_that_never_holds_still_is_given_up(cluster: RecordedCluster) -> None:
+    def label() -> None:
+        cluster.touch("Service", "myapp", lambda item: item["metadata"]["labels"].update(n=str(len(cluster.requests))))
+
+    cluster.before("patch", "Service", label, nth=None)
+    assert failure(cluster).reason == "conflict"
+
+
+def test_check_mode_locks_nothing(clock: Clock) -> None:
+    cluster = RecordedCluster(clock=clock, dry_run=True)
+    assert "Would lock" in lock(cluster)["msg"]
+    assert cluster.requests == []
+
+
+def test_a_release_that_locked_shows_in_the_history(cluster: RecordedCluster) -> None:
+    lock_id = lock(cluster, by="ann", version="2.0")["lock_id"]
+    lock(cluster, state="released", lock_id=lock_id, outcome="aborted")
+    (entry,) = recorded.run(_current_color, cluster)["history"]
+    assert (entry["outcome"], entry["switched_at"]) == ("aborted", None)
+
+
+def test_a_lost_answer_to_the_create_does_not_lock_out_ourselves(cluster: RecordedCluster) -> None:
+    def lost() -> None:
+        raise PatchConflict("The API server refused 'create leases' (HTTP 409)", "conflict", 409)
+
+    cluster.after("create", "Lease", lost)
+    result = lock(cluster)
+    assert spec(cluster)["holderIdentity"] == result["lock_id"]
+    assert cluster.clock.now <= 1005, "nobody waits for a lock of one's own"

@@ -1,0 +1,598 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The switch: one fenced write a Service, recorded in the same write, and observed."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import json
+import re
+import time
+from typing import Any
+
+import pytest
+import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color, _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
+    ApiError,
+    BlueGreenError,
+    PatchConflict,
+)
+from loopback import Answer, Loopback, Seen, as_json
+from recorded import Clock, RecordedCluster
+
+STATE = "bluegreen.kubernetes/state"
+LOCK = "bluegreen.kubernetes/lock-id"
+BOTH = ["myapp", "myapp-internal"]
+BLUE, GREEN = {"app": "myapp", "version": "blue"}, {"app": "myapp", "version": "green"}
+
+
+@pytest.fixture
+def cluster(clock: Clock) -> RecordedCluster:
+    """Blue is live, green is ready; once the Service is switched, its EndpointSlices do what was recorded."""
+    ready = RecordedCluster(at="ready", clock=clock)
+    events = ready.events()[len(ready.events("ready")) :]
+    ready.after("patch", "Service", lambda: ready.replay(events[1:], since=events[0].at))
+    return ready
+
+
+def switch(cluster: RecordedCluster, said: list[str] | None = None, **options: Any) -> dict[str, Any]:
+    return recorded.run(_switch, cluster, said, **{"color": "green", **options})
+
+
+def failure(cluster: RecordedCluster, **options: Any) -> BlueGreenError:
+    with pytest.raises(BlueGreenError) as caught:
+        switch(cluster, **options)
+    return caught.value
+
+
+def selector(cluster: RecordedCluster, name: str = "myapp") -> dict[str, str]:
+    return cluster.one("Service", name)["spec"]["selector"]
+
+
+def state(cluster: RecordedCluster) -> dict[str, Any]:
+    return json.loads(cluster.one("Service", "myapp")["metadata"]["annotations"][STATE])
+
+
+def annotate(cluster: RecordedCluster, key: str, text: str, name: str = "myapp") -> None:
+    cluster.touch("Service", name, lambda item: item["metadata"].setdefault("annotations", {}).update({key: text}))
+
+
+def preconditions(operations: list[dict[str, Any]]) -> dict[str, Any]:
+    return {operation["path"]: operation["value"] for operation in operations if operation["op"] == "test"}
+
+
+# --- one write
+
+
+def test_one_patch_tests_the_whole_selector_and_replaces_it_whole(cluster: RecordedCluster) -> None:
+    result = switch(cluster)
+    assert selector(cluster) == GREEN
+    (write,) = cluster.writes
+    assert (write.verb, write.kind, write.name) == ("patch", "Service", "myapp")
+    assert preconditions(write.body)["/spec/selector"] == BLUE
+    assert {"op": "replace", "path": "/spec/selector", "value": GREEN} in write.body
+    order = [(operation["op"], operation["path"]) for operation in write.body]
+    assert order.index(("test", "/spec/selector")) < order.index(("replace", "/spec/selector"))
+    assert (result["changed"], result["from_color"], result["to_color"]) == (True, "blue", "green")
+    assert result["diff"]["before"] == {"myapp": {"selector": BLUE}}
+    assert result["diff"]["after"] == {"myapp": {"selector": GREEN}}
+
+
+def test_the_record_is_in_the_same_patch(cluster: RecordedCluster) -> None:
+    switch(cluster, by="ann", job="42")
+    newest = state(cluster)["history"][0]
+    for key, value in {
+        "color": "green",
+        "from_color": "blue",
+        "version": "2.0",
+        "image": "myapp:2.0",
+        "previous_version": "1.0",
+        "previous_image": "myapp:1.0",
+        "replicas": 3,
+        "by": "ann",
+        "job": "42",
+    }.items():
+        assert newest[key] == value
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", newest["switched_at"])
+    assert len(cluster.writes) == 1
+    assert recorded.run(_current_color, cluster)["previous_color"] == "blue"
+
+
+def test_annotations_and_history_of_before_are_kept(cluster: RecordedCluster) -> None:
+    annotate(cluster, "team", "shop")
+    annotate(cluster, STATE, json.dumps({"schema": 1, "history": [_entry("r0")], "intent": None}))
+    switch(cluster)
+    assert cluster.one("Service", "myapp")["metadata"]["annotations"]["team"] == "shop"
+    assert [entry["run"] for entry in state(cluster)["history"][1:]] == ["r0"]
+
+
+def _entry(run: str) -> dict[str, Any]:
+    return {
+        "run": run,
+        "color": "blue",
+        "from_color": "green",
+        "version": "1.0",
+        "image": "myapp:1.0",
+        "previous_version": "0.9",
+        "previous_image": "myapp:0.9",
+        "replicas": 3,
+        "switched_at": "2026-01-01T00:00:00.000Z",
+        "outcome": "released",
+    }
+
+
+def test_what_is_live_already_is_not_written(clock: Clock) -> None:
+    cluster = RecordedCluster(at="end", clock=clock)
+    result = switch(cluster)
+    assert (result["changed"], result["to_color"]) == (False, "green")
+    assert cluster.writes == []
+    assert "is live already" in result["msg"]
+
+
+def test_switching_back_is_the_same(clock: Clock) -> None:
+    cluster = RecordedCluster(at="end", clock=clock)
+
+    def follow() -> None:
+        (piece,) = cluster.objects("EndpointSlice")
+        pods = [pod["metadata"]["name"] for pod in cluster.objects("Pod", "blue")]
+        piece["endpoints"] = [{"conditions": {"ready": True}, "targetRef": {"name": name}} for name in pods]
+
+    cluster.after("patch", "Service", lambda: clock.at(0.05, follow))
+    result = switch(cluster, color="blue")
+    assert (result["from_color"], result["to_color"], result["endpoints_ms"]) == ("green", "blue", 50)
+    assert selector(cluster) == BLUE
+
+
+def test_an_unknown_color_is_refused(cluster: RecordedCluster) -> None:
+    error = failure(cluster, color="red")
+    assert error.reason == "bad_input"
+    assert cluster.writes == []
+
+
+def test_a_color_without_deployment_is_refused(cluster: RecordedCluster) -> None:
+    cluster.remove("Deployment", "app-green")
+    assert failure(cluster).reason == "not_found"
+    assert failure(cluster, force=True).reason == "not_found"
+    assert cluster.writes == []
+
+
+# --- somebody else writes
+
+
+def test_a_selector_that_was_changed_since_the_decision_is_refused(cluster: RecordedCluster) -> None:
+    """The decision was made on the selectors that bg_current_color returned."""
+    seen = recorded.run(_current_color, cluster)["selectors"]
+    cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].pop("app"))
+    error = failure(cluster, selectors=seen)
+    assert error.reason == "changed_selector"
+    assert 'it was {"app": "myapp", "version": "blue"}' in str(error)
+    assert 'it is  {"version": "blue"}' in str(error)
+    assert cluster.writes == []
+
+
+def test_a_selector_that_is_changed_at_the_last_moment_is_refused(cluster: RecordedCluster) -> None:
+    cluster.before(
+        "patch",
+        "Service",
+        lambda: cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(tier="new")),
+    )
+    error = failure(cluster)
+    assert error.reason == "changed_selector"
+    assert 'expected {"app": "myapp", "version": "blue"}' in str(error)
+    assert 'found    {"app": "myapp", "tier": "new", "version": "blue"}' in str(error)
+    assert selector(cluster) == {**BLUE, "tier": "new"}
+
+
+def test_somebody_elses_switch_is_not_taken_for_our_own(cluster: RecordedCluster) -> None:
+    """At the last moment another run, without any lock, has done the same switch."""
+    cluster.before(
+        "patch",
+        "Service",
+        lambda: cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version="green")),
+    )
+    assert failure(cluster).reason == "changed_selector"
+
+
+def test_a_change_of_another_field_meanwhile_does_not_matter(cluster: RecordedCluster) -> None:
+    cluster.before("patch", "Service", lambda: annotate(cluster, "team", "shop"))
+    assert switch(cluster)["changed"] is True
+    assert selector(cluster) == GREEN
+    assert cluster.one("Service", "myapp")["metadata"]["annotations"]["team"] == "shop"
+
+
+def test_a_service_that_never_holds_still_is_given_up(cluster: RecordedCluster) -> None:
+    numbers = iter(range(1000))
+    cluster.before("patch", "Service", lambda: annotate(cluster, "n", str(next(numbers))), nth=None)
+    error = failure(cluster)
+    assert error.reason == "conflict"
+    assert selector(cluster) == BLUE
+    assert 2 <= len(cluster.writes) <= 10
+
+
+def test_a_service_that_is_deleted_at_the_last_moment(cluster: RecordedCluster) -> None:
+    def delete() -> None:
+        cluster.remove("Service", "myapp")
+        raise PatchConflict("no such Service any more", "conflict", 409)
+
+    cluster.before("patch", "Service", delete)
+    assert failure(cluster).reason in ("changed_selector", "not_found")
+
+
+@pytest.mark.parametrize("releases", [0, 10])
+@pytest.mark.parametrize("lock_id", [None, "ours"])
+def test_a_write_whose_answer_was_lost_is_recognised_as_our_own(
+    releases: int, lock_id: str | None, cluster: RecordedCluster
+) -> None:
+    """The connection broke after the write; sent again, its test fails, since it has been carried out already."""
+    history = [_entry(f"r{number}") for number in range(releases)]
+    annotate(cluster, STATE, json.dumps({"schema": 1, "history": history, "intent": None}))
+    if lock_id:
+        annotate(cluster, LOCK, lock_id)
+
+    def lost() -> None:
+        raise PatchConflict("The API server refused 'patch ...' (HTTP 422)", "conflict", 422)
+
+    cluster.after("patch", "Service", lost, nth=1)
+    result = switch(cluster, lock_id=lock_id)
+    assert result["changed"] is True
+    assert selector(cluster) == GREEN
+    assert len(cluster.writes) == 1
+
+
+def test_a_refusal_that_is_no_conflict_is_not_retried(cluster: RecordedCluster) -> None:
+    def forbidden() -> None:
+        raise ApiError("The API server refused 'patch Service myapp' (HTTP 403)", "forbidden", 403)
+
+    cluster.before("patch", "Service", forbidden)
+    assert failure(cluster).reason == "forbidden"
+    assert selector(cluster) == BLUE
+    assert len(cluster.writes) == 1
+
+
+# --- can the color carry the traffic?
+
+
+def test_too_few_ready_pods_are_refused(cluster: RecordedCluster) -> None:
+    cluster.one("Deployment", "app-green")["status"]["readyReplicas"] = 2
+    error = failure(cluster)
+    assert error.reason == "not_ready"
+    assert "green cannot carry the traffic: 2 pods ready, 3 needed." in str(error)
+    assert "force" in str(error)
+    assert cluster.writes == []
+
+
+def test_as_many_pods_as_the_live_color_has_are_needed(cluster: RecordedCluster) -> None:
+    cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(replicas=5))
+    error = failure(cluster)
+    assert error.reason == "not_ready"
+    assert "3 pods ready, 5 needed" in str(error)
+
+
+def test_the_color_that_is_left_need_not_be_well(cluster: RecordedCluster) -> None:
+    """Law 3: the way back never depends on the broken color."""
+    cluster.one("Deployment", "app-blue")["status"] = {"unavailableReplicas": 3}
+    for pod in cluster.objects("Pod", "blue"):
+        pod["status"] = {"phase": "Failed"}
+    assert switch(cluster)["changed"] is True
+
+
+def test_with_a_timeout_the_color_is_scaled_up_and_waited_for_first(clock: Clock) -> None:
+    """A rollback to a color that was scaled down: the recorded rollout brings its pods."""
+    cluster = recorded.rollout("release", clock)
+    green = cluster.one("Deployment", "app-green")
+    green["spec"]["replicas"] = 1
+    written: list[tuple[str, float]] = []
+    began = clock.now
+    cluster.after("patch", "Deployment", lambda: written.append(("scaled", clock.now - began)))
+    events = cluster.events()[len(cluster.events("ready")) :]
+
+    def switched() -> None:
+        written.append(("switched", clock.now - began))
+        cluster.replay(events[1:], since=events[0].at)
+
+    cluster.after("patch", "Service", switched)
+    said: list[str] = []
+    assert switch(cluster, said, wait_timeout=60)["changed"] is True
+    assert [what for what, _at in written] == ["scaled", "switched"]
+    assert cluster.one("Deployment", "app-green")["spec"]["replicas"] == 3
+    assert written[1][1] >= 1, "the pods were not there before"
+    assert any("green is scaled from 1 to 3 pods before the switch" in line for line in said)
+
+
+def test_a_color_that_does_not_come_up_is_not_switched_to(clock: Clock) -> None:
+    cluster = recorded.rollout("never-ready", clock)
+    error = failure(cluster, wait_timeout=20)
+    assert error.reason == "timeout"
+    assert selector(cluster) == BLUE
+    assert [write.kind for write in cluster.writes if write.kind == "Service"] == []
+
+
+def test_a_switch_by_somebody_else_while_waiting_is_seen(clock: Clock) -> None:
+    cluster = recorded.rollout("release", clock)
+    seen = recorded.run(_current_color, cluster)["selectors"]
+    clock.at(
+        1, lambda: cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version="green"))
+    )
+    error = failure(cluster, wait_timeout=60, selectors=seen)
+    assert error.reason == "changed_selector"
+    assert cluster.writes == []
+
+
+def test_force_switches_without_asking(cluster: RecordedCluster) -> None:
+    cluster.one("Deployment", "app-green")["status"]["readyReplicas"] = 0
+    assert switch(cluster, force=True)["changed"] is True
+    assert selector(cluster) == GREEN
+
+
+# --- check mode
+
+
+def test_check_mode_sends_nothing_but_a_dry_run(clock: Clock) -> None:
+    cluster = RecordedCluster(at="start", clock=clock, dry_run=True)
+    result = switch(cluster)
+    assert result["changed"] is True
+    assert result["diff"]["after"] == {"myapp": {"selector": GREEN}}
+    assert [(write.verb, write.kind, write.dry_run) for write in cluster.writes] == [("patch", "Service", True)]
+    assert selector(cluster) == BLUE
+    assert "would be switched" in result["msg"]
+    assert result.get("endpoints_ms") is None
+
+
+def test_check_mode_records_no_release(clock: Clock) -> None:
+    cluster = RecordedCluster(at="ready", clock=clock, dry_run=True)
+    switch(cluster)
+    assert STATE not in json.dumps(cluster.writes[0].body)
+
+
+# --- the endpoints
+
+
+def test_the_time_until_the_endpoints_have_followed(cluster: RecordedCluster, clock: Clock) -> None:
+    said: list[str] = []
+    result = switch(cluster, said)
+    (piece,) = cluster.objects("EndpointSlice")
+    assert {end["targetRef"]["name"] for end in piece["endpoints"]} == {
+        pod["metadata"]["name"] for pod in cluster.objects("Pod", "green")
+    }
+    assert 0 < result["endpoints_ms"] < 2000
+    assert any("switched from blue to green" in line for line in said)
+
+
+def _slice(cluster: RecordedCluster, *ends: dict[str, Any]) -> None:
+    (piece,) = cluster.objects("EndpointSlice")
+    piece["endpoints"] = [dict(end) for end in ends]
+
+
+def _end(pod: dict[str, Any], **conditions: bool) -> dict[str, Any]:
+    return {"targetRef": {"name": pod["metadata"]["name"]}, "conditions": conditions}
+
+
+def test_the_endpoints_must_hold_exactly_the_ready_pods(clock: Clock) -> None:
+    cluster = RecordedCluster(at="ready", clock=clock)
+    green, blue = cluster.objects("Pod", "green"), cluster.objects("Pod", "blue")
+    began = clock.now
+    steps = [
+        (1.0, [*map(_end, green[:2])]),  # one is missing
+        (2.0, [*map(_end, green), _end(blue[0], ready=True)]),  # an old one is still there
+        (3.0, [*map(_end, green[:2]), _end(green[2], ready=False)]),  # one is not ready
+        (4.0, [*map(_end, green), _end(blue[0], ready=False)]),  # the old one takes no traffic any more
+    ]
+    for seconds, ends in steps:
+        clock.at(seconds, functools.partial(_slice, cluster, *ends))
+    result = switch(cluster)
+    assert clock.now - began == pytest.approx(4, abs=0.1)
+    assert result["endpoints_ms"] == pytest.approx(4000, abs=100)
+
+
+def test_endpoints_that_never_follow_are_an_error_that_knows_what_was_switched(clock: Clock) -> None:
+    cluster = RecordedCluster(at="ready", clock=clock)
+    began = clock.now
+    error = failure(cluster)
+    assert error.reason == "endpoints"
+    assert clock.now - began == pytest.approx(60, abs=2)
+    assert cluster.objects("Pod", "blue")[0]["metadata"]["name"] in str(error)
+    assert cluster.objects("Pod", "green")[0]["metadata"]["name"] in str(error)
+    assert (error.result["to_color"], error.result["changed"]) == ("green", True)
+    assert "green (version 2.0)" in (cluster.live or "")
+    assert selector(cluster) == GREEN
+
+
+# --- the probe: what users see
+
+
+@pytest.mark.parametrize("color_from", [{"header": "X-Color"}, {"json": "color"}])
+def test_the_last_old_answer_is_measured(color_from: dict[str, str], loopback: Loopback) -> None:
+    """In real time: the old color answers for half a second after the switch."""
+    cluster = RecordedCluster(at="ready", clock=Clock())
+    moments: dict[str, float] = {}
+
+    def follow() -> None:
+        _slice(cluster, *map(_end, cluster.objects("Pod", "green")))
+        moments["switched"] = time.monotonic()
+
+    def answer(_seen: Seen) -> Answer:
+        now = time.monotonic()
+        color = "green" if now > moments.get("switched", now) + 0.5 else "blue"
+        moments[color] = now
+        return as_json({"color": color}, **{"X-Color": color})
+
+    cluster.after("patch", "Service", follow)
+    loopback.answer = answer
+    result = switch(cluster, probe={"url": loopback.url + "/status", "color_from": color_from})
+    truth = (moments["blue"] - moments["switched"]) * 1000
+    assert result["last_old_ms"] == pytest.approx(truth, abs=200)
+    ports = [seen.client[1] for seen in loopback.seen]
+    assert len(ports) == len(set(ports)) > 20, "every probe has a connection of its own, as a new user has"
+    assert f"last answer of blue after {result['last_old_ms']} ms" in result["msg"]
+
+
+def test_without_a_probe_nothing_is_claimed_about_old_answers(cluster: RecordedCluster) -> None:
+    assert switch(cluster).get("last_old_ms") is None
+
+
+@pytest.mark.parametrize("color_from", [{}, {"json": None, "header": None}])
+def test_a_probe_that_does_not_say_where_the_color_is_is_refused(
+    color_from: dict[str, Any], cluster: RecordedCluster
+) -> None:
+    """By the argument spec, or by the operation, but before anything is switched."""
+    with pytest.raises((AssertionError, BlueGreenError)):
+        switch(cluster, probe={"url": "http://127.0.0.1:9/", "color_from": color_from})
+    assert cluster.writes == []
+
+
+# --- the lock
+
+
+def test_the_lock_id_is_tested_in_the_same_patch(cluster: RecordedCluster) -> None:
+    annotate(cluster, LOCK, "ours")
+    switch(cluster, lock_id="ours")
+    assert preconditions(cluster.writes[0].body)["/metadata/annotations/bluegreen.kubernetes~1lock-id"] == "ours"
+
+
+def test_another_runs_lock_is_respected(cluster: RecordedCluster) -> None:
+    annotate(cluster, LOCK, "theirs")
+    assert failure(cluster).reason == "locked"
+    assert failure(cluster, lock_id="ours").reason == "superseded"
+    assert selector(cluster) == BLUE
+    assert cluster.writes == []
+
+
+def test_a_takeover_at_the_last_moment_stops_the_switch(cluster: RecordedCluster) -> None:
+    annotate(cluster, LOCK, "ours")
+    cluster.before("patch", "Service", lambda: annotate(cluster, LOCK, "theirs"))
+    error = failure(cluster, lock_id="ours")
+    assert error.reason == "superseded"
+    assert "theirs" in str(error)
+    assert selector(cluster) == BLUE
+
+
+def test_a_lock_that_is_taken_at_the_last_moment_stops_a_switch_without_lock(cluster: RecordedCluster) -> None:
+    cluster.before("patch", "Service", lambda: annotate(cluster, LOCK, "theirs"))
+    assert failure(cluster).reason == "locked"
+    assert selector(cluster) == BLUE
+
+
+# --- several Services
+
+
+@pytest.fixture
+def lagging() -> set[str]:
+    """Services whose EndpointSlices do not follow."""
+    return set()
+
+
+@pytest.fixture
+def two(clock: Clock, lagging: set[str]) -> RecordedCluster:
+    """Blue is live in two Services, green is ready; the EndpointSlices follow each switch in 50 ms."""
+    cluster = RecordedCluster(at="ready", clock=clock)
+    second = copy.deepcopy(cluster.one("Service", "myapp"))
+    second["metadata"].update(name="myapp-internal", uid="second")
+    cluster.put(second)
+    (piece,) = copy.deepcopy(cluster.objects("EndpointSlice"))
+    piece["metadata"].update(name="myapp-internal-slice", uid="second-slice")
+    piece["metadata"]["labels"]["kubernetes.io/service-name"] = "myapp-internal"
+    cluster.put(piece)
+
+    def follow() -> None:
+        for piece in cluster.objects("EndpointSlice"):
+            service = cluster.one("Service", piece["metadata"]["labels"]["kubernetes.io/service-name"])
+            if service["metadata"]["name"] in lagging:
+                continue
+            pods = cluster.objects("Pod", service["spec"]["selector"]["version"])
+            piece["endpoints"] = [_end(pod) for pod in pods]
+
+    cluster.after("patch", "Service", lambda: clock.at(0.05, follow), nth=None)
+    return cluster
+
+
+def test_all_services_are_switched_and_the_intent_is_recorded_first(two: RecordedCluster) -> None:
+    intents: list[Any] = []
+    two.before("patch", "Service", lambda: intents.append(_intent(two)), nth=None)
+    result = switch(two, services=BOTH)
+    assert (selector(two), selector(two, "myapp-internal")) == (GREEN, GREEN)
+    assert result["changed"] is True
+    first_change = next(number for number, write in enumerate(two.writes) if _moves(write.body))
+    assert intents[first_change]["from"] == "blue"
+    assert intents[first_change]["to"] == "green"
+    assert state(two)["intent"] is None
+    assert state(two)["history"][0]["color"] == "green"
+    for write in two.writes:
+        if _moves(write.body):
+            assert preconditions(write.body)["/spec/selector"] == BLUE
+
+
+def _intent(cluster: RecordedCluster) -> Any:
+    annotations = cluster.one("Service", "myapp")["metadata"].get("annotations") or {}
+    return json.loads(annotations[STATE])["intent"] if STATE in annotations else None
+
+
+def _moves(operations: list[dict[str, Any]]) -> bool:
+    return any(operation["op"] == "replace" and operation["path"] == "/spec/selector" for operation in operations)
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_all_or_none(nth: int, two: RecordedCluster) -> None:
+    """The API server refuses one of the writes."""
+
+    def forbidden() -> None:
+        raise ApiError("The API server refused it (HTTP 403)", "forbidden", 403)
+
+    two.before("patch", "Service", forbidden, nth=nth)
+    assert failure(two, services=BOTH).reason == "forbidden"
+    assert (selector(two), selector(two, "myapp-internal")) == (BLUE, BLUE)
+    assert _intent(two) is None
+
+
+class Killed(Exception):
+    """The run has died at this point, as by kill -9."""
+
+
+@pytest.mark.parametrize("color", ["green", "blue"])
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_a_switch_that_died_is_finished_or_undone_by_the_next_one(
+    nth: int, moment: str, color: str, two: RecordedCluster
+) -> None:
+    def die() -> None:
+        raise Killed
+
+    getattr(two, moment)("patch", "Service", die, nth=nth)
+    with pytest.raises(Killed):
+        switch(two, services=BOTH)
+    now = recorded.run(_current_color, two, services=BOTH)
+    assert now["active_color"] in ("blue", "green"), "never called a contradiction"
+    switch(two, services=BOTH, color=color)
+    wanted = {**BLUE, "version": color}
+    assert (selector(two), selector(two, "myapp-internal")) == (wanted, wanted)
+    if color == "green":
+        assert _intent(two) is None
+        newest = state(two)["history"][0]
+        assert (newest["color"], newest["version"]) == ("green", "2.0"), "the switch is in the history"
+
+
+@pytest.mark.parametrize("late", BOTH)
+def test_the_endpoints_of_every_service_are_observed(
+    late: str, two: RecordedCluster, lagging: set[str], clock: Clock
+) -> None:
+    lagging.add(late)
+    began = clock.now
+    (piece,) = [
+        item
+        for item in two.objects("EndpointSlice")
+        if item["metadata"]["labels"]["kubernetes.io/service-name"] == late
+    ]
+    green = [_end(pod) for pod in two.objects("Pod", "green")]
+    clock.at(5, lambda: piece.update(endpoints=green))
+    switch(two, services=BOTH)
+    assert clock.now - began == pytest.approx(5, abs=0.2)
+
+
+def test_check_mode_plans_every_service(two: RecordedCluster) -> None:
+    two.dry_run = True
+    result = switch(two, services=BOTH)
+    assert set(result["diff"]["after"]) == set(BOTH)
+    assert all(write.dry_run for write in two.writes)
+    assert (selector(two), selector(two, "myapp-internal")) == (BLUE, BLUE)
