@@ -112,6 +112,11 @@ def execute(operation, params, dry_run, progress=None, before_write=None, warn=N
         else:
             result.update(operation.run(params, cluster, progress))
     except BlueGreenError as error:
+        if cluster and cluster.lost and error is not cluster.lost:
+            # Whoever took over may have caused this very error, by taking pods away that were being checked.
+            cluster.lost.why.append("When it noticed: " + error.what)
+            cluster.lost.result = error.result
+            error = cluster.lost
         error.live = error.live or (cluster.live if cluster else None)
         result.update(error.result)
         result.update(failed=True, msg=str(error), reason=error.reason)
