@@ -26,7 +26,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils import (
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from api import Api, execute
-from loopback import Loopback, Seen, refusal
+from loopback import Loopback, Seen, as_json, refusal
 from recorded import RecordedCluster
 
 OPERATIONS = [
@@ -201,7 +201,7 @@ def test_a_long_operation_renews_the_lease(api: Api) -> None:
             time.sleep(0.05)
             lease.update(api.store.one("Lease", "bluegreen-myapp"))
         asked.set()
-        return refusal(500)
+        return as_json({})
 
     api.application = slow
     execute(_smoke_check, api, checks=[{"http": "/", "timeout": 20}], lock_id="ours")

@@ -254,7 +254,7 @@ def test_the_applications_503_is_the_applications(api: Api) -> None:
 
 def test_an_expected_503_is_not_met_by_the_api_servers(api: Api) -> None:
     one = {"name": "down", "http": "/", "expect": {"status": 503}}
-    api.application = lambda seen, pod, path: refusal(503, "no endpoints")
+    api.application = lambda seen, pod, path: refusal(503, "error trying to reach service: EOF")
     assert failure(api, one).reason == "checks_failed"
     api.application = lambda seen, pod, path: as_json({}, 503)
     assert check(api, one)["passed"] is True
@@ -338,8 +338,8 @@ def test_an_answer_without_end_is_read_up_to_a_limit(way: str, api: Api) -> None
 
 
 def test_a_connection_that_is_cut_is_no_answer(api: Api) -> None:
-    api.application = lambda seen, pod, path: CUT
-    error = failure(api, {"name": "health", "http": "/health"})
+    api.server.answer = lambda seen: CUT if seen.path == "/cut" else api.answer(seen)
+    error = failure(api, {"name": "cut", "url": api.server.url + "/cut"})
     assert "no answer: " in str(error)
     assert "0x" not in str(error), "no addresses of Python objects"
 
@@ -507,7 +507,7 @@ def test_all_mistakes_are_named_at_once() -> None:
           check health: unknown option 'htp'; known are KNOWN
           check both: needs exactly one of http, url, command, prometheus, tcp, not http and url
           check path: http is a path that starts with '/', not 'health'
-          check address: port has no meaning for url; it is an option of http and command
+          check address: port has no meaning for url; it is an option of http, command
           check address: url is no http or https address: 'shop.example/health'
           check verb: retries is a whole number of 0 or more, not -1
           check verb: timeout is not a duration: 'soon'

@@ -270,7 +270,8 @@ def test_a_volume_that_was_mounted_at_last_is_no_failure() -> None:
     """The ConfigMap came a second after the pod; the application then takes its time to become ready."""
     clock = Clock()
     cluster = RecordedCluster("volume-missing", "end", clock)
-    pod = next(pod for pod in cluster.objects("Pod", "green") if _waiting(pod) == "ContainerCreating")
+    event = next(event for event in cluster.objects("Event") if event["reason"] == "FailedMount")
+    pod = cluster.one("Pod", event["involvedObject"]["name"])
 
     def mounted() -> None:
         state = pod["status"]["containerStatuses"][0]
