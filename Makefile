@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 # The steps of `make test`, in their order: those on the left of the -- need no cluster.
-STEPS := lint sanity unit -- molecule demo
+STEPS := lint sanity unit -- demo molecule faults
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
@@ -41,6 +41,12 @@ cluster-status: ## what runs, since when, where
 images: cluster ## build the example application's images and load them into the cluster
 	@$(PYTHON) tests/images.py
 
+example: tools images ## deploy the example application into namespace shop, to try releases by hand
+	@$(IN) kubectl get namespace shop >/dev/null 2>&1 || kubectl create namespace shop
+	@$(IN) kubectl -n shop apply -f examples/myapp/manifests/
+	@$(IN) kubectl -n shop wait --for=condition=Available deployment --all --timeout=120s
+	@echo 'Next: . ./activate && cd examples/myapp && ansible-playbook release.yml -e version=2.0'
+
 demo: tools images ## the main job: a release and a rollback under load, with a count of the requests
 	@$(IN) python tests/demo.py
 
@@ -58,6 +64,9 @@ unit: tools ## unit tests; make unit ARGS='-k switch' selects
 
 molecule: tools images ## the scenarios on the cluster
 	@$(IN) molecule test --all
+
+faults: tools images ## kill, cut, pause and forbid everything, under traffic; ARGS='-k kill' selects, ARGS=--all takes all
+	@$(IN) python -m pytest tests/faults -n 4 --dist loadgroup $(ARGS)
 
 bench: tools images ## the side-by-side figures
 	@$(IN) python tests/bench/bench.py

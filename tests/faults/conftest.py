@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fault suite: `make faults`, or `python -m pytest tests/faults -n 6`; --all adds what the bounded run leaves out."""
+"""The fault suite: `make faults`, or `python -m pytest tests/faults -n 6 --dist loadgroup`.
+
+--all, or FAULTS=all in the environment, adds what the bounded run leaves out.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "alone: stops a part of the cluster, or measures time: nothing else runs meanwhile")
+    config.addinivalue_line("markers", "alone: stops a part of the cluster or measures time, so no other test runs")
     config.addinivalue_line("markers", "complete: left out unless --all is given (or FAULTS=all is set)")
     config.addinivalue_line("markers", "xdist_group(name): tests of a group run in one worker, where there are several")
     if "PYTEST_XDIST_WORKER" not in os.environ:  # once for all workers
@@ -52,10 +55,28 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group("alone"))
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, of tests that passed as well."""
+    figures = [f"{report.nodeid.rpartition('::')[2]}: {text}" for reports in terminalreporter.stats.values()
+               for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"
+               for name, text in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        for line in sorted(set(figures)):
+            terminalreporter.line(line)
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Shows a line of what was measured at the end of the test run."""
+    return lambda text: record_property("figure", text)
+
+
 @pytest.fixture(autouse=True)
 def _share_the_cluster(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests marked `alone` have the cluster for themselves, also among several pytest workers."""
     alone = request.node.get_closest_marker("alone")
+    harness.STATE.mkdir(exist_ok=True)
     with (harness.STATE / "faults.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield

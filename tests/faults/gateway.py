@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A way to the API server on which requests can be held, lost, answered wrongly or cut, each exactly where a test wants.
+"""A way to the API server on which requests can be held, lost, answered wrongly or cut, exactly where a test wants.
 
     with Gateway(harness.kubeconfig(), directory) as gateway:
         config = gateway.kubeconfig("run-1")              # KUBECONFIG of one run; its User-Agent in the audit log ends
@@ -170,7 +170,7 @@ class Gateway:
         self.down: set[str] = set()  # runs for which the API server is not there
         self._rules: list[Gate | Fault] = []
         self._lock = threading.Lock()
-        self._host, self._anonymous, self._admin = _upstream(kubeconfig)
+        self._host, self._ca, self._anonymous, self._admin = _upstream(kubeconfig)
         gateway = self
 
         class Handler(_Handler):
@@ -192,12 +192,18 @@ class Gateway:
         self._server.shutdown()
         self._server.server_close()
 
-    def kubeconfig(self, run: str, token: str = "") -> Path:
-        """The path of a kubeconfig that leads here. token: of a ServiceAccount; else the run is the cluster's admin."""
+    def kubeconfig(self, run: str, token: str = "", direct: bool = False) -> Path:
+        """The path of a kubeconfig that leads here. token: of a ServiceAccount; else the run is the cluster's admin.
+
+        direct: it leads to the API server itself, past the gateway, as port-forwards need it. Only with a token.
+        """
         path = self.directory / f"{run}.kubeconfig"
+        ca = base64.b64encode(self._ca.encode()).decode()
+        cluster = ({"server": self._host, "certificate-authority-data": ca} if direct
+                   else {"server": f"{self.address}/{run}"})
         path.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "gateway",
-            "clusters": [{"name": "gateway", "cluster": {"server": f"{self.address}/{run}"}}],
+            "clusters": [{"name": "gateway", "cluster": cluster}],
             "users": [{"name": "gateway", "user": {"token": token} if token else {}}],
             "contexts": [{"name": "gateway", "context": {"cluster": "gateway", "user": "gateway"}}]}))
         return path
@@ -335,8 +341,9 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status == 429:  # as the API server's priority and fairness does it
             data, kind = fault.text.encode(), {"Content-Type": "text/plain; charset=utf-8", "Retry-After": "1"}
         else:
-            status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": fault.text, "code": fault.status}
-            data, kind = json.dumps(status).encode(), {"Content-Type": "application/json"}
+            answer = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": fault.text,
+                      "code": fault.status}
+            data, kind = json.dumps(answer).encode(), {"Content-Type": "application/json"}
         self.send_response_only(fault.status)
         for key, value in {**kind, "Content-Length": str(len(data))}.items():
             self.send_header(key, value)
@@ -362,8 +369,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: `seen` has it."""
 
 
-def _upstream(kubeconfig: str) -> tuple[str, ssl.SSLContext, ssl.SSLContext]:
-    """The address of a kubeconfig's API server; a TLS context without credentials; one with the kubeconfig's.
+def _upstream(kubeconfig: str) -> tuple[str, str, ssl.SSLContext, ssl.SSLContext]:
+    """The address of a kubeconfig's API server; its CA; a TLS context without credentials; one with the kubeconfig's.
 
     Raises Failure when the kubeconfig has another kind of credentials than a client certificate.
     """
@@ -380,7 +387,7 @@ def _upstream(kubeconfig: str) -> tuple[str, ssl.SSLContext, ssl.SSLContext]:
             return base64.b64decode(source[f"{key}-data"]).decode()
         if key in source:
             return Path(kubeconfig).parent.joinpath(source[key]).read_text()
-        raise Failure(f"{kubeconfig}: the fault suite needs {key} or {key}-data in it (a client certificate as credentials)")
+        raise Failure(f"{kubeconfig}: the fault suite needs {key} or {key}-data in it, that is, a client certificate")
 
     ca = pem(cluster, "certificate-authority")
     anonymous, admin = (ssl.create_default_context(cadata=ca) for _number in range(2))
@@ -388,4 +395,4 @@ def _upstream(kubeconfig: str) -> tuple[str, ssl.SSLContext, ssl.SSLContext]:
         file.write(f"{pem(user, 'client-certificate')}\n{pem(user, 'client-key')}")
         file.flush()
         admin.load_cert_chain(file.name)
-    return cluster["server"], anonymous, admin
+    return cluster["server"], ca, anonymous, admin

@@ -71,7 +71,8 @@ class FaultRun(Run):
     @property
     def writes(self) -> list[Request]:
         """What it has tried to write, by the audit log, the oldest first."""
-        return [request for request in self.scene.audited() if request.writes and request.agent.endswith(f" {self.tag}")]
+        return [request for request in self.scene.audited()
+                if request.writes and request.agent.endswith(f" {self.tag}")]
 
     @property
     def written(self) -> list[Request]:
@@ -96,7 +97,7 @@ class FaultRun(Run):
 def switches(request: Request) -> bool:
     """Whether a request replaces a Service's selector."""
     return (request.resource == "services" and isinstance(request.body, list)
-            and any(operation["op"] == "replace" and operation["path"] == "/spec/selector" for operation in request.body))
+            and any((change["op"], change["path"]) == ("replace", "/spec/selector") for change in request.body))
 
 
 class Scene:
@@ -111,6 +112,7 @@ class Scene:
         self.runs: list[FaultRun] = []
         self.traffics: dict[str, Traffic] = {}
         self._prepared: set[str] = set()
+        self._stopped: set[str] = set()
         self._cleanup = contextlib.ExitStack()
 
     def __enter__(self) -> Scene:
@@ -137,7 +139,7 @@ class Scene:
     # --- traffic
 
     def flow(self, name: str = "users", path: str = "/api/status", address: str = "", **options: Any) -> Traffic:
-        """Begin traffic, which goes on until it is stopped, or the scene ends. address: of another Service than myapp."""
+        """Begin traffic, which goes on until stop() or the end of the scene. address: of another Service than myapp."""
         url = f"http://{address}{path}" if address else self.app.url(path)
         traffic = Traffic(url, **{"rate": RATE, "timeout": 8, **options})
         self._cleanup.enter_context(traffic)
@@ -147,17 +149,19 @@ class Scene:
     def stop(self) -> dict[str, Report]:
         """End all traffic, once the last requests have been answered; the reports. Can be called again."""
         for name, traffic in self.traffics.items():
-            if not traffic._stopped and not traffic.flowing():  # pylint: disable=protected-access
+            if name not in self._stopped and not traffic.flowing():
                 raise Failure(f"the traffic {name!r} ended before the test did")
+            self._stopped.add(name)
             traffic.stop()
         return {name: traffic.report for name, traffic in self.traffics.items()}
 
     def nothing_lost(self, since: float = 0) -> None:
-        """End the traffic; no request may have failed (since a time)."""
+        """End the traffic; no request may have failed (of those sent since a time)."""
         for name, report in self.stop().items():
-            part = report.between(since)
-            assert part.sent > 0, f"{name}: no request since {clock(since)}"
-            assert part.failed == 0, f"{name}: {part.line()}"
+            sent = [(kind, ended) for kind, ended, took in report.rows() if ended - took >= since]
+            lost = [f"{kind} at {clock(ended)}" for kind, ended in sent if kind.failure]
+            assert sent, f"{name}: no request since {clock(since)}"
+            assert not lost, f"{name}: {len(lost)} of {len(sent)} requests lost: {', '.join(lost[:20])}"
 
     # --- runs
 
@@ -168,22 +172,20 @@ class Scene:
         self._prepared.add(tag)
         return tag
 
-    def start(self, playbook: str, tag: str = "", token: str = "", arguments: tuple[str, ...] = (),
-              **variables: Any) -> FaultRun:
-        """Start a playbook of examples/myapp. tag: from prepare()."""
+    def start(self, playbook: str, tag: str = "", token: str = "", direct: bool = False, **variables: Any) -> FaultRun:
+        """Start a playbook of examples/myapp. tag: from prepare(). token, direct: see Gateway.kubeconfig."""
         tag = tag or self.prepare(playbook)
         self._prepared.discard(tag)
         defaults = {"bluegreen_scale_down_delay": 1, "bluegreen_wait_timeout": 90}
         self.note(f"{tag}: {playbook} {' '.join(f'{key}={value}' for key, value in variables.items())}")
-        run = FaultRun(self, tag, [playbook, *arguments], self.app.variables(**{**defaults, **variables}),
-                       self.gateway.kubeconfig(tag, token))
+        run = FaultRun(self, tag, [playbook], self.app.variables(**{**defaults, **variables}),
+                       self.gateway.kubeconfig(tag, token, direct))
         self.runs.append(run)
         return run
 
-    def play(self, playbook: str, tag: str = "", token: str = "", arguments: tuple[str, ...] = (),
-             **variables: Any) -> FaultRun:
-        """Run a playbook of examples/myapp to its end."""
-        return self.start(playbook, tag, token, arguments, **variables).finish()
+    def play(self, playbook: str, tag: str = "", **options: Any) -> FaultRun:
+        """Run a playbook of examples/myapp to its end; options as for start()."""
+        return self.start(playbook, tag, **options).finish()
 
     def start_held(self, playbook: str, match: Match, nth: int = 1, after: bool = False,
                    **variables: Any) -> tuple[FaultRun, Gate]:
@@ -252,7 +254,8 @@ class Scene:
         """Everything that happened, in order."""
         events = list(self.notes)
         for run in self.runs:
-            events += [(at, f"{run.tag}: {text}") for at, text in run.lines if text.startswith(("myapp | ", "TASK ", "fatal"))]
+            events += [(at, f"{run.tag}: {text}") for at, text in run.lines
+                       if text.startswith(("myapp | ", "TASK ", "fatal"))]
             if run.ended:
                 events.append((run.ended, f"{run.tag}: ended with exit code {run.code}, {run.outcome or 'no result'}"))
         events += [(request.answered, f"API: {request.verb} {request.resource} {request.name} → {request.status} "

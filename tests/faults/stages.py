@@ -42,7 +42,7 @@ class Point:
 
 
 SERVICES, DEPLOYMENTS, LEASES = "/services/", "/deployments/", "/leases/"
-FIRST = "/deployments"  # every module that works on the application begins by listing these
+FIRST = "/deployments"  # what a module asks for first when it reads the application
 
 POINTS = [
     Point("detect", Match("bg_current_color", "GET", SERVICES), locked=False),
@@ -62,7 +62,7 @@ POINTS = [
     Point("delay", line="blue keeps its 3 pods", live="green", variables={"bluegreen_scale_down_delay": 3}),
     Point("scale-unwritten", Match("bg_scale", "PATCH", DEPLOYMENTS), live="green"),
     Point("scale-written", Match("bg_scale", "PATCH", DEPLOYMENTS), after=True, live="green"),
-    Point("scale-report", Match("bg_lock", "GET", FIRST), nth=2, live="green"),
+    Point("scale-report", Match("bg_lock", "GET", SERVICES), nth=2, live="green"),
     Point("report-half", Match("bg_lock", "PATCH", LEASES, body='"value": ""'), live="green"),
 ]
 AT = {point.name: point for point in POINTS}

@@ -79,7 +79,7 @@ def test_live_colour_scaled_before_the_switch(scene: Scene, who: str) -> None:
     scene.app.kubectl("wait", "--for=jsonpath={.status.readyReplicas}=5", "deployment/app-blue", "--timeout=50s")
     look.open()
     scene.reach(run, write)
-    assert scene.app.deployment("green")["status"]["readyReplicas"] == 5, "the switch is written before green has 5 pods"
+    assert scene.app.deployment("green")["status"]["readyReplicas"] == 5, "it is about to switch to fewer pods than 5"
     write.open()
     run.finish()
     assert run.outcome == "released", run.output

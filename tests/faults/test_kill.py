@@ -53,11 +53,14 @@ def test_release_again(scene: Scene, point: Point) -> None:
     assert len([request for request in scene.audited() if switches(request) and request.status < 300]) == 1
 
 
-# What rollback.yml says where the killed run had not yet said that it is there.
+# Where the killed run had not yet left its mark, there is nothing to roll back.
 UNTOUCHED = ("detect", "detect-lock", "lock")
+SAMPLE = ("lock", "deploy-written", "wait", "switch-unwritten", "switch-written", "delay", "scale-unwritten",
+          "report-half")
 
 
-@pytest.mark.parametrize("point", POINTS, ids=str)
+@pytest.mark.parametrize("point", [
+    pytest.param(point, id=point.name, marks=[pytest.mark.complete][:point.name not in SAMPLE]) for point in POINTS])
 def test_rollback(scene: Scene, point: Point) -> None:
     run, gate = point.start(scene)
     kill(scene, run)

@@ -24,11 +24,12 @@ def nothing_written_after(run: FaultRun, moment: float) -> None:
 
 
 @pytest.mark.parametrize(("line", "options", "live", "variables"), [
-    pytest.param("of 3 pods ready, 2 s of", {"env": {"START_DELAY": "8"}}, "blue", {}, id="wait"),
+    pytest.param("app-green: 1 of 3 pods ready", {"env": {"START_DELAY": "5"}}, "blue", {}, id="wait"),
     pytest.param("Validate the idle color", {}, "blue", {"bluegreen_checks": SLOW_CHECK}, id="check"),
     pytest.param("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}, id="delay"),
 ])
-def test_rollback_takes_over(new_scene: Callable[..., Scene], line: str, options: dict, live: str, variables: dict) -> None:
+def test_rollback_takes_over(new_scene: Callable[..., Scene], line: str, options: dict, live: str,
+                             variables: dict) -> None:
     scene = new_scene(**options)
     release = scene.start("release.yml", version="2.0", **variables)
     release.wait_for(line)
@@ -68,7 +69,7 @@ def test_two_together_and_a_third(scene: Scene) -> None:
     for refused in (loser, third_run):
         assert refused.code != 0 and refused.outcome == "refused", refused.output
         assert f"Another release of this application is running: run {scene.lock}" in refused.output
-        assert {request.resource for request in refused.writes} <= {"leases"}, "a refused run wrote more than its attempt"
+        assert {request.resource for request in refused.writes} <= {"leases"}, "it wrote more than its own attempt"
         assert not refused.written
     winner.finish()
     assert winner.outcome == "released", winner.output
