@@ -9,6 +9,7 @@ from __future__ import annotations
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _report
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _report_files
 
 
 class ActionModule(ActionBase):
@@ -27,9 +28,18 @@ class ActionModule(ActionBase):
         self._display.display(
             "{0} | {1}".format(params["application"], text), color="red" if _report.failed(params) else "green"
         )
+        files = {}
+        if params["directory"] and not self._task.check_mode:
+            try:
+                files = _report_files.write(params["directory"], _report.document(params, result))
+                self._display.display("{0} | report: {1}".format(params["application"], files["html"]))
+            except OSError as error:
+                # The release is what it is; that nobody can read about it must not look like its failure.
+                self._display.warning("The report could not be written: {0}".format(error))
         return {
             "changed": False,
             "msg": text,
+            "files": files,
             # Facts for the rest of the play; stats for AWX, where they are what the next job of a workflow receives.
             "ansible_facts": data,
             "ansible_stats": {"data": data, "per_host": False, "aggregate": True},

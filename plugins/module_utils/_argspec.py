@@ -13,7 +13,7 @@ import re
 from ansible.module_utils.basic import AnsibleModule, env_fallback
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._lease import Keeper, name_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._lease import Keeper, micro_time, name_of
 
 
 def _env(*names):
@@ -94,7 +94,7 @@ def execute(operation, params, dry_run, progress=None, before_write=None, warn=N
     when nothing is known), ``DURATIONS`` (options in seconds), ``KEEPS_LOCK`` (renews the Lease while it works) and
     ``run(params, cluster, progress)``.
     """
-    result = dict(operation.RETURNS, changed=False, msg="", reason=None)
+    result = dict(operation.RETURNS, changed=False, msg="", reason=None, started_at=micro_time())
     progress = progress or (lambda text: None)
     cluster = None
     try:
@@ -120,6 +120,7 @@ def execute(operation, params, dry_run, progress=None, before_write=None, warn=N
         error.live = error.live or (cluster.live if cluster else None)
         result.update(error.result)
         result.update(failed=True, msg=str(error), reason=error.reason)
+    result["ended_at"] = micro_time()
     for text in result.pop("warnings", []):
         if warn:
             warn(text)

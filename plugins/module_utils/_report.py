@@ -19,6 +19,11 @@ ARGUMENTS = {
     "previous_version": {"type": "str"},
     "failure": {"type": "dict"},
     "timings": {"type": "dict", "default": {}},
+    "directory": {"type": "path"},
+    "stages": {"type": "dict", "default": {}},
+    "namespace": {"type": "str"},
+    "by": {"type": "str"},
+    "job": {"type": "str"},
 }
 
 
@@ -61,4 +66,56 @@ def compose(params):
         "reason": (failure.get("reason") or "task_failed") if failed(params) else None,
         "next_step": steps[-1] if steps else None,
         "timings": params["timings"],
+    }
+
+
+def document(params, result):
+    """The report of the run, as the JSON file has it and docs/report.schema.json describes it.
+
+    :param params: of ``bg_report``; ``stages`` are registered results by the name of their stage, in the order of the run.
+    :param result: what :func:`compose` made of them.
+    """
+    ran = {name: stage for name, stage in params["stages"].items() if stage and "started_at" in stage}
+    validate, bake = ran.get("validate", {}), ran.get("bake", {})
+    switch, back = ran.get("switch", {}), ran.get("switch back", {})
+    before = ran.get("detect", {})
+    return {
+        "schema": 1,
+        "application": params["application"],
+        "namespace": params["namespace"],
+        "by": ran.get("lock", {}).get("holder") or params["by"],
+        "job": params["job"] or None,
+        "succeeded": not failed(params),
+        **{key: result[key] for key in ("outcome", "msg", "reason", "next_step", "active_color", "version")},
+        "previous_version": params["previous_version"],
+        "started_at": min((stage["started_at"] for stage in ran.values()), default=None),
+        "ended_at": max((stage["ended_at"] for stage in ran.values()), default=None),
+        "before": {"active_color": before.get("active_color"), "colors": before.get("colors") or {}},
+        "failure": (params["failure"] or {}).get("msg") or None,
+        "stages": [
+            {
+                "name": name,
+                "started_at": stage["started_at"],
+                "ended_at": stage["ended_at"],
+                "passed": not stage.get("failed", False),
+                "changed": bool(stage.get("changed", False)),
+                "msg": str(stage.get("msg", "")),
+            }
+            for name, stage in ran.items()
+        ],
+        "switches": [
+            {key: item.get(key) for key in ("from_color", "to_color", "endpoints_ms", "last_old_ms")}
+            for item in (switch, back)
+            if item.get("changed")
+        ],
+        "checks": validate.get("checks") or [],
+        "bake": {
+            "passed": bake["passed"],
+            "color": bake["color"],
+            "seconds": bake["elapsed"],
+            "rounds": bake["rounds"],
+            "checks": bake["checks"],
+        }
+        if bake.get("elapsed") is not None
+        else None,
     }

@@ -182,6 +182,16 @@ checks:
       description: What was not as expected. Empty when the check passed.
       type: str
       sample: 'version is "1.0", expected "2.0" (answer: {"version": "1.0"})'
+started_at:
+  description: When the module began, by the clock of the host it runs on, in UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.123456Z"
+ended_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:01.654321Z"
 changed:
   description: Always V(false).
   type: bool

@@ -305,6 +305,16 @@ is_live:
   type: bool
   returned: always
   sample: false
+started_at:
+  description: When the module began, by the clock of the host it runs on, in UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.123456Z"
+ended_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:01.654321Z"
 changed:
   description: Always V(false).
   type: bool

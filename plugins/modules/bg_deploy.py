@@ -161,6 +161,16 @@ diff:
     after_header: Deployment app-green
     before: {images: {app: "myapp:0.9"}, replicas: 1}
     after: {images: {app: "myapp:2.0"}, replicas: 3}
+started_at:
+  description: When the module began, by the clock of the host it runs on, in UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.123456Z"
+ended_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:01.654321Z"
 changed:
   description: Whether the Deployment was changed.
   type: bool

@@ -49,6 +49,27 @@ options:
     description: How long the stages took, by name.
     type: dict
     default: {}
+  directory:
+    description:
+      - Directory for the report, which is made if it is not there. Three files are written and replaced, named by the
+        application, one for people (V(.html), which needs nothing beside it), V(.json), and JUnit V(.xml).
+      - If not given, and in check mode, none is written. That they cannot be written is only warned of.
+    type: path
+  stages:
+    description: "Results of the collection's modules for the report, by the name of the stage, in the order of the run. Known
+      names are V(detect), V(lock), V(deploy), V(wait), V(validate), V(switch), V(bake), V(scale down) and V(switch back).
+      Empty ones, and those of tasks that were skipped, are left out."
+    type: dict
+    default: {}
+  namespace:
+    description: Namespace of the application, for the report.
+    type: str
+  by:
+    description: Who started the run, for the report. If not given, the one who had the lock.
+    type: str
+  job:
+    description: Job that the run belongs to, for the report.
+    type: str
 extends_documentation_fragment:
   - bluegreen.kubernetes._attributes
   - bluegreen.kubernetes._attributes.read_only
@@ -82,6 +103,18 @@ EXAMPLES = r"""
     timings:
       wait: "{{ waited.elapsed }}"
       endpoints_ms: "{{ switched.endpoints_ms }}"
+
+- name: The same with a report
+  bluegreen.kubernetes.bg_report:
+    application: shop
+    outcome: released
+    active_color: "{{ switched.to_color }}"
+    version: "2.0"
+    directory: reports
+    stages:
+      wait: "{{ waited }}"
+      validate: "{{ checked }}"
+      switch: "{{ switched }}"
 
 - name: Fail at the end of a rescue, with what has failed
   bluegreen.kubernetes.bg_report:
@@ -118,6 +151,11 @@ ansible_facts:
           reason: null
           next_step: null
           timings: {wait: 4.218, endpoints_ms: 23}
+files:
+  description: Paths of the report's files.
+  type: dict
+  returned: success
+  sample: {html: reports/shop.html, json: reports/shop.json, junit: reports/shop.xml}
 changed:
   description: Always V(false).
   type: bool

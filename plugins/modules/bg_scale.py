@@ -113,6 +113,16 @@ diff:
     after_header: Deployment app-blue
     before: {replicas: 3}
     after: {replicas: 1}
+started_at:
+  description: When the module began, by the clock of the host it runs on, in UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.123456Z"
+ended_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:01.654321Z"
 changed:
   description: Whether the Deployment was changed.
   type: bool

@@ -181,6 +181,16 @@ diff:
     after_header: Service myapp
     before: {myapp: {selector: {app: myapp, version: blue}}}
     after: {myapp: {selector: {app: myapp, version: green}}}
+started_at:
+  description: When the module began, by the clock of the host it runs on, in UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.123456Z"
+ended_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:01.654321Z"
 changed:
   description: Whether the Services were switched.
   type: bool

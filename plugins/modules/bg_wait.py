@@ -127,6 +127,16 @@ pods:
       description: State of its containers, in words.
       type: str
       sample: "app: running, ready, 0 restarts"
+started_at:
+  description: When the module began, by the clock of the host it runs on, in UTC.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:00.123456Z"
+ended_at:
+  description: When it ended.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:01.654321Z"
 changed:
   description: Always V(false).
   type: bool

@@ -1,0 +1,207 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin util is PRIVATE to the collection. Do not use it from outside.
+
+"""The report of a run as files: HTML for people, JSON and JUnit XML for programs."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from datetime import datetime
+from xml.etree import ElementTree
+
+from jinja2 import Environment, FileSystemLoader
+
+CHART_WIDTH, CHART_HEIGHT = 640, 160  # of the drawing; the page scales it
+COLORS = 6  # lines of a chart that are told apart
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def write(directory, report):
+    """Write the three files, each at once and whole.
+
+    :param report: the dictionary of ``_report.document``.
+    :returns: their paths: ``{"html", "json", "junit"}``.
+    :raises OSError: the directory cannot be made, or written to.
+    """
+    os.makedirs(directory, exist_ok=True)
+    base = os.path.join(directory, re.sub(r"[^\w.-]", "_", report["application"]))
+    texts = {
+        "html": (".html", html(report)),
+        "json": (".json", json.dumps(report, indent=2) + "\n"),
+        "junit": (".xml", junit(report)),
+    }
+    paths = {}
+    for kind, (ending, text) in texts.items():
+        paths[kind] = base + ending
+        handle, unfinished = tempfile.mkstemp(dir=directory, prefix=".report-")
+        try:
+            with open(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+            os.chmod(unfinished, 0o644)
+            os.replace(unfinished, paths[kind])
+        except BaseException:
+            os.unlink(unfinished)
+            raise
+    return paths
+
+
+def _moment(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+def _duration(seconds):
+    if seconds < 1:
+        return "{0:.0f} ms".format(seconds * 1000)
+    if seconds < 100:
+        return "{0:.1f} s".format(seconds)
+    return "{0:.0f} min {1:02.0f} s".format(seconds // 60, seconds % 60)
+
+
+# --- HTML ------------------------------------------------------------------------------------------------------
+
+
+def html(report):
+    """One page that needs nothing else: no script, no font, no picture from elsewhere."""
+    environment = Environment(
+        loader=FileSystemLoader(os.path.dirname(__file__)), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["duration"] = _duration
+    began = _moment(report["started_at"]) if report["started_at"] else 0
+    whole = max(_moment(report["ended_at"]) - began, 0.001) if report["ended_at"] else 1
+    stages = [
+        dict(
+            stage,
+            seconds=_moment(stage["ended_at"]) - _moment(stage["started_at"]),
+            left=100 * (_moment(stage["started_at"]) - began) / whole,
+            width=100 * (_moment(stage["ended_at"]) - _moment(stage["started_at"])) / whole,
+        )
+        for stage in report["stages"]
+    ]
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        seconds=whole if report["started_at"] else None,
+        stages=stages,
+        checks=_by_check(report["checks"]),
+        baked=_by_check((report["bake"] or {}).get("checks") or []),
+        charts=_charts(report["bake"]) if report["bake"] else [],
+        width=CHART_WIDTH,
+        height=CHART_HEIGHT,
+    )
+
+
+def _by_check(results):
+    """``[(name, passed, results)]``"""
+    names = list(dict.fromkeys(result["name"] for result in results))
+    groups = [(name, [result for result in results if result["name"] == name]) for name in names]
+    return [(name, all(result["passed"] for result in group), group) for name, group in groups]
+
+
+def _charts(bake):
+    """The rounds as lines: how long each check took, and the numbers that queries gave, each of those on its own scale."""
+    rounds = bake["rounds"]
+    series = {}
+    for item in rounds:
+        for name, value in item["latency_ms"].items():
+            series.setdefault(name, []).append((item["at"], value))
+    charts = [_chart("Slowest answer of each check", "ms", series, rounds)] if series else []
+    for name in dict.fromkeys(name for item in rounds for name in item["values"]):
+        values = [(item["at"], item["values"][name]) for item in rounds if name in item["values"]]
+        charts.append(_chart(name, "", {name: values}, rounds))
+    return charts
+
+
+def _chart(title, unit, series, rounds):
+    points = [point for line in series.values() for point in line]
+    end = max([item["at"] for item in rounds] + [0.001])
+    top = max([value for _at, value in points] + [0]) * 1.1 or 1
+    low = min([value for _at, value in points] + [0])
+
+    def place(at, value):
+        return "{0:.1f},{1:.1f}".format(at / end * CHART_WIDTH, CHART_HEIGHT * (1 - (value - low) / (top - low)))
+
+    return {
+        "title": title,
+        "lines": [
+            {"name": name, "color": number % COLORS, "points": " ".join(place(*point) for point in line), "last": line[-1][1]}
+            for number, (name, line) in enumerate(series.items())
+        ],
+        "bad": ["{0:.1f}".format(item["at"] / end * CHART_WIDTH) for item in rounds if not item["passed"]],
+        "top": "{0:.4g} {1}".format(top, unit).strip(),
+        "low": "{0:.4g}".format(low),
+        "end": _duration(end),
+    }
+
+
+# --- JUnit -----------------------------------------------------------------------------------------------------
+
+
+def junit(report):
+    """The stages and the checks as test cases, in the form that CI servers read.
+
+    https://github.com/testmoapp/junitxml
+    """
+    root = ElementTree.Element("testsuites", name=_clean(report["application"]))
+    stages = [
+        (stage["name"], _moment(stage["ended_at"]) - _moment(stage["started_at"]), None if stage["passed"] else stage["msg"])
+        for stage in report["stages"]
+    ]
+    _suite(root, report, "stages", stages)
+    _suite(root, report, "checks", _cases(report["checks"]))
+    if report["bake"]:
+        bake = report["bake"]
+        troubles = [text for item in bake["rounds"] for text in item["troubles"]]
+        whole = ("watched", bake["seconds"], None if bake["passed"] else "\n".join(troubles) or "failed")
+        _suite(root, report, "bake", [whole] + _cases(bake["checks"]))
+    for total in ("tests", "failures"):
+        root.set(total, str(sum(int(suite.get(total)) for suite in root)))
+    return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _cases(results):
+    return [
+        (
+            "{0} on {1}".format(item["name"], item["target"]),
+            (item["latency_ms"] or 0) / 1000,
+            None if item["passed"] else item["reason"],
+        )
+        for item in results
+    ]
+
+
+def _suite(root, report, name, cases):
+    """``cases``: (name, seconds, what has failed or ``None``)."""
+    if not cases:
+        return
+    suite = ElementTree.SubElement(
+        root,
+        "testsuite",
+        name=name,
+        tests=str(len(cases)),
+        failures=str(sum(failure is not None for _name, _seconds, failure in cases)),
+        errors="0",
+        skipped="0",
+        time="{0:.3f}".format(sum(seconds for _name, seconds, _failure in cases)),
+        timestamp=(report["started_at"] or "")[:19],
+    )
+    for case, seconds, failure in cases:
+        element = ElementTree.SubElement(
+            suite,
+            "testcase",
+            classname="{0}.{1}".format(_clean(report["application"]), name),
+            name=_clean(case),
+            time="{0:.3f}".format(seconds),
+        )
+        if failure is not None:
+            text = _clean(failure)
+            ElementTree.SubElement(element, "failure", message=(text.splitlines() or [""])[0][:300]).text = text
+
+
+def _clean(text):
+    """Without the characters that XML cannot hold."""
+    return _NOT_XML.sub("\ufffd", str(text))
