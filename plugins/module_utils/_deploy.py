@@ -87,7 +87,7 @@ def _deploy(app, params):
         )
         after = _app.Color(name, written, params["containers"])
     else:
-        operations, after = _operations(app, color, params, replicas)
+        operations, after = _operations(app, color, params, replicas), color
         changed = bool(operations)
         if changed:
             operations = app.fence(old, params["lock_id"]) + operations
@@ -116,7 +116,6 @@ def _operations(app, color, params, replicas):
     """The JSON Patch that is needed, empty when everything is there already; each step tests what it replaces."""
     deployment, version = color.deployment, params["version"]
     images = app.wanted_images(color.name, version, params["image"])
-    after = copy.deepcopy(deployment)
     operations = []
 
     def replace(path, old, new):
@@ -128,16 +127,13 @@ def _operations(app, color, params, replicas):
             path = "/spec/template/spec/{0}/{1}".format(item["list"], item["index"])
             operations.append({"op": "test", "path": path + "/name", "value": item["name"]})
             replace(path + "/image", item["image"], wanted)
-            after["spec"]["template"]["spec"][item["list"]][item["index"]]["image"] = wanted
     if color.replicas != replicas:
         replace("/spec/replicas", color.replicas, replicas)
-        after["spec"]["replicas"] = replicas
     image = next(iter(images.values()))
     if version and _app.split_image(image)[1] != version:
         note = json.dumps({"version": version, "image": image}, sort_keys=True)
         if (deployment["metadata"].get("annotations") or {}).get(_app.RELEASE) != note:
             operations += _app.annotation_operations(deployment, _app.RELEASE, note)
-            after["metadata"].setdefault("annotations", {})[_app.RELEASE] = note
     if params["force"]:
         template = deployment["spec"]["template"]
         operations += [
@@ -146,7 +142,7 @@ def _operations(app, color, params, replicas):
         ]
     if operations:
         operations.insert(0, {"op": "test", "path": "/metadata/uid", "value": deployment["metadata"]["uid"]})
-    return operations, _app.Color(color.name, after, params["containers"])
+    return operations
 
 
 def _from_definition(app, color, params, replicas):

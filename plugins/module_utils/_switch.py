@@ -417,7 +417,9 @@ class _Probe(threading.Thread):
             "The probe of {0} did not see the switch within {1} s: {2}.".format(
                 self.url,
                 PROBE_TIMEOUT,
-                "the old color still answers" if self.old_at and self.old_at > (self.new_at or 0) else self.trouble,
+                "the old color still answers"
+                if self.old_at and time.monotonic() - self.old_at <= PROBE_QUIET
+                else self.trouble,
             ),
             "probe",
             next_step="Check what stands between the users and the Service (proxy, kube-proxy, cache), and the probe's address.",

@@ -128,7 +128,12 @@ def _chart(title, unit, series, rounds):
     return {
         "title": title,
         "lines": [
-            {"name": name, "color": number % COLORS, "points": " ".join(place(*point) for point in line), "last": line[-1][1]}
+            {
+                "name": name,
+                "color": number % COLORS,
+                "points": " ".join(place(*point) for point in line),
+                "last": line[-1][1],
+            }
             for number, (name, line) in enumerate(series.items())
         ],
         "bad": ["{0:.1f}".format(item["at"] / end * CHART_WIDTH) for item in rounds if not item["passed"]],
@@ -148,7 +153,11 @@ def junit(report):
     """
     root = ElementTree.Element("testsuites", name=_clean(report["application"]))
     stages = [
-        (stage["name"], _moment(stage["ended_at"]) - _moment(stage["started_at"]), None if stage["passed"] else stage["msg"])
+        (
+            stage["name"],
+            _moment(stage["ended_at"]) - _moment(stage["started_at"]),
+            None if stage["passed"] else stage["msg"],
+        )
         for stage in report["stages"]
     ]
     _suite(root, report, "stages", stages)

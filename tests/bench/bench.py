@@ -170,7 +170,7 @@ class Bench:
         self.environment["ANSIBLE_COLLECTIONS_PATH"] += f":{collections}"
         self.work = tempfile.TemporaryDirectory(prefix="bluegreen-bench-")
         self.environment["KUBECONFIG"] = self._kubeconfig(app.kubectl("create", "token", "bench", "--duration=2h").strip())
-        self.color, self.turn = "blue", 0
+        self.color, self.turn = "blue", 1  # both colors have VERSIONS[0]
 
     def _kubeconfig(self, token: str) -> str:
         config = json.loads(self.app.kubectl("config", "view", "--minify", "--raw", "--flatten", "--output=json"))
@@ -197,10 +197,10 @@ class Bench:
 
     def release(self, tool: Tool, **more: str) -> float:
         """One release of another version, checked, from a settled start; seconds it took."""
-        self.turn += 1
         version = VERSIONS[self.turn % len(VERSIONS)]
         took = self.run(tool.arguments(self.app, version), **more)
         if tool.key != "empty":
+            self.turn += 1
             self.color = {"blue": "green", "green": "blue"}[self.color]
             pods = self.app.pods(self.color)
             images = {pod["spec"]["containers"][0]["image"] for pod in pods}

@@ -79,7 +79,7 @@ def test_stopped_for_longer(new_scene: Callable[..., Scene]) -> None:
 # How a release ends when the API server stays away for longer than bluegreen_api_timeout, by the stage it goes in.
 # docs/faults.md has this table. What is live does not change any more in any of them.
 LONGER = {
-    "detect": "refused", "lock": "refused", "deploy-unwritten": "refused", "deploy-written": "refused",
+    "detect": "refused", "lock": "refused", "deploy-unwritten": "aborted", "deploy-written": "aborted",
     "wait": "aborted", "validate": "aborted", "switch-unwritten": "failed", "switch-written": "failed",
     "delay": "failed", "scale-unwritten": "failed", "report-half": "failed",
 }

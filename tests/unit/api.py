@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Callable
+from typing import Any, Callable, Iterator
 
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _argspec, _cluster
@@ -40,6 +40,8 @@ class Api:
         if "/proxy/" in rest:
             pod, path = rest.split("/proxy", 1)
             return self.application(seen, pod, path)
+        if "watch" in seen.query:
+            return Answer(200, self._nothing())
         kind = KINDS[resource]
         try:
             if seen.method == "PATCH":
@@ -50,6 +52,11 @@ class Api:
             return as_json(found) if found else refusal(404, f'{resource} "{rest}" not found', reason="NotFound")
         except ApiError as error:
             return refusal(error.status, error.what)
+
+    def _nothing(self) -> Iterator[bytes]:
+        """A watch in which nothing happens."""
+        self.server.closing.wait(60)
+        yield from ()
 
 
 def execute(operation: Any, api: Api, dry_run: bool = False, **options: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Callable, Iterable, NamedTuple
@@ -59,6 +60,7 @@ class Loopback:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
         self.answer: Callable[[Seen], Answer] = lambda seen: refusal(404, f"nothing at {seen.path}")
+        self.errors: list[BaseException | None] = []  # what went wrong in an answer; it fails the test in the end
         self.closing = threading.Event()  # set at the end; what an answer waits for must end then
         outer = self
 
@@ -112,7 +114,13 @@ class Loopback:
             def log_message(self, format: str, *arguments: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                error = sys.exc_info()[1]
+                if not isinstance(error, OSError):  # a client that hung up, or did not trust us
+                    outer.errors.append(error)
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
         if tls:
@@ -128,6 +136,7 @@ class Loopback:
         self.closing.set()
         self._server.shutdown()
         self._server.server_close()
+        assert not self.errors, self.errors
 
 
 def free_port() -> int:

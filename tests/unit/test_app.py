@@ -414,6 +414,61 @@ def test_the_state_stays_below_64_kib_and_loses_the_oldest_first() -> None:
     assert [item["run"] for item in state["history"]] == [f"r{number}" for number in range(6)]
 
 
+# --- where a rollback goes
+
+
+def past(outcome: str, color: str = "blue", kind: str = "release", **fields: Any) -> dict[str, Any]:
+    """An entry of the history: a switch from the other color to this one."""
+    other = {"blue": "green", "green": "blue"}[color]
+    return {
+        "run": f"{outcome}-{color}",
+        "kind": kind,
+        "outcome": outcome,
+        "color": color,
+        "from_color": other,
+        "version": "1.0",
+        "previous_version": "0.9",
+        "previous_image": "myapp:0.9",
+        "switched_at": "2026-01-01T00:00:00.000Z",
+        **fields,
+    }
+
+
+UNSWITCHED: dict[str, Any] = {"switched_at": None}
+
+
+@pytest.mark.parametrize(
+    ("history", "color", "version"),
+    [
+        pytest.param([], None, None, id="nothing is known"),
+        pytest.param([past("released")], "green", "0.9", id="back to where the release came from"),
+        pytest.param([past("switched")], "green", "0.9", id="a switch without a lock counts as well"),
+        pytest.param([past("released", "green")], None, None, id="somebody has switched since"),
+        pytest.param([past("rolled_back")], None, None, id="a rollback is not undone"),
+        pytest.param([past("reverted")], None, None, id="an automatic way back is not undone"),
+        pytest.param(
+            [past("aborted", **UNSWITCHED), past("released")], "green", "0.9", id="an aborted release moved nothing"
+        ),
+        pytest.param([past("running", **UNSWITCHED), past("released")], "blue", "1.0", id="given up before its switch"),
+        pytest.param([past("interrupted", **UNSWITCHED), past("released")], "blue", "1.0", id="dead before its switch"),
+        pytest.param([past("interrupted")], "green", "0.9", id="dead after its switch"),
+        pytest.param([past("interrupted", "green", reverted_at="x")], "blue", "1.0", id="dead on its way back"),
+        pytest.param([past("interrupted", kind="rollback")], "blue", "1.0", id="a rollback that died after its switch"),
+        pytest.param(
+            [past("running", kind="rollback", **UNSWITCHED), past("released")],
+            "green",
+            "0.9",
+            id="the rollback that asks",
+        ),
+    ],
+)
+def test_where_a_rollback_goes(history: list[dict[str, Any]], color: str | None, version: str | None) -> None:
+    cluster = RecordedCluster()
+    annotate(cluster.one("Service", "myapp"), STATE, json.dumps({"schema": 1, "history": history, "intent": None}))
+    target = read(cluster).rollback_to()
+    assert (target and target["color"], target and target["version"]) == (color, version)
+
+
 # --- what bg_current_color returns
 
 

@@ -19,6 +19,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils import (
     _argspec,
     _current_color,
     _deploy,
+    _lease,
     _scale,
     _smoke_check,
     _switch,
@@ -184,14 +185,21 @@ def test_no_secret_is_in_a_result(operation: Any, good: dict[str, Any], bad: dic
 # --- the lock while an operation works
 
 
-def _lease(api: Api, run: str) -> dict[str, Any]:
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Real time, but less of it."""
+    assert _lease.FIRST_RENEWAL < 10 and _lease.RENEWAL < 10, "well below a lease's duration"
+    monkeypatch.setattr(_lease, "FIRST_RENEWAL", 0.2)
+
+
+def _held(api: Api, run: str) -> dict[str, Any]:
     lease = {"holderIdentity": run, "leaseDurationSeconds": 30, "renewTime": "2026-01-01T00:00:00.000000Z"}
     return api.store.put({"kind": "Lease", "metadata": {"name": "bluegreen-myapp"}, "spec": lease})
 
 
 def test_a_long_operation_renews_the_lease(api: Api) -> None:
-    """In real time: the first renewal comes within some seconds."""
-    lease = _lease(api, "ours")
+    """A check that takes its time; it answers once the Lease has been renewed."""
+    lease = _held(api, "ours")
     pods = [pod["metadata"]["name"] for pod in api.store.objects("Pod", "green")]
     asked = threading.Event()
 
@@ -213,7 +221,7 @@ def test_a_long_operation_renews_the_lease(api: Api) -> None:
 
 def test_an_operation_that_was_overtaken_ends_as_superseded(api: Api) -> None:
     """The Lease is another run's: the first renewal finds that out, long before the wait would be over."""
-    _lease(api, "theirs")
+    _held(api, "theirs")
     green = api.store.one("Deployment", "app-green")
     green["status"]["updatedReplicas"] = 2
     began = time.monotonic()
@@ -224,7 +232,7 @@ def test_an_operation_that_was_overtaken_ends_as_superseded(api: Api) -> None:
 
 
 def test_check_mode_renews_nothing(api: Api) -> None:
-    _lease(api, "ours")
+    _held(api, "ours")
     execute(_wait, api, dry_run=True, lock_id="ours")
     assert all(seen.method == "GET" for seen in api.server.seen)
 

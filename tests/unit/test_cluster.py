@@ -246,7 +246,7 @@ def test_a_server_that_comes_back_is_found(loopback: Loopback) -> None:
     """In real time: an API server that restarts."""
     port = free_port()
     answers(loopback, as_json(SERVICE))
-    threading.Timer(0.6, _serve_on, (port, loopback)).start()
+    threading.Timer(0.3, _serve_on, (port, loopback)).start()
     assert connect(f"http://127.0.0.1:{port}").get("Service", "myapp") == SERVICE
 
 
@@ -491,7 +491,7 @@ def _until(view: Any, reached: Callable[[], bool]) -> None:
     end = time.monotonic() + 10
     while not reached():
         assert time.monotonic() < end, "this was not observed"
-        view.wait(1)
+        view.wait(0.02)
 
 
 def _names(view: Any) -> list[str]:
@@ -610,10 +610,10 @@ def test_a_server_that_ends_every_watch_is_not_asked_without_pause(event: Any, l
     for _number in range(10_000):
         server.events.put(event)
     with observe(loopback) as view:
-        end = time.monotonic() + 1.5
+        end = time.monotonic() + 0.7
         while time.monotonic() < end:
             view.wait(0.1)
-        assert len(server.watches) <= 20
+        assert len(server.watches) <= 12
 
 
 def test_a_watch_that_is_forbidden_is_an_error_that_says_so(loopback: Loopback) -> None:

@@ -208,6 +208,14 @@ def test_user_and_password(loopback: Loopback) -> None:
     assert token(cluster, loopback) == "Basic " + base64.b64encode(b"ann:s3cret").decode()
 
 
+def test_a_host_with_user_and_password_hides_a_kubeconfig(
+    monkeypatch: pytest.MonkeyPatch, file: Any, loopback: Loopback
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", file("variable"))
+    cluster = connect(host=loopback.url, username="ann", password="s3cret")
+    assert (cluster.host, cluster.source, cluster.namespace) == (loopback.url, "the connection options", "default")
+
+
 VERIFIED = [
     ("true", True),
     ("True", True),

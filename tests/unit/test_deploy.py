@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import pytest
@@ -134,6 +135,22 @@ def test_replicas_can_be_given() -> None:
     cluster = RecordedCluster()
     assert deploy(cluster, version="2.0", replicas=2)["replicas"] == 2
     assert green(cluster)["spec"]["replicas"] == 2
+
+
+def test_a_live_color_that_was_scaled_to_nothing_had_replicas_at_its_switch() -> None:
+    cluster = RecordedCluster()
+    entry = {
+        "run": "r1",
+        "outcome": "released",
+        "color": "blue",
+        "switched_at": "2026-01-01T00:00:00.000Z",
+        "replicas": 4,
+    }
+    state = json.dumps({"schema": 1, "history": [entry], "intent": None})
+    annotations = {"bluegreen.kubernetes/state": state}
+    cluster.touch("Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update(annotations))
+    cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(replicas=0))
+    assert deploy(cluster, version="2.0")["replicas"] == 4
 
 
 def test_a_live_color_without_pods_gives_no_number() -> None:
@@ -268,6 +285,16 @@ def test_create_missing_carries_nothing_of_the_live_objects_identity() -> None:
     assert "deployment.kubernetes.io/revision" not in (sent["metadata"].get("annotations") or {})
 
 
+def test_a_twin_of_a_deployment_whose_name_says_no_color() -> None:
+    cluster = RecordedCluster()
+    cluster.remove("Deployment", "app-green")
+    live = copy.deepcopy(cluster.remove("Deployment", "app-blue"))
+    live["metadata"]["name"] = "web"
+    cluster.put(live)
+    deploy(cluster, version="2.0", create_missing=True)
+    assert sorted(item["metadata"]["name"] for item in cluster.objects("Deployment")) == ["web", "web-green"]
+
+
 def test_create_missing_changes_nothing_when_it_is_there() -> None:
     cluster = RecordedCluster()
     deploy(cluster, version="2.0", create_missing=True)
@@ -319,6 +346,13 @@ def test_a_manifest_in_check_mode_says_what_would_change() -> None:
     assert deploy(cluster, version="2.0", definition=definition(cluster))["changed"] is True
     assert [write.dry_run for write in cluster.writes] == [True]
     assert pod(green(cluster))["containers"][0]["image"] == "myapp:1.0"
+
+
+def test_a_manifest_that_is_there_already_would_change_nothing() -> None:
+    cluster = RecordedCluster()
+    deploy(cluster, version="2.0", definition=definition(cluster))
+    cluster.dry_run = True
+    assert deploy(cluster, version="2.0", definition=definition(cluster))["changed"] is False
 
 
 def test_a_manifest_is_not_applied_over_a_change_made_meanwhile() -> None:

@@ -163,7 +163,13 @@ def test_check_mode_waits_for_nothing_and_sends_a_dry_run(clock: Clock) -> None:
 def test_check_mode_believes_in_a_switch_that_was_only_planned() -> None:
     cluster = RecordedCluster(at="ready", dry_run=True)
     assert scale(cluster, color="blue", replicas=1, assume_active="green")["changed"] is True
-    with pytest.raises(BlueGreenError, match="live"):
+    for refused in (
+        {"color": "green", "assume_active": "green"},  # it would be live by then
+        {"color": "blue"},  # nothing was planned
+    ):
+        with pytest.raises(BlueGreenError, match="is live"):
+            scale(RecordedCluster(at="ready", dry_run=True), replicas=1, **refused)
+    with pytest.raises(BlueGreenError, match="blue is live"):
         scale(RecordedCluster(at="ready"), color="blue", replicas=1, assume_active="green")
 
 

@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color, _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color, _lock, _switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
     BlueGreenError,
     PatchConflict,
 )
-from loopback import Answer, Loopback, Seen, as_json
+from loopback import Answer, Loopback, Seen, as_json, free_port
 from recorded import Clock, RecordedCluster
 
 STATE = "bluegreen.kubernetes/state"
-LOCK = "bluegreen.kubernetes/lock-id"
+STAMP = "bluegreen.kubernetes/lock-id"
 BOTH = ["myapp", "myapp-internal"]
 BLUE, GREEN = {"app": "myapp", "version": "blue"}, {"app": "myapp", "version": "green"}
 
@@ -230,7 +230,7 @@ def test_a_write_whose_answer_was_lost_is_recognised_as_our_own(
     history = [_entry(f"r{number}") for number in range(releases)]
     annotate(cluster, STATE, json.dumps({"schema": 1, "history": history, "intent": None}))
     if lock_id:
-        annotate(cluster, LOCK, lock_id)
+        annotate(cluster, STAMP, lock_id)
 
     def lost() -> None:
         raise PatchConflict("The API server refused 'patch ...' (HTTP 422)", "conflict", 422)
@@ -269,6 +269,14 @@ def test_as_many_pods_as_the_live_color_has_are_needed(cluster: RecordedCluster)
     error = failure(cluster)
     assert error.reason == "not_ready"
     assert "3 pods ready, 5 needed" in str(error)
+
+
+def test_a_live_color_that_was_scaled_to_nothing_needs_the_pods_of_its_switch(cluster: RecordedCluster) -> None:
+    """Somebody has scaled the live color to 0: its traffic has not become less."""
+    entry = dict(_entry("r0"), replicas=5)
+    annotate(cluster, STATE, json.dumps({"schema": 1, "history": [entry], "intent": None}))
+    cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(replicas=0))
+    assert "3 pods ready, 5 needed" in str(failure(cluster))
 
 
 def test_the_color_that_is_left_need_not_be_well(cluster: RecordedCluster) -> None:
@@ -387,6 +395,30 @@ def test_the_endpoints_must_hold_exactly_the_ready_pods(clock: Clock) -> None:
     assert result["endpoints_ms"] == pytest.approx(4000, abs=100)
 
 
+def test_no_endpoints_are_not_those_of_a_color_without_ready_pods(clock: Clock) -> None:
+    """Switched by force, before any pod is ready: the users have nobody yet."""
+    cluster = RecordedCluster(at="ready", clock=clock)
+    ready = [
+        item
+        for pod in cluster.objects("Pod", "green")
+        for item in pod["status"]["conditions"]
+        if item["type"] == "Ready"
+    ]
+    for condition in ready:
+        condition["status"] = "False"
+    _slice(cluster)
+
+    def come_up() -> None:
+        for condition in ready:
+            condition["status"] = "True"
+        _slice(cluster, *map(_end, cluster.objects("Pod", "green")))
+
+    began = clock.now
+    clock.at(7, come_up)
+    switch(cluster, force=True)
+    assert clock.now - began == pytest.approx(7, abs=1.1)
+
+
 def test_endpoints_that_never_follow_are_an_error_that_knows_what_was_switched(clock: Clock) -> None:
     cluster = RecordedCluster(at="ready", clock=clock)
     began = clock.now
@@ -403,8 +435,7 @@ def test_endpoints_that_never_follow_are_an_error_that_knows_what_was_switched(c
 # --- the probe: what users see
 
 
-@pytest.mark.parametrize("color_from", [{"header": "X-Color"}, {"json": "color"}])
-def test_the_last_old_answer_is_measured(color_from: dict[str, str], loopback: Loopback) -> None:
+def test_the_last_old_answer_is_measured(loopback: Loopback) -> None:
     """In real time: the old color answers for half a second after the switch."""
     cluster = RecordedCluster(at="ready", clock=Clock())
     moments: dict[str, float] = {}
@@ -417,16 +448,44 @@ def test_the_last_old_answer_is_measured(color_from: dict[str, str], loopback: L
         now = time.monotonic()
         color = "green" if now > moments.get("switched", now) + 0.5 else "blue"
         moments[color] = now
-        return as_json({"color": color}, **{"X-Color": color})
+        return as_json({}, **{"X-Color": color})
 
     cluster.after("patch", "Service", follow)
     loopback.answer = answer
-    result = switch(cluster, probe={"url": loopback.url + "/status", "color_from": color_from})
+    result = switch(cluster, probe={"url": loopback.url + "/status", "color_from": {"header": "X-Color"}})
     truth = (moments["blue"] - moments["switched"]) * 1000
     assert result["last_old_ms"] == pytest.approx(truth, abs=200)
     ports = [seen.client[1] for seen in loopback.seen]
     assert len(ports) == len(set(ports)) > 20, "every probe has a connection of its own, as a new user has"
     assert f"last answer of blue after {result['last_old_ms']} ms" in result["msg"]
+    time.sleep(0.2)  # what is on its way may arrive
+    asked = len(loopback.seen)
+    time.sleep(0.2)
+    assert len(loopback.seen) == asked, "the probe has ended"
+
+
+@pytest.mark.parametrize(
+    ("color", "said"),
+    [
+        ("blue", "the old color still answers"),
+        ("red", "the answer names no color, but 'red'"),
+        (None, "Connection refused"),
+    ],
+)
+def test_a_probe_that_does_not_see_the_switch(
+    color: str | None, said: str, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cache between the users and the Service, another application, nothing at all."""
+    monkeypatch.setattr(_switch, "PROBE_TIMEOUT", 0.5)
+    cluster = RecordedCluster(at="ready", clock=Clock())
+    cluster.after("patch", "Service", lambda: _slice(cluster, *map(_end, cluster.objects("Pod", "green"))))
+    loopback.answer = lambda seen: as_json({"color": color})
+    url = loopback.url if color else f"http://127.0.0.1:{free_port()}"
+    error = failure(cluster, probe={"url": url, "color_from": {"json": "color"}})
+    assert error.reason == "probe"
+    assert said in str(error)
+    assert url in str(error)
+    assert (error.result["changed"], error.result["to_color"]) == (True, "green")
 
 
 def test_without_a_probe_nothing_is_claimed_about_old_answers(cluster: RecordedCluster) -> None:
@@ -447,13 +506,13 @@ def test_a_probe_that_does_not_say_where_the_color_is_is_refused(
 
 
 def test_the_lock_id_is_tested_in_the_same_patch(cluster: RecordedCluster) -> None:
-    annotate(cluster, LOCK, "ours")
+    annotate(cluster, STAMP, "ours")
     switch(cluster, lock_id="ours")
     assert preconditions(cluster.writes[0].body)["/metadata/annotations/bluegreen.kubernetes~1lock-id"] == "ours"
 
 
 def test_another_runs_lock_is_respected(cluster: RecordedCluster) -> None:
-    annotate(cluster, LOCK, "theirs")
+    annotate(cluster, STAMP, "theirs")
     assert failure(cluster).reason == "locked"
     assert failure(cluster, lock_id="ours").reason == "superseded"
     assert selector(cluster) == BLUE
@@ -461,8 +520,8 @@ def test_another_runs_lock_is_respected(cluster: RecordedCluster) -> None:
 
 
 def test_a_takeover_at_the_last_moment_stops_the_switch(cluster: RecordedCluster) -> None:
-    annotate(cluster, LOCK, "ours")
-    cluster.before("patch", "Service", lambda: annotate(cluster, LOCK, "theirs"))
+    annotate(cluster, STAMP, "ours")
+    cluster.before("patch", "Service", lambda: annotate(cluster, STAMP, "theirs"))
     error = failure(cluster, lock_id="ours")
     assert error.reason == "superseded"
     assert "theirs" in str(error)
@@ -470,9 +529,41 @@ def test_a_takeover_at_the_last_moment_stops_the_switch(cluster: RecordedCluster
 
 
 def test_a_lock_that_is_taken_at_the_last_moment_stops_a_switch_without_lock(cluster: RecordedCluster) -> None:
-    cluster.before("patch", "Service", lambda: annotate(cluster, LOCK, "theirs"))
+    cluster.before("patch", "Service", lambda: annotate(cluster, STAMP, "theirs"))
     assert failure(cluster).reason == "locked"
     assert selector(cluster) == BLUE
+
+
+def test_a_locked_run_has_one_entry_in_the_history(cluster: RecordedCluster) -> None:
+    lock_id = recorded.run(_lock, cluster, by="ann", job="42", version="2.0")["lock_id"]
+    switch(cluster, lock_id=lock_id)
+    (entry,) = state(cluster)["history"]
+    assert (entry["run"], entry["by"], entry["job"]) == (lock_id, "ann", "42")
+    assert (entry["color"], entry["from_color"], entry["version"]) == ("green", "blue", "2.0")
+    assert entry["outcome"] == "running"
+    assert entry["switched_at"]
+
+
+def test_the_way_back_of_a_run_is_noted_in_its_entry(cluster: RecordedCluster, clock: Clock) -> None:
+    lock_id = recorded.run(_lock, cluster, version="2.0")["lock_id"]
+    switch(cluster, lock_id=lock_id)
+    blue = cluster.objects("Pod", "blue")
+    cluster.after("patch", "Service", lambda: clock.at(1, lambda: _slice(cluster, *map(_end, blue))), nth=None)
+    clock.sleep(5)
+    switch(cluster, color="blue", lock_id=lock_id)
+    (entry,) = state(cluster)["history"]
+    assert (entry["color"], bool(entry["switched_at"]), bool(entry["reverted_at"])) == ("green", True, True)
+    assert selector(cluster) == BLUE
+
+
+def test_every_switch_without_a_lock_is_a_run_of_its_own(cluster: RecordedCluster, clock: Clock) -> None:
+    switch(cluster)
+    blue = cluster.objects("Pod", "blue")
+    cluster.after("patch", "Service", lambda: clock.at(1, lambda: _slice(cluster, *map(_end, blue))), nth=None)
+    clock.sleep(5)
+    switch(cluster, color="blue")
+    runs = [entry["run"] for entry in state(cluster)["history"]]
+    assert len(set(runs)) == len(runs) == 2
 
 
 # --- several Services
