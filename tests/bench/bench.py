@@ -34,6 +34,7 @@ import time
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,15 +64,18 @@ DRAIN = 3  # seconds that the application serves on after SIGTERM, where it drai
 RATE = 300  # requests a second, on new connections and on kept ones each
 SYNC = 1.2  # seconds; kube-proxy programs a change at once when its last one is longer ago than 1 s
 
-CONDITIONS = [(stop, kind) for stop in ("stops at once", f"drains {DRAIN} s") for kind in ("new", "kept")]
+STOPS = ("stops at once", f"drains {DRAIN} s")  # what the application does on SIGTERM
+KINDS = ("new", "kept")  # connections
 
 
 def left(most: float) -> float:
     """Seconds that something may take: `most`, or what is left of LIMIT. Raises Failure when nothing is."""
     rest = BEGAN + LIMIT - time.monotonic()
     if rest <= 0:
-        raise Failure(f"not done after {LIMIT // 60} minutes; the load average is {os.getloadavg()[1]:.1f} on {os.cpu_count()} "
-                      "CPUs. Run it when the machine has nothing else to do.")
+        raise Failure(
+            f"not done after {LIMIT // 60} minutes; the load average is {os.getloadavg()[1]:.1f} on {os.cpu_count()} "
+            "CPUs. Run it when the machine has nothing else to do."
+        )
     return min(most, rest)
 
 
@@ -86,8 +90,8 @@ def say(text: str) -> None:
 class Tool:
     """A way to release: its row's name, and the command for an application and a version.
 
-    ansible: it is run by ansible-playbook, whose start-up is also told apart. timed: times to measure of n; loaded: times
-    under load. agents: of its requests in the audit log.
+    ansible: it is run by ansible-playbook, whose start-up is also told apart. timed: it takes its turn when nothing else
+    goes on; the others are timed under load. loaded: it takes its turn under load.
     """
 
     key: str
@@ -111,16 +115,29 @@ def core(app: Application, version: str) -> list[str]:
 
 
 def ours(app: Application, version: str, **more: object) -> list[str]:
-    return playbook(EXAMPLE / "release.yml", version=version, bluegreen_namespace=app.namespace,
-                    bluegreen_scale_down_delay=0, **more)
+    return playbook(
+        EXAMPLE / "release.yml",
+        version=version,
+        bluegreen_namespace=app.namespace,
+        bluegreen_scale_down_delay=0,
+        **more,
+    )
 
 
 TOOLS = [
-    Tool("empty", "an empty ansible-playbook run", lambda app, version: playbook(HERE / "empty.yml"), True, loaded=False),
+    Tool(
+        "empty", "an empty ansible-playbook run", lambda app, version: playbook(HERE / "empty.yml"), True, loaded=False
+    ),
     Tool("script", "kubectl script", script),
     Tool("core", "kubernetes.core playbook", core, True),
     Tool("ours", "bluegreen.kubernetes", ours, True),
-    Tool("probe", "bluegreen.kubernetes, with probe", lambda app, version: ours(app, version, bluegreen_probe=app.probe), True),
+    Tool(
+        "probe",
+        "bluegreen.kubernetes, with probe",
+        lambda app, version: ours(app, version, bluegreen_probe=app.probe),
+        True,
+        timed=False,
+    ),
     Tool("pause", f"kubectl script + sleep {PAUSE}", lambda app, version: script(app, version, PAUSE), timed=False),
 ]
 TOOL = {tool.key: tool for tool in TOOLS}
@@ -133,12 +150,25 @@ def kubernetes_core() -> Path:
         return home
     say(f"fetching kubernetes.core (in PyPI's ansible {ANSIBLE}, 54 MB) ...")
     with tempfile.TemporaryDirectory(dir=CACHE) as work:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--no-deps",
-               "--only-binary=:all:", "--dest", work, f"ansible=={ANSIBLE}"]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--quiet",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--dest",
+            work,
+            f"ansible=={ANSIBLE}",
+        ]
         got = subprocess.run(pip, capture_output=True, text=True, check=False)
         if got.returncode:
-            raise Failure(f"pip cannot download ansible {ANSIBLE}: {got.stderr.strip()[-1000:]}\n"
-                          "Check that this machine reaches its Python package index, and run this again.")
+            raise Failure(
+                f"pip cannot download ansible {ANSIBLE}: {got.stderr.strip()[-1000:]}\n"
+                "Check that this machine reaches its Python package index, and run this again."
+            )
         with zipfile.ZipFile(next(Path(work).glob("ansible-*.whl"))) as wheel:
             names = [name for name in wheel.namelist() if name.startswith("ansible_collections/kubernetes/core/")]
             wheel.extractall(Path(work) / "tree", names)
@@ -169,7 +199,9 @@ class Bench:
         self.environment = {name: value for name, value in environment().items() if not name.startswith("K8S_AUTH_")}
         self.environment["ANSIBLE_COLLECTIONS_PATH"] += f":{collections}"
         self.work = tempfile.TemporaryDirectory(prefix="bluegreen-bench-")
-        self.environment["KUBECONFIG"] = self._kubeconfig(app.kubectl("create", "token", "bench", "--duration=2h").strip())
+        self.environment["KUBECONFIG"] = self._kubeconfig(
+            app.kubectl("create", "token", "bench", "--duration=2h").strip()
+        )
         self.color, self.turn = "blue", 1  # both colors have VERSIONS[0]
 
     def _kubeconfig(self, token: str) -> str:
@@ -185,14 +217,25 @@ class Bench:
         began = time.monotonic()
         try:
             # In examples/myapp, so that every playbook runs with the same ansible.cfg.
-            run = subprocess.run(arguments, cwd=EXAMPLE, env={**self.environment, **more}, stdin=subprocess.DEVNULL, text=True,
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=left(COMMAND_TIMEOUT), check=False)
+            run = subprocess.run(
+                arguments,
+                cwd=EXAMPLE,
+                env={**self.environment, **more},
+                stdin=subprocess.DEVNULL,
+                text=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=left(COMMAND_TIMEOUT),
+                check=False,
+            )
         except subprocess.TimeoutExpired as late:
             left(COMMAND_TIMEOUT)
             raise Failure(f"{' '.join(arguments)} did not end within {late.timeout:.0f} s") from late
         took = time.monotonic() - began
         if run.returncode:
-            raise Failure(f"{' '.join(arguments)} ended with exit code {run.returncode}; it said:\n{run.stdout[-3000:]}")
+            raise Failure(
+                f"{' '.join(arguments)} ended with exit code {run.returncode}; it said:\n{run.stdout[-3000:]}"
+            )
         return took
 
     def release(self, tool: Tool, **more: str) -> float:
@@ -205,8 +248,10 @@ class Bench:
             pods = self.app.pods(self.color)
             images = {pod["spec"]["containers"][0]["image"] for pod in pods}
             if self.app.color != self.color or images != {f"myapp:{version}"} or len(pods) != 3:
-                raise Failure(f"{tool.name} released {version} without an error, but {self.app.color} is live, and "
-                              f"{self.color} has {len(pods)} pods of {', '.join(images)}")
+                raise Failure(
+                    f"{tool.name} released {version} without an error, but {self.app.color} is live, and "
+                    f"{self.color} has {len(pods)} pods of {', '.join(images)}"
+                )
         return took
 
     def settle(self) -> None:
@@ -218,8 +263,10 @@ class Bench:
             if len(pods) == 4 and found[self.color] == 3 and sum(found.values()) == 4:
                 break
             if time.monotonic() > deadline:
-                raise Failure(f"{len(pods)} pods of {self.app.namespace}, ready {dict(found)}, after {SETTLE_TIMEOUT} s; "
-                              f"expected are 3 of {self.color} and 1 of the other color")
+                raise Failure(
+                    f"{len(pods)} pods of {self.app.namespace}, ready {dict(found)}, after {SETTLE_TIMEOUT} s; "
+                    f"expected are 3 of {self.color} and 1 of the other color"
+                )
             time.sleep(0.2)
         time.sleep(SYNC)
 
@@ -232,7 +279,9 @@ def ready(pod: dict) -> bool:
 def idle_service(color: str) -> dict:
     """The Service through which the peers test a color. (The collection asks the pods and needs none.)"""
     return {
-        "apiVersion": "v1", "kind": "Service", "metadata": {"name": f"app-{color}", "labels": {"app": "myapp"}},
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": f"app-{color}", "labels": {"app": "myapp"}},
         "spec": {"selector": {"app": "myapp", "version": color}, "ports": [{"port": 80, "targetPort": "http"}]},
     }
 
@@ -246,8 +295,9 @@ class Timing:
     requests: list[list[Request]]  # of each run
 
 
-def measure_times(bench: Bench, tools: list[Tool], n: int, deadline: float, audit: Audit | None) -> dict[str, Timing]:
+def measure_times(bench: Bench, n: int, deadline: float, audit: Audit | None) -> dict[str, Timing]:
     """n runs of each tool, in turns, after one that is not counted (it fills the caches of Python and kubectl)."""
+    tools = [tool for tool in TOOLS if tool.timed]
     result = {tool.key: Timing([], []) for tool in tools}
     for turn in range(n + 1):
         if turn > 1 and time.monotonic() > deadline:
@@ -267,79 +317,79 @@ def measure_times(bench: Bench, tools: list[Tool], n: int, deadline: float, audi
     return result
 
 
-def measure_tasks(bench: Bench, tool: Tool, n: int) -> dict[str, list[float]]:
-    """Seconds of each task of a release, by name, in n runs of their own."""
-    result: dict[str, list[float]] = defaultdict(list)
-    for _turn in range(n):
-        bench.settle()
-        with tempfile.TemporaryDirectory() as work:
-            bench.release(tool, ANSIBLE_CALLBACKS_ENABLED="ansible.builtin.junit", JUNIT_OUTPUT_DIR=work,
-                          JUNIT_HIDE_TASK_ARGUMENTS="true")
-            seconds: dict[str, float] = defaultdict(float)
-            for case in ElementTree.parse(next(Path(work).glob("*.xml"))).iter("testcase"):
-                seconds[re.split(" ?: ", case.attrib["name"], maxsplit=2)[-1]] += float(case.attrib["time"])
-        for name, took in seconds.items():
-            result[name].append(took)
+def measure_tasks(bench: Bench, tool: Tool) -> dict[str, float]:
+    """Seconds of each task of a release, by name, in one more run."""
+    bench.settle()
+    result: dict[str, float] = defaultdict(float)
+    with tempfile.TemporaryDirectory() as work:
+        bench.release(
+            tool,
+            ANSIBLE_CALLBACKS_ENABLED="ansible.builtin.junit",
+            JUNIT_OUTPUT_DIR=work,
+            JUNIT_HIDE_TASK_ARGUMENTS="true",
+        )
+        for case in ElementTree.parse(next(Path(work).glob("*.xml"))).iter("testcase"):
+            result[re.split(" ?: ", case.attrib["name"], maxsplit=2)[-1]] += float(case.attrib["time"])
     return result
 
 
 # --- 2. requests lost under load --------------------------------------------------------------------------------------
 
 
-def measure_losses(benches: dict[str, Bench], tools: list[Tool], n: int, deadline: float) -> dict[tuple, list[tuple[int, int]]]:
-    """(tool, way the application stops, kind of connections) → (failed, sent) of each run.
+@dataclass(frozen=True)
+class Loaded:
+    """A release under load: seconds; kind of connections → (failed, sent)."""
 
-    Both kinds of connections are under load at once. The script that sleeps runs on both applications at once.
+    seconds: float
+    lost: dict[str, tuple[int, int]]
+
+
+def measure_losses(benches: dict[str, Bench], n: int, deadline: float) -> dict[tuple[str, str], list[Loaded]]:
+    """(tool, way the application stops) → n releases each, with both kinds of connections under load at once.
+
+    While the tools take their turns on one application, the script that sleeps does so on the other one.
     """
-    result: dict[tuple, list[tuple[int, int]]] = defaultdict(list)
+    result: dict[tuple[str, str], list[Loaded]] = defaultdict(list)
+    tools = [tool for tool in TOOLS if tool.loaded and tool.key != "pause"]
+
+    def measured(tool: Tool, stop: str, turn: int) -> None:
+        found = under_load(benches[stop], tool)
+        result[tool.key, stop].append(found[0])
+        say(f"load {turn + 1}/{n}: {tool.key}, the application {stop}: {found[1]}")
+
     for turn in range(n):
         if turn and time.monotonic() > deadline:
             say(f"time is up: {turn} of {n} turns")
             break
-        for tool in tools:
-            groups = [list(benches)] if tool.key == "pause" else [[stop] for stop in benches]
-            for stops in groups:
-                for stop in stops:
-                    benches[stop].settle()
-                figures = []
-                for stop, reports in under_load(benches, stops, tool):
-                    for kind, report in reports.items():
-                        result[tool.key, stop, kind].append((report.failed, report.sent))
-                        figures.append(f"{stop}/{kind} {report.failed} of {report.sent} {report.failures or ''}".rstrip())
-                say(f"load {turn + 1}/{n}: {tool.key}: {', '.join(figures)}")
+        for stop, other in (STOPS, STOPS[::-1]):
+            with ThreadPoolExecutor() as aside:
+                asleep = aside.submit(measured, TOOL["pause"], other, turn)
+                for tool in tools:
+                    measured(tool, stop, turn)
+                asleep.result()
     return result
 
 
-def under_load(benches: dict[str, Bench], stops: list[str], tool: Tool) -> Iterator[tuple[str, dict]]:
-    """Release by a tool, several applications at once; (way it stops, {"new": report, "kept": report}) of each."""
+def under_load(bench: Bench, tool: Tool) -> tuple[Loaded, str]:
+    """One release by a tool, and the same in words."""
+    bench.settle()
+    url = bench.app.url("/api/status")
     with ExitStack() as stack:
         traffic = {
-            (stop, kind): stack.enter_context(Traffic(benches[stop].app.url("/api/status"), rate=RATE, keepalive=kind == "kept",
-                                                      seconds=COMMAND_TIMEOUT + SETTLE_TIMEOUT))
-            for stop in stops for kind in ("new", "kept")
+            kind: stack.enter_context(Traffic(url, rate=RATE, keepalive=kind == "kept", seconds=LIMIT))
+            for kind in KINDS
         }
         time.sleep(1)
-        failures: list[BaseException] = []
-        threads = [threading.Thread(target=catching, args=(failures, benches[stop].release, tool)) for stop in stops]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failures:
-            raise failures[0]
-        for stop in stops:
-            benches[stop].settle()  # what the release has left to end ends under load
+        seconds = bench.release(tool)
+        bench.settle()  # what the release has left to end ends under load
         if not all(item.flowing() for item in traffic.values()):
             raise Failure("the traffic ended before the release did")
-    for stop in stops:
-        yield stop, {kind: traffic[stop, kind].report for kind in ("new", "kept")}
-
-
-def catching(failures: list[BaseException], call: Callable, *arguments: object) -> None:
-    try:
-        call(*arguments)
-    except BaseException as failure:  # raised again by the thread that waits for this one
-        failures.append(failure)
+    reports = {kind: item.report for kind, item in traffic.items()}
+    words = ", ".join(
+        f"{report.failed} of {report.sent} on {kind} connections" + (f" {report.failures}" if report.failed else "")
+        for kind, report in reports.items()
+    )
+    return Loaded(seconds, {kind: (report.failed, report.sent) for kind, report in reports.items()}), f"lost {words}"
 
 
 # --- 3. the switch alone ----------------------------------------------------------------------------------------------
@@ -356,14 +406,20 @@ class Watch:
         core_api, discovery = kubernetes.client.CoreV1Api(), kubernetes.client.DiscoveryV1Api()
         for call, selector, event in (
             (core_api.list_namespaced_service, {"field_selector": "metadata.name=myapp"}, self._service),
-            (discovery.list_namespaced_endpoint_slice, {"label_selector": "kubernetes.io/service-name=myapp"}, self._slice),
+            (
+                discovery.list_namespaced_endpoint_slice,
+                {"label_selector": "kubernetes.io/service-name=myapp"},
+                self._slice,
+            ),
         ):
             stream = kubernetes.watch.Watch()
             self.streams.append(stream)
             threading.Thread(target=self._follow, args=(stream, event, call, namespace, selector), daemon=True).start()
 
     @staticmethod
-    def _follow(stream: kubernetes.watch.Watch, event: Callable, call: Callable, namespace: str, selector: dict) -> None:
+    def _follow(
+        stream: kubernetes.watch.Watch, event: Callable, call: Callable, namespace: str, selector: dict
+    ) -> None:
         with suppress(urllib3.exceptions.HTTPError):  # stop() cuts the stream; if anything else does, until() will tell
             for item in stream.stream(call, namespace, **selector):
                 event(item["raw_object"], time.time())
@@ -385,8 +441,10 @@ class Watch:
         deadline = time.monotonic() + 15
         while (self.selector[0], self.endpoints[0]) != (color, color):
             if time.monotonic() > deadline:
-                raise Failure(f"15 s after the switch to {color} the selector is {self.selector[0]!r}, the endpoints are those "
-                              f"of {self.endpoints[0]!r}")
+                raise Failure(
+                    f"15 s after the switch to {color} the selector is {self.selector[0]!r}, the endpoints are those "
+                    f"of {self.endpoints[0]!r}"
+                )
             time.sleep(0.01)
 
     def stop(self) -> None:
@@ -396,14 +454,17 @@ class Watch:
 
 @dataclass
 class Switches:
-    """Milliseconds, one figure for each switch: from the new selector to ..."""
+    """Milliseconds, one figure for each switch: from the patch to ..."""
 
     endpoints: list[float]
     last_old: list[float]
 
 
-def measure_switches(bench: Bench, n: int, deadline: float) -> dict[str, Switches]:
-    """n switches by bg_switch alone and n by kubectl patch, in turns, between two colors at full strength, under load."""
+def measure_switches(bench: Bench, n: int, deadline: float, audit: Audit | None) -> dict[str, Switches]:
+    """n switches by bg_switch alone and n by kubectl patch, in turns, between two colors at full strength, under load.
+
+    They are timed from when the API server received the patch; without an audit log, from when a watch saw it.
+    """
     app, other = bench.app, {"blue": "green", "green": "blue"}
     bench.app.kubectl("scale", "deployment/app-blue", "deployment/app-green", "--replicas=3")
     app.wait("app-blue", "app-green")
@@ -419,28 +480,48 @@ def measure_switches(bench: Bench, n: int, deadline: float) -> dict[str, Switche
                 for way in result:
                     time.sleep(SYNC + random.uniform(0, 0.2))
                     old, bench.color = bench.color, other[bench.color]
+                    mark = audit.mark() if audit else 0
                     bench.run(switch(way, app, bench.color))
                     watch.until(bench.color)
                     time.sleep(SYNC)
-                    patched = watch.selector[1]
+                    patched = received(audit, mark, bench.user) if audit else watch.selector[1]
                     last = traffic.report.between(patched - 5).last(old)
                     result[way].endpoints.append((watch.endpoints[1] - patched) * 1000)
                     result[way].last_old.append(max((last or patched) - patched, 0) * 1000)
                 if (turn + 1) % 5 == 0 or turn + 1 == n:
-                    figures = "  ".join(f"{way} {median(item.endpoints):.0f} / {median(item.last_old):.0f}"
-                                        for way, item in result.items())
+                    figures = "  ".join(
+                        f"{way} {median(item.endpoints):.0f} / {median(item.last_old):.0f}"
+                        for way, item in result.items()
+                    )
                     say(f"switch {turn + 1}/{n}: patch → endpoints / last old answer, medians: {figures} ms")
     finally:
         watch.stop()
     return result
 
 
+def received(audit: Audit, mark: int, user: str) -> float:
+    """When the API server received the user's patch of a Service."""
+    return next(
+        item.received
+        for item in audit.since(mark)
+        if (item.user, item.verb, item.resource) == (user, "patch", "services")
+    )
+
+
 def switch(way: str, app: Application, color: str) -> list[str]:
     if way == "ours":
         options = {"services": ["myapp"], "namespace": app.namespace, "color": color}
         return ["ansible", "all", "--module-name", "bluegreen.kubernetes.bg_switch", "--args", json.dumps(options)]
-    return ["kubectl", "--namespace", app.namespace, "patch", "service", "myapp", "--patch",
-            json.dumps({"spec": {"selector": {"version": color}}})]
+    return [
+        "kubectl",
+        "--namespace",
+        app.namespace,
+        "patch",
+        "service",
+        "myapp",
+        "--patch",
+        json.dumps({"spec": {"selector": {"version": color}}}),
+    ]
 
 
 # --- the report -------------------------------------------------------------------------------------------------------
@@ -457,29 +538,34 @@ def spread(values: list[float], digits: int = 2) -> str:
 
 def table(headings: list[str], rows: list[list[str]]) -> list[str]:
     line = "| {} |".format
-    return [line(" | ".join(headings)), line(" | ".join(["---"] + ["---:"] * (len(headings) - 1))),
-            *(line(" | ".join(row)) for row in rows), ""]
+    return [
+        line(" | ".join(headings)),
+        line(" | ".join(["---"] + ["---:"] * (len(headings) - 1))),
+        *(line(" | ".join(row)) for row in rows),
+        "",
+    ]
 
 
-def release_table(times: dict[str, Timing], losses: dict[tuple, list[tuple[int, int]]]) -> list[str]:
+def release_table(times: dict[str, Timing], losses: dict[tuple[str, str], list[Loaded]]) -> list[str]:
     base = {key: median(times[key].seconds) for key in times}
     rows = []
     for tool in TOOLS:
-        seconds = times[tool.key].seconds if tool.key in times else []
-        raw = base.get(tool.key)
-        net = [item - base["empty"] for item in seconds] if tool.ansible and tool.key != "empty" else []
-        row = [tool.name, spread(seconds), spread(net)]
-        for other in ("script", "core"):
-            row.append(f"{raw / base[other]:.2f}" if raw and tool.key != "empty" else "–")
-        requests = [len(run) for run in times[tool.key].requests] if tool.key in times else []
-        row.append(spread(requests, 0) if requests and tool.key != "empty" else "–")
-        for condition in CONDITIONS:
-            found = losses.get((tool.key, *condition))
-            row.append(", ".join(str(failed) for failed, _sent in found) if found else "–")
+        under = [loaded for stop in STOPS for loaded in losses.get((tool.key, stop), ())]
+        row = [tool.name]
+        if tool.timed:
+            seconds, runs = times[tool.key].seconds, times[tool.key].requests
+            net = [item - base["empty"] for item in seconds] if tool.ansible and tool.loaded else []
+            row += [spread(seconds), spread(net)]
+            row += [f"{base[tool.key] / base[other]:.2f}" if tool.loaded else "–" for other in ("script", "core")]
+            row.append(spread([len(run) for run in runs], 0) if tool.loaded else "–")
+        else:
+            row += [spread([loaded.seconds for loaded in under]) + ", under load", "–", "–", "–", "–"]
+        for stop in STOPS:
+            for kind in KINDS:
+                row.append(", ".join(str(loaded.lost[kind][0]) for loaded in losses.get((tool.key, stop), ())) or "–")
         rows.append(row)
     headings = ["release by", "seconds", "net of an empty run", "× script", "× kubernetes.core", "API requests"]
-    headings += [f"lost: {stop}, {kind}" for stop, kind in CONDITIONS]
-    return table(headings, rows)
+    return table(headings + [f"lost: {stop}, {kind}" for stop in STOPS for kind in KINDS], rows)
 
 
 def targets(times: dict[str, Timing], switches: dict[str, Switches]) -> list[str]:
@@ -503,8 +589,10 @@ def ratio(switches: dict[str, Switches], what: str) -> float | None:
 
 
 def switch_table(switches: dict[str, Switches]) -> list[str]:
-    rows = [[name, str(len(switches[way].endpoints)), spread(switches[way].endpoints, 0), spread(switches[way].last_old, 0)]
-            for way, name in (("patch", "kubectl patch"), ("ours", "bg_switch"))]
+    rows = [
+        [name, str(len(switches[way].endpoints)), spread(switches[way].endpoints, 0), spread(switches[way].last_old, 0)]
+        for way, name in (("patch", "kubectl patch"), ("ours", "bg_switch"))
+    ]
     return table(["switch by", "n", "patch → endpoints, ms", "patch → last old answer, ms"], rows)
 
 
@@ -525,10 +613,9 @@ def request_table(timing: Timing) -> list[str]:
     return table(["stage", "requests", "of them"], rows)
 
 
-def task_table(tasks: dict[str, list[float]]) -> list[str]:
-    rows = [[name, f"{median(seconds):.2f}"] for name, seconds in tasks.items() if median(seconds) >= 0.01]
-    rows.append(["all tasks", f"{sum(median(seconds) for seconds in tasks.values()):.2f}"])
-    return table(["task", "seconds"], rows)
+def task_table(tasks: dict[str, float]) -> list[str]:
+    rows = [[name, f"{seconds:.2f}"] for name, seconds in tasks.items() if seconds >= 0.005]
+    return table(["task", "seconds"], [*rows, ["all tasks", f"{sum(tasks.values()):.2f}"]])
 
 
 def machine() -> str:
@@ -549,14 +636,18 @@ def application(stop: str, collections: Path, **env: str) -> Iterator[Bench]:
 
 def measure(n: int) -> str:
     ends = {part: BEGAN + share * LIMIT for part, share in PARTS.items()}
-    loaded_n, switch_n, tasks_n = (1, 3, 1) if n < 3 else (3, 30, 3)
+    loaded_n, switch_n = (1, 3) if n < 3 else (3, 30)
     for name in ("ansible-playbook", "kubectl", "curl"):
         if not shutil.which(name):
-            raise Failure(f"{name} is not on the PATH; install curl (Debian, Ubuntu: apt-get install curl); "
-                          "the rest comes with: make env cluster && . ./activate")
+            raise Failure(
+                f"{name} is not on the PATH; install curl (Debian, Ubuntu: apt-get install curl); "
+                "the rest comes with: make env cluster && . ./activate"
+            )
     busy = os.getloadavg()[0]
     if busy > os.cpu_count() / 2:
-        say(f"the load average is {busy:.1f} on {os.cpu_count()} CPUs: the figures will show that more than anything else")
+        say(
+            f"the load average is {busy:.1f} on {os.cpu_count()} CPUs: the figures will show that more than anything else"
+        )
     collections = kubernetes_core()
     manifest = json.loads((collections / "ansible_collections/kubernetes/core/MANIFEST.json").read_text())
     notes = []
@@ -565,17 +656,15 @@ def measure(n: int) -> str:
     except Unavailable as reason:
         audit = None
         notes.append(f"API requests were not counted: {reason}")
-    stops = [stop for stop, kind in CONDITIONS if kind == "new"]
-    with application(stops[0], collections) as bench:
-        times = measure_times(bench, [tool for tool in TOOLS if tool.timed], n, ends["time"], audit)
-        tasks = {key: measure_tasks(bench, TOOL[key], tasks_n) for key in ("ours", "core")}
-        with application(stops[1], collections, DRAIN=str(DRAIN)) as draining:
-            benches = dict(zip(stops, (bench, draining)))
-            losses = measure_losses(benches, [tool for tool in TOOLS if tool.loaded], loaded_n, ends["load"])
+    with application(STOPS[0], collections) as bench:
+        times = measure_times(bench, n, ends["time"], audit)
+        tasks = {key: measure_tasks(bench, TOOL[key]) for key in ("ours", "core")}
+        with application(STOPS[1], collections, DRAIN=str(DRAIN)) as draining:
+            losses = measure_losses(dict(zip(STOPS, (bench, draining))), loaded_n, ends["load"])
         bench.settle()
-        switches = measure_switches(bench, switch_n, ends["switch"])
+        switches = measure_switches(bench, switch_n, ends["switch"], audit)
     counts = {len(times[key].seconds) for key in times}
-    sent = [count for found in losses.values() for _failed, count in found]
+    sent = [count for found in losses.values() for loaded in found for _failed, count in loaded.lost.values()]
     lines = [
         f"Measured on {time.strftime('%Y-%m-%d')}, {machine()}; load average {busy:.1f} at the start. "
         f"kubernetes.core {manifest['collection_info']['version']}, ansible-core {ansible_core()}.",
@@ -584,24 +673,29 @@ def measure(n: int) -> str:
         f"{min(sent)} to {max(sent)}, {RATE} a second on new and {RATE} on kept connections; the application stops at once on "
         f"SIGTERM, or drains.",
         "",
-        *release_table(times, losses), *targets(times, switches), *switch_table(switches),
+        *release_table(times, losses),
+        *targets(times, switches),
+        *switch_table(switches),
     ]
     if audit:
         lines += ["What one release by bluegreen.kubernetes asks of the API server:", "", *request_table(times["ours"])]
     for key in ("ours", "core"):
-        lines += [f"Where the time goes, {TOOL[key].name} (median of {tasks_n}):", "", *task_table(tasks[key])]
+        lines += [f"Where the time goes, {TOOL[key].name} (one run):", "", *task_table(tasks[key])]
     lines += [*notes, f"All of it took {time.monotonic() - BEGAN:.0f} s."]
     return "\n".join(lines) + "\n"
 
 
 def ansible_core() -> str:
     from ansible.release import __version__
+
     return __version__
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--n", type=int, default=11, help="timed releases of each kind; less than 3 is a quick look (default: 11)")
+    parser.add_argument(
+        "--n", type=int, default=11, help="timed releases of each kind; less than 3 is a quick look (default: 11)"
+    )
     options = parser.parse_args()
     if options.n < 1:
         parser.error("--n must be 1 or more")

@@ -273,7 +273,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = handle_any
 
     def _forward(self, seen: Seen, body: bytes, gate: Gate | None, fault: Fault | None) -> None:
-        headers = {key: value for key, value in self.headers.items() if key.lower() not in HOP_BY_HOP}
+        headers = {key.title(): value for key, value in self.headers.items() if key.lower() not in HOP_BY_HOP}
         headers["User-Agent"] = f"{headers.get('User-Agent', '')} {seen.run}"
         if seen.run in self.owner.tokens:
             headers["Authorization"] = f"Bearer {self.owner.tokens[seen.run]}"

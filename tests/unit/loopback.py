@@ -66,6 +66,8 @@ class Loopback:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # an answer goes out at once, in one piece
+            wbufsize = -1
 
             def handle_one_request(self) -> None:
                 try:
@@ -105,9 +107,12 @@ class Loopback:
                 self.end_headers()
                 if self.command == "HEAD":
                     return
+                if not whole:
+                    self.wfile.flush()
                 for piece in [answer.body] if whole else answer.body:
                     self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
-                    self.wfile.flush()
+                    if not whole:
+                        self.wfile.flush()
                 if chunked:
                     self.wfile.write(b"0\r\n\r\n")
 

@@ -25,7 +25,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils import (
     _switch,
     _wait,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from api import Api, execute
 from loopback import Loopback, Seen, as_json, refusal
 from recorded import RecordedCluster
@@ -145,6 +145,13 @@ def test_what_is_live_is_in_every_error_that_comes_after_reading_it(api: Api) ->
     assert "Live now: blue (version 1.0, 3 of 3 pods ready)" in result["msg"]
 
 
+def test_what_is_known_in_spite_of_a_failure_is_in_the_result(api: Api) -> None:
+    api.application = lambda seen, pod, path: as_json({}, 500)
+    result = execute(_smoke_check, api, checks=[{"http": "/health"}])
+    assert (result["failed"], result["passed"], result["color"]) == (True, False, "green")
+    assert [item["status"] for item in result["checks"]] == [500] * 3
+
+
 def test_warnings_are_given_and_are_no_result(api: Api) -> None:
     annotations = api.store.one("Service", "myapp")["metadata"].setdefault("annotations", {})
     annotations["bluegreen.kubernetes/state"] = "not readable"
@@ -217,6 +224,38 @@ def test_a_long_operation_renews_the_lease(api: Api) -> None:
     assert len(pods) == 3
     assert api.store.one("Lease", "bluegreen-myapp")["spec"]["renewTime"] > "2026-01-01T00:00:01"
     assert api.store.one("Lease", "bluegreen-myapp")["spec"]["holderIdentity"] == "ours"
+
+
+def test_the_renewal_ends_with_the_operation(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lease, "RENEWAL", 0.05)
+    _held(api, "ours")
+    green = api.store.one("Deployment", "app-green")
+    green["status"]["updatedReplicas"] = 2
+    execute(_wait, api, timeout=1, lock_id="ours")
+    assert len([seen for seen in api.server.seen if seen.method == "PATCH"]) >= 3
+    time.sleep(0.2)  # what is on its way may arrive
+    renewed = len(api.server.seen)
+    time.sleep(0.3)
+    assert len(api.server.seen) == renewed
+
+
+def test_a_lease_that_is_gone_ends_the_operation(api: Api) -> None:
+    green = api.store.one("Deployment", "app-green")
+    green["status"]["updatedReplicas"] = 2
+    assert execute(_wait, api, timeout=60, lock_id="ours")["reason"] == "superseded"
+
+
+def test_a_change_of_the_lease_by_others_is_no_takeover(api: Api) -> None:
+    """The renewal meets it, and is tried again."""
+    _held(api, "ours")
+    green = api.store.one("Deployment", "app-green")
+    green["status"]["updatedReplicas"] = 2
+
+    def conflict() -> None:
+        raise PatchConflict("The API server refused 'patch Lease' (HTTP 409)", "conflict", 409)
+
+    api.store.before("patch", "Lease", conflict)
+    assert execute(_wait, api, timeout=1, lock_id="ours")["reason"] == "timeout"
 
 
 def test_an_operation_that_was_overtaken_ends_as_superseded(api: Api) -> None:

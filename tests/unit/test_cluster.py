@@ -643,12 +643,35 @@ def test_an_overtaken_run_stops_observing(loopback: Loopback) -> None:
         assert failure(lambda: view.wait(5)).reason == "superseded"
 
 
+def _followers(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [thread for thread in set(threading.enumerate()) - before if "_follow" in thread.name]
+
+
 def test_the_end_of_an_observation_ends_its_threads(loopback: Loopback) -> None:
     server = Watched(loopback, "a")
     before = set(threading.enumerate())
     with observe(loopback) as view:
+        server.change("ADDED", "b")
+        _until(view, lambda: _names(view) == ["a", "b"])
+        (follower,) = _followers(before)
+    follower.join(5)
+    assert not follower.is_alive()
+
+
+def test_an_observation_that_ends_while_a_watch_is_opened(loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    before, ended, answer = set(threading.enumerate()), threading.Event(), loopback.answer
+
+    def late(seen: Seen) -> Answer:
+        if "watch" in seen.query:
+            server.watches.append(seen)
+            ended.wait(10)
+        return answer(seen)
+
+    loopback.answer = late
+    with observe(loopback) as view:
         _until(view, lambda: len(server.watches) == 1)
-        mine = [thread for thread in set(threading.enumerate()) - before if "_follow" in thread.name]
-        assert len(mine) == 1
-    mine[0].join(5)
-    assert not mine[0].is_alive()
+        (follower,) = _followers(before)
+    ended.set()
+    follower.join(5)
+    assert not follower.is_alive()

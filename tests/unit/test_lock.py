@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -65,6 +66,10 @@ def test_a_free_lock_is_taken(cluster: RecordedCluster) -> None:
     assert (entry["run"], entry["version"], entry["by"], entry["job"]) == (result["lock_id"], "2.0", "ann", "42")
     assert entry["outcome"] == "running"
     assert recorded.run(_deploy, cluster, version="2.0", lock_id=result["lock_id"])["changed"] is True
+
+
+def test_without_a_name_the_holder_is_who_runs_this(cluster: RecordedCluster) -> None:
+    assert re.fullmatch(r"[^@]+@[^@]+", lock(cluster)["holder"])
 
 
 def test_a_released_lock_is_free(cluster: RecordedCluster) -> None:
@@ -129,6 +134,16 @@ def test_a_dead_holder_is_taken_over_within_one_lease_duration(cluster: Recorded
         first: "interrupted",
         result["lock_id"]: "running",
     }
+
+
+def test_a_holder_that_dies_later_is_taken_over_one_duration_after_its_last_sign_of_life(
+    cluster: RecordedCluster, clock: Clock
+) -> None:
+    lock(cluster)
+    renewing(cluster, times=4)  # the last one after 15 s
+    began = clock.now
+    lock(cluster, timeout="10m")
+    assert clock.now - began == pytest.approx(45, abs=1)
 
 
 def test_the_holders_own_lease_duration_counts(cluster: RecordedCluster, clock: Clock) -> None:
@@ -236,7 +251,8 @@ def test_a_takeover_fences_writes_that_are_on_their_way_to_the_idle_deployment(c
 def test_the_same_run_may_lock_again(cluster: RecordedCluster, clock: Clock) -> None:
     lock_id = lock(cluster)["lock_id"]
     began = clock.now
-    assert lock(cluster, lock_id=lock_id)["lock_id"] == lock_id
+    again = lock(cluster, lock_id=lock_id)
+    assert (again["lock_id"], again["waited"]) == (lock_id, False)
     assert clock.now == began
     assert [entry["run"] for entry in history(cluster)] == [lock_id]
 

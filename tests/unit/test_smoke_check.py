@@ -244,10 +244,14 @@ def test_the_api_servers_own_503_does_not_look_like_the_applications(message: st
     assert {item["status"] for item in error.result["checks"]} == {None}
 
 
-def test_the_applications_503_is_the_applications(api: Api) -> None:
-    api.application = lambda seen, pod, path: as_json({"status": "overloaded"}, 503)
+@pytest.mark.parametrize(
+    "extra", [{}, {"kind": "Problem"}, {"kind": "Status"}, {"kind": "Status", "apiVersion": "shop/v1"}]
+)
+def test_the_applications_503_is_the_applications(extra: dict[str, str], api: Api) -> None:
+    answer = {"status": "overloaded", **extra}
+    api.application = lambda seen, pod, path: as_json(answer, 503)
     error = failure(api, {"name": "health", "http": "/health"})
-    assert 'HTTP 503 instead of 2xx (answer: {"status": "overloaded"})' in str(error)
+    assert f"HTTP 503 instead of 2xx (answer: {json.dumps(answer)})" in str(error)
     assert "API server" not in str(error)
     assert {item["status"] for item in error.result["checks"]} == {503}
 

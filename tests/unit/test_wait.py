@@ -93,6 +93,10 @@ def _older_pod(cluster: RecordedCluster) -> dict[str, Any]:
     return cluster.put(pod)
 
 
+def _pod_of_an_older_template(cluster: RecordedCluster) -> None:
+    cluster.objects("Pod", "green")[0]["metadata"]["labels"]["pod-template-hash"] = "older"
+
+
 def _terminating_pod(cluster: RecordedCluster) -> None:
     _older_pod(cluster)["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
 
@@ -122,6 +126,7 @@ def _new_spec(cluster: RecordedCluster) -> None:
         pytest.param(_status(availableReplicas=2), id="a pod is ready, but not yet available"),
         pytest.param(_status(replicas=4), id="the Deployment counts an older pod"),
         pytest.param(_older_pod, id="an older pod is there that the Deployment does not count"),
+        pytest.param(_pod_of_an_older_template, id="one of the pods that the Deployment counts is an older one"),
         pytest.param(_unready_pod, id="a pod has become unready that the Deployment counts"),
         pytest.param(_missing_pod, id="a pod has gone that the Deployment counts"),
     ],

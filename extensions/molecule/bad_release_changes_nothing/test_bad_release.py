@@ -7,16 +7,47 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from harness import Application, Run, moment
+from harness import Application, Run, command, environment, moment
 from traffic import Traffic
 
-PATIENCE = 5  # seconds from the event that decides to the end of the release
+PATIENCE = 5  # seconds from what decides to the end of the release
+
+
+class Observer:
+    """Another one who watches the idle color's pods: when did the API server first show that a container waits, and why?
+
+    The events' own times would do on an idle machine; on a busy one the kubelet tells of its pods seconds later.
+    """
+
+    def __init__(self, app: Application) -> None:
+        reasons = 'jsonpath={.status.containerStatuses[*].state.waiting.reason}{"\\n"}'
+        self.process = subprocess.Popen(
+            [command("kubectl"), "--namespace", app.namespace, "get", "pods", "--selector=app=myapp,version=green", "--watch",
+             f"--output={reasons}"], env=environment(), stdout=subprocess.PIPE, text=True)
+        self.seen: dict[str, float] = {}
+        self.thread = threading.Thread(target=self._read, daemon=True)
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            self.seen.setdefault(line.strip(), time.time())
+
+    def __enter__(self) -> Observer:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.process.terminate()
+        self.thread.join(10)
+        self.process.wait(10)
 
 
 @dataclass
@@ -24,38 +55,34 @@ class Bad:
     """A release that cannot work.
 
     shown: regular expressions; each must be found in the text that the user gets.
-    decided: when it was certain that the release cannot work; called with the application and the run.
+    decided: since when it was certain that the release cannot work.
     prepare: called before the release. variables: of the release.
     """
 
     version: str
     shown: list[str]
-    decided: Callable[[Application, Run], float]
+    decided: Callable[[Application, Run, Observer], float]
     prepare: Callable[[Application], None] = lambda app: None
     variables: dict[str, Any] = field(default_factory=dict)
 
 
-def event(reason: str, text: str = "") -> Callable[[Application, Run], float]:
-    """The time of the first event of the release with this reason, and with this text in its message."""
-    def first(app: Application, run: Run) -> float:
-        times = [moment(item["firstTimestamp"] or item["eventTime"]) for item in app.get("events")
-                 if item["reason"] == reason and text in item["message"]]
-        return min(at for at in times if at >= run.began - 1)  # events have whole seconds
-    return first
+def waiting(*reasons: str) -> Callable[[Application, Run, Observer], float]:
+    """The time at which a container was first seen to wait for one of these reasons."""
+    return lambda _app, _run, observer: min(at for reason, at in observer.seen.items() if reason in reasons)
 
 
-def condition(kind: str) -> Callable[[Application, Run], float]:
+def condition(kind: str) -> Callable[[Application, Run, Observer], float]:
     """The time since which a condition of the idle Deployment is true."""
-    def since(app: Application, _run: Run) -> float:
+    def since(app: Application, _run: Run, _observer: Observer) -> float:
         conditions = {item["type"]: item for item in app.deployment("green")["status"]["conditions"]}
         assert conditions[kind]["status"] == "True"
         return moment(conditions[kind]["lastTransitionTime"])
     return since
 
 
-def line(text: str, after: float = 0) -> Callable[[Application, Run], float]:
+def line(text: str, after: float = 0) -> Callable[[Application, Run, Observer], float]:
     """The time at which the run has printed a line, and `after` seconds."""
-    def printed(_app: Application, run: Run) -> float:
+    def printed(_app: Application, run: Run, _observer: Observer) -> float:
         at = run.time_of(text)
         assert at is not None, run.output
         return at + after
@@ -92,11 +119,11 @@ CASES = {
     "an image that does not exist": Bad(
         "9.9", [r"localhost:8080/myapp:9\.9: not found", r"event Failed: Failed to pull image",
                 r"pod app-green-\S+: app: (ErrImagePull|ImagePullBackOff), not ready"],
-        event("Failed", "Failed to pull image"), registry, {"bluegreen_image": "localhost:8080/myapp"}),
+        waiting("ErrImagePull", "ImagePullBackOff"), registry, {"bluegreen_image": "localhost:8080/myapp"}),
     "a container that crashes at its start": Bad(
         "crash", [r"CrashLoopBackOff, exited with 1 before, not ready", r"event BackOff: Back-off restarting failed container",
                   r"last log lines of app-green-\S+/app:\n(.*\n)?.*CRASH=start: this image gives up at its start"],
-        event("BackOff", "restarting failed container")),
+        waiting("CrashLoopBackOff")),
     "a pod that never becomes ready": Bad(
         "never-ready", [r"is not ready after 8 s", r"app: running, not ready", r"event Unhealthy: Readiness probe failed",
                         r"last log lines of app-green-\S+/app:\n(.*\n)+.*NEVER_READY is set"],
@@ -110,7 +137,7 @@ CASES = {
     "a key that is not in the ConfigMap": Bad(
         "2.0", [r"CreateContainerConfigError: couldn't find key setting in ConfigMap", r"event Failed: Error: couldn't find key",
                 r"pod app-green-\S+: app: CreateContainerConfigError, not ready"],
-        event("Failed", "couldn't find key"), missing_key),
+        waiting("CreateContainerConfigError"), missing_key),
 }
 
 
@@ -137,13 +164,14 @@ def bad(app: Application, request: pytest.FixtureRequest) -> Iterator[Bad]:
 def test_bad_release(app: Application, traffic: Traffic, bad: Bad) -> None:
     pods, selector = app.uids("blue"), app.get("service", "myapp")["spec"]["selector"]
 
-    run = app.playbook("release.yml", version=bad.version, **bad.variables)
+    with Observer(app) as observer:
+        run = app.playbook("release.yml", version=bad.version, **bad.variables)
 
     assert (run.code, run.outcome) == (2, "aborted"), run.output
     assert run.result["active_color"] == "blue" and run.result["version"] == "1.0"
     # It ends in time, ...
     failed = run.time_of("[ERROR]: ")
-    assert failed is not None and failed - bad.decided(app, run) <= PATIENCE, run.output
+    assert failed is not None and failed - bad.decided(app, run, observer) <= PATIENCE, run.output
     # ... explains itself, ...
     text = run.errors[0]
     assert [pattern for pattern in bad.shown if not re.search(pattern, text)] == [], text
