@@ -481,6 +481,8 @@ class Observation:
         )
         self._streams[name] = response
         try:
+            if self._closed:  # ended while this was being opened
+                return version, events
             if response.status in RETRIED_STATUS:
                 raise OSError("HTTP {0}".format(response.status))
             if response.status == 410:

@@ -360,5 +360,5 @@ def evidence(cluster, pods):
         )
         if log.strip():
             why.append("last log lines of {0}/{1}:".format(shown[0].name, item["name"]))
-            why += ["  " + line[:300] for line in log.strip().splitlines()[-LOG_LINES:]]
+            why += ["  " + line[:600] for line in log.strip().splitlines()[-LOG_LINES:]]
     return why

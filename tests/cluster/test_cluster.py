@@ -39,7 +39,7 @@ package main
 import "net/http"
 
 func main() {
-	http.ListenAndServe(":8080", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("hello\\n")) }))
+  http.ListenAndServe(":8080", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("hello\\n")) }))
 }
 """
 PODS = f"""\
@@ -106,7 +106,7 @@ def traces(namespace: str = "no namespace") -> list[str]:
             found.append(str(path))
     for table in (["link"], ["-4", "address"], ["-4", "route", "show", "table", "all"]):
         lines = subprocess.run(["ip", "-o", *table], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-        found += [line for line in lines if NET.name in line or str(NET.block).split(".0/")[0] + "." in line]
+        found += [line for line in lines if NET.name in line or str(NET.block).split(".0/", maxsplit=1)[0] + "." in line]
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if os.readlink(process / "ns" / "pid") == namespace:

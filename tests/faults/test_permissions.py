@@ -58,7 +58,7 @@ def provoke(scene: Scene, secret: str, resource: str, verb: str) -> FaultRun:
     variables: dict[str, Any] = {"version": "2.0"}
     if resource == "leases" and verb != "create":  # the first release of an application makes its Lease
         foreign_lock(scene)
-    if resource == "pods/log":
+    if resource in ("pods/log", "replicasets"):  # asked when a pod is in trouble
         variables["version"] = "crash"
     if resource in ("pods/proxy", "pods/portforward"):
         # One way is tried where the other is not allowed; so it is said which.
@@ -93,8 +93,12 @@ def test_release_without_one_verb(scene: Scene, grant: tuple[str, str, str]) -> 
     _group, resource, verb = grant
     run = provoke(scene, account(scene, without(ROLES["release"], grant)), resource, verb)
     assert refused(scene), f"the Role grants {verb} on {resource}, and a release does without"
-    assert f'cannot {verb} resource "{resource}"' in said(run)
-    assert f'in the namespace "{scene.app.namespace}"' in said(run)
+    if (resource, verb) == ("pods/portforward", "create"):
+        # Asked for behind the upgrade to a WebSocket, where the API server does not say what is missing; we do.
+        assert "grant 'get' and 'create' on pods/portforward" in said(run)
+    else:
+        assert f'cannot {verb} resource "{resource}"' in said(run)
+        assert f'in the namespace "{scene.app.namespace}"' in said(run)
     assert "Traceback" not in run.output
     if resource in WARNS:
         assert run.outcome == "released", run.output
