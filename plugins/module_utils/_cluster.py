@@ -136,6 +136,8 @@ class Cluster:
             "preconditions": preconditions,
             "propagationPolicy": propagation,
         }
+        if self.dry_run:
+            body["dryRun"] = ["All"]  # with a body, the API server does not look at the query
         return self._write("DELETE", self._path(kind, name), body, "application/json")
 
     def pod_log(self, pod, container, lines, previous=False):
