@@ -18,13 +18,14 @@ options:
       - "What is asked, exactly one of these keys: C(http), a path such as V(/health), which is asked of every pod;
         C(url), a whole http or https address, which is asked once, from where the task runs; C(command), a program,
         which is run for every pod; C(tcp), a port, to which a connection is made on every pod, or V(host:port), once;
-        C(prometheus), a query, which is asked once."
+        C(prometheus), a query, which is asked once; C(job), a file with a Kubernetes Job, which is run once in the
+        namespace of the application and must succeed."
       - "C(name): what to call the check; each needs another name. What is asked if not given."
       - "C(expect): dictionary of what the answer must be, all of it. See below."
       - "C(retries): how often to ask again when the answer is not as expected (default V(0))."
       - "C(delay): how long to wait before asking again (default V(1))."
       - "C(timeout): how long one whole attempt may take (default V(5); V(60) for C(command), V(10) for
-        C(prometheus))."
+        C(prometheus); V(600) for C(job))."
       - "C(pods): for what is asked of pods, on how many of them the check must pass: V(all) (default), V(any), or a
         number. With V(one) only one of them is asked."
       - "C(method), for C(http) and C(url): V(GET) (default), V(HEAD), V(POST), V(PUT), V(PATCH), V(DELETE) or
@@ -46,12 +47,16 @@ options:
       - "C(target), for C(command): address to give it, instead of that of a port-forward to a pod."
       - "C(send), for C(tcp): text to send."
       - "C(allow_empty), for C(prometheus): whether a query without a result passes (default V(false))."
+      - "C(keep_failed), for C(job): whether a Job that has failed stays in the cluster, for an hour (default V(false)). The
+        file is read as it is, relative to O(chdir); its Job is run under a name with a random end, with C(BG_VERSION),
+        C(BG_COLOR), C(BG_PREVIOUS_VERSION), C(BG_PREVIOUS_COLOR) and C(BG_NAMESPACE) in its containers' environment. When
+        it fails, its last log lines are shown."
       - "C(expect.status), for C(http) and C(url): status of the answer, or a list of those that are good. If not given,
         V(200) to V(299). Redirects are not followed."
       - "C(expect.json), for C(http) and C(url): dictionary of JMESPath expressions and the values they must have in the
         answer, which must be JSON. V(1) and V('1') are the same."
       - "C(expect.header), for C(http) and C(url): dictionary of headers and their values in the answer."
-      - "C(expect.text): text that the answer, or the command's output, contains."
+      - "C(expect.text): text that the answer, the command's output, or the Job's log, contains."
       - "C(expect.regex): Python regular expression that matches somewhere in it."
       - "C(expect.latency): how long it may take until all of it is there."
       - "C(expect.min), C(expect.max), for C(prometheus): limits for every number that the query gives; at least one of

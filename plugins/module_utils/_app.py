@@ -19,6 +19,7 @@ PREFIX = "bluegreen.kubernetes/"
 STATE = PREFIX + "state"  # on the first Service: schema, history, an unfinished switch
 LOCK_ID = PREFIX + "lock-id"  # on the Services and the idle Deployment: who may write
 RELEASE = PREFIX + "release"  # on a Deployment: which version its image is, where the tag does not say it
+JOB_OWNER = PREFIX + "application"  # on a Job: for which application it runs
 SCHEMA = 1
 HISTORY = 10  # releases remembered
 _TAG = re.compile(

@@ -87,6 +87,26 @@ def seconds(value, name):
     )
 
 
+# Headers and variables whose values are no secrets, beside short ones.
+_PLAIN = re.compile(
+    r"^(accept.*|cache-control|connection|content-type|host|origin|referer|user-agent|pghost|pguser|pgdatabase)$",
+    re.IGNORECASE,
+)
+_SECRET = re.compile(r"auth|cookie|credential|key|pass|secret|session|sign|token", re.IGNORECASE)
+
+
+def secret_values(values):
+    """What no output may show of named values (headers, environment variables), unless they are plainly no secrets."""
+    found = set()
+    for name, value in values.items():
+        text = str(value)
+        if _PLAIN.match(str(name)) or len(text) < (4 if _SECRET.search(str(name)) else 8):
+            continue  # hiding "true" or "2.0" wherever it stands would only make the output unreadable
+        found.add(text)
+        found.update(word for word in text.split() if len(word) >= 8)  # of "Bearer TOKEN"
+    return found
+
+
 def execute(operation, params, dry_run, progress=None, before_write=None, warn=None):
     """Run one operation and return its result dictionary; the same keys on success and on failure.
 

@@ -60,7 +60,7 @@ class _Bake:
         self.params = params
         self.view = view
         self.progress = progress
-        self.shared = _checks.Run(app.cluster, color, params)
+        self.shared = _checks.Run(app, color, params)
         self.restarts = {pod.name: pod.restarts for pod in self._pods()}  # name -> restarts that are known
         self.were_ready = set()  # names: only a pod that was ready can become unready; a new one starts up
         self.rounds = []

@@ -15,18 +15,20 @@ import re
 import shlex
 import time
 import traceback
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _command, _http, _prometheus, _tcp
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import seconds
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _command, _http, _job, _prometheus, _tcp
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import seconds, secret_values
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError, NoAnswer
 
 LIBRARY_IMPORT_ERROR = None
-jmespath = None
+jmespath = yaml = None
 try:
     import jmespath
     import requests  # noqa: F401  pylint: disable=unused-import
+    import yaml
 except ImportError:
     LIBRARY_IMPORT_ERROR = traceback.format_exc()
 
@@ -55,6 +57,7 @@ KINDS = {
     "command": dict(COMMON, timeout=60, env={}, target=None, port=None, scheme="http", pods="all"),
     "prometheus": dict(COMMON, timeout=10, allow_empty=False),
     "tcp": dict(COMMON, send=None, pods="all"),
+    "job": dict(COMMON, timeout=600, keep_failed=False),
 }
 ANSWER = ("status", "json", "header", "text", "regex", "latency")
 EXPECTATIONS = {
@@ -63,22 +66,23 @@ EXPECTATIONS = {
     "command": ("text", "regex", "latency"),
     "prometheus": ("min", "max"),
     "tcp": ("text", "regex", "latency"),
+    "job": ("text", "regex", "latency"),
 }
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 WAYS = ("auto", "proxy", "port_forward", "service_proxy")
 ONLY_PORT_FORWARD = {"authorization", "proxy-authorization"}  # the API server takes these headers for itself
-SHOWN = {"http": 200, "url": 200, "tcp": 200, "command": 2000}  # characters of an answer in a reason
-# Headers and variables whose values are no secrets, beside short ones.
-PLAIN = re.compile(r"^(accept.*|cache-control|connection|content-type|host|origin|referer|user-agent)$", re.IGNORECASE)
-SECRET = re.compile(r"auth|cookie|credential|key|pass|secret|session|sign|token", re.IGNORECASE)
+KEPT = 3600  # seconds that a Job which was not removed stays after its end
+SHOWN = {"http": 200, "url": 200, "tcp": 200, "command": 2000, "job": 2000}  # characters of an answer in a reason
 
 
 class Run:
     """What the executions of one run share."""
 
-    def __init__(self, cluster, color, params):
-        self.cluster = cluster
+    def __init__(self, app, color, params):
+        self.app = app
+        self.cluster = app.cluster
         self.color = color
+        self.lock_id = params.get("lock_id")
         self.prometheus = params["prometheus"]
         self.directory = params["chdir"] or os.getcwd()
         self.proxy_blocked = False  # a port-forward has answered where the API server's proxy did not
@@ -226,6 +230,29 @@ def _attempt_prometheus(shared, check, pod, began):
     )
 
 
+def _attempt_job(shared, check, pod, began):
+    # A name of its own: nobody else's suite is in the way, and none that an interrupted run has left.
+    definition = _job.with_environment(check["definition"], shared.app, shared.color.name, shared.color.version)
+    definition["metadata"]["name"] = "{0}-{1}".format(definition["metadata"]["name"][:50], uuid.uuid4().hex[:6])
+    definition["spec"].setdefault("ttlSecondsAfterFinished", KEPT)  # should this run be killed
+    job = _job.Job(shared.cluster, definition, check["timeout"], lambda text: None)
+    job.lock_id, job.owner = shared.lock_id, shared.app.services[0]["metadata"]["name"]
+    try:
+        job.claim(adopt=True)
+        job.follow()
+        wrong = []
+    except BlueGreenError as error:
+        if error.reason not in ("job_failed", "timeout"):
+            raise
+        wrong = [error.what] + [line for line in error.why if not line.startswith(("last log lines", "  "))]
+        wrong = ["; ".join(wrong)]
+    text = "\n".join(job.shown())
+    wrong += _judge_text(check["expect"], text, time.monotonic() - began)
+    if not (wrong and check["keep_failed"]):
+        job.remove()
+    return {"via": "job"}, _with_answer(wrong, text, "output", SHOWN["job"])
+
+
 # How each kind is asked once: (what is known of the answer, what is wrong with it).
 ATTEMPTS = {
     "http": _attempt_http,
@@ -233,6 +260,7 @@ ATTEMPTS = {
     "command": _attempt_command,
     "tcp": _attempt_tcp,
     "prometheus": _attempt_prometheus,
+    "job": _attempt_job,
 }
 
 
@@ -310,14 +338,24 @@ def secrets(params):
     prometheus = (params.get("prometheus") or {}).get("headers")
     for check in list(params.get("checks") or []) + [{"headers": prometheus}]:
         for option in ("headers", "env"):
-            values = check.get(option) if isinstance(check.get(option), dict) else {}
-            for name, value in values.items():
-                text = str(value)
-                if PLAIN.match(str(name)) or len(text) < (4 if SECRET.search(str(name)) else 8):
-                    continue  # hiding "true" or "2.0" wherever it stands would only make the output unreadable
-                found.add(text)
-                found.update(word for word in text.split() if len(word) >= 8)  # of "Bearer TOKEN"
+            if isinstance(check.get(option), dict):
+                found |= secret_values(check[option])
+        if check.get("job"):
+            found |= _job.secrets({"definition": _definition(check["job"], params.get("chdir"))[0]})
     return found
+
+
+def _definition(path, directory):
+    """``(the Job in a file or None, the file's absolute path, what is wrong with it)``"""
+    path = os.path.join(directory or os.getcwd(), os.path.expanduser(str(path)))
+    try:
+        with open(path, encoding="utf-8") as file:
+            definition = yaml.safe_load(file)
+    except OSError as error:
+        return None, path, ["{0}: {1}".format(path, error.strerror)]
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return None, path, ["{0} is no YAML: {1}".format(path, " ".join(str(error).split()))]
+    return definition, path, ["{0}: {1}".format(path, text) for text in _job.mistakes(definition)]
 
 
 def parse(params):
@@ -505,6 +543,14 @@ class _Reader:
             parsed.update(pods=None)
         if parsed["send"] is not None and not isinstance(parsed["send"], str):
             self.wrong("send is text, not {0!r}", parsed["send"])
+
+    def _read_job(self, parsed):
+        parsed["definition"], _path, wrong = _definition(parsed["job"], self.params["chdir"])
+        for text in wrong:
+            self.wrong("{0}", text)
+        if not isinstance(parsed["keep_failed"], bool):
+            self.wrong("keep_failed is true or false, not {0!r}", parsed["keep_failed"])
+        parsed["where"] = "Job {0}".format(parsed["job"])
 
     def _read_prometheus(self, parsed):
         if not isinstance(parsed["prometheus"], str) or not parsed["prometheus"].strip():

@@ -47,6 +47,7 @@ RESOURCES = {
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
     "ReplicaSet": "/apis/apps/v1/namespaces/{namespace}/replicasets",
     "EndpointSlice": "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices",
+    "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
@@ -149,6 +150,34 @@ class Cluster:
             if error.status in (400, 404):  # the container never started, or its log is gone
                 return ""
             return "(log not readable: {0})".format(error.what)
+
+    def follow_log(self, pod, container, since=None):
+        """Lines of a container's log as they are written, until it ends: ``(RFC 3339 time, text)``.
+
+        :param since: time of the last line that is known already.
+        :raises ApiError: the container has no log (any more), or it may not be read.
+        :raises urllib3.exceptions.HTTPError: the connection was cut, or nothing was written for a while.
+        """
+        path = self._path("Pod", pod) + "/log"
+        query = {"container": container, "follow": "true", "timestamps": "true"}
+        if since:
+            query["sinceTime"] = since
+        response = self._pool.request(
+            "GET",
+            self.host + path + "?" + urlencode(query),
+            headers=self._authenticated(),
+            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=WATCH_SECONDS),
+            retries=False,
+            preload_content=False,
+        )
+        try:
+            if response.status != 200:
+                raise _api_error(response, "GET", path)
+            for line in _lines(response):
+                stamp, _space, text = line.decode("utf-8", "replace").partition(" ")
+                yield stamp, text
+        finally:
+            response.close()
 
     def through_proxy(self, method, path, headers, body, timeout):
         """One request through the API server's proxy, without retries: the answer belongs to the application.

@@ -37,6 +37,7 @@ RETURNS = {
     "selectors": {},
     "switched_at": None,
     "history": [],
+    "contracted": None,
     "summary": [],
     "wanted_image": None,
     "is_live": None,
@@ -57,6 +58,7 @@ def run(params, cluster, progress):
         "selectors": app.selectors(),
         "switched_at": last["switched_at"] if last else None,
         "history": history,
+        "contracted": app.state.get("contracted"),
         "summary": _summary(app),
         "warnings": app.warnings + hazards(app),
         "msg": "{0} is live, {1} is idle.{2}".format(

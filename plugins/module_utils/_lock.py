@@ -194,6 +194,7 @@ def _stamp(app, params, lock_id, holder):
             raise _too_fast(service)
     if took_over:
         _stamp_deployments(app, params, lock_id)
+        _stamp_jobs(app, lock_id)
     return took_over
 
 
@@ -209,6 +210,28 @@ def _stamp_deployments(app, params, lock_id):
             return
         except PatchConflict:
             app = _app.read(app.cluster, params)
+
+
+def _stamp_jobs(app, lock_id):
+    """The overtaken run may just be letting a Job begin: it stays suspended until a run wants it."""
+    try:
+        jobs = app.cluster.list("Job")["items"]
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return  # whoever may not even list Jobs has none run
+    for job in jobs:
+        if (job["metadata"].get("annotations") or {}).get(_app.JOB_OWNER) != app.services[0]["metadata"]["name"]:
+            continue
+        if job["spec"].get("suspend") and _app.stamp(job) != lock_id:
+            operations = [{"op": "test", "path": "/spec/suspend", "value": True}]
+            operations += _app.annotation_operations(job, _app.LOCK_ID, lock_id)
+            try:
+                app.cluster.patch("Job", job["metadata"]["name"], operations)
+            except ApiError as error:
+                if not isinstance(error, PatchConflict) and error.status != 404:
+                    raise
+                # It was let run before the Services were stamped; whoever needs it adopts or removes it.
 
 
 def _ended(outcome):

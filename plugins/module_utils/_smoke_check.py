@@ -33,7 +33,7 @@ def run(params, cluster, progress):
     color = app.color(params["color"] or app.idle)
     pods = _ready_pods(cluster, color) if any(_checks.needs_pods(check) for check in checks) else []
     started = time.monotonic()
-    results = _checks.Run(cluster, color, params).execute(checks, pods, params["parallel"])
+    results = _checks.Run(app, color, params).execute(checks, pods, params["parallel"])
     elapsed = time.monotonic() - started
     failures = []
     for check in checks:

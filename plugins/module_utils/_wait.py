@@ -270,41 +270,46 @@ def _missing(deployment, pods):
 def _troubles(deployment, newest, pods, events, deadline_before):
     """``{(object, reason): (grace in seconds or NEVER, text)}`` of everything that stands in the way."""
     troubles = {}
-
-    def add(what, reason, message, grace=None, family=None):
-        text = " ".join("{0}: {1}{2}".format(what, reason, ": " + message if message else "").split())
-        troubles[(what, family or reason)] = (GRACE[reason] if grace is None else grace, reason, text[:600])
-
     if deployment["spec"].get("paused"):
-        add("Deployment", "Paused", "spec.paused is true, so it rolls out nothing")
+        note(troubles, "Deployment", "Paused", "spec.paused is true, so it rolls out nothing")
     exceeded = _deadline_exceeded(deployment)
     if exceeded and exceeded != deadline_before:
-        add("Deployment", "ProgressDeadlineExceeded", _condition(deployment, "Progressing").get("message", ""))
+        message = _condition(deployment, "Progressing").get("message", "")
+        note(troubles, "Deployment", "ProgressDeadlineExceeded", message)
     failure = _condition(deployment, "ReplicaFailure")
     # Pods on their way out may make the room that is missing.
     if failure.get("status") == "True" and _taken_up(deployment) and not any(pod.terminating for pod in pods):
-        add("Deployment", "FailedCreate", failure.get("message", ""))
-    newest = [pod for pod in newest if not pod.terminating and not pod.ready]
-    unmounted = {pod.name for pod in newest if pod.phase == "Pending"}  # nothing of them has run yet
-    for pod in newest:
+        note(troubles, "Deployment", "FailedCreate", failure.get("message", ""))
+    troubles.update(pod_troubles(newest, events))
+    return troubles
+
+
+def pod_troubles(pods, events):
+    """The same of what stands in the way of pods, by their states and the Events about them."""
+    troubles = {}
+    waiting = [pod for pod in pods if not pod.terminating and not pod.ready]
+    unmounted = {pod.name for pod in waiting if pod.phase == "Pending"}  # nothing of them has run yet
+    for pod in waiting:
         for container, reason, message in pod.waiting():
             if reason in GRACE:
                 # The kubelet goes to and fro between the two reasons of a failing pull; they share one grace.
                 pull = reason in ("ErrImagePull", "ImagePullBackOff")
                 grace = 0 if pull and PULL_IS_FINAL.search(message) else None
                 what = "pod {0}, container {1}".format(pod.name, container)
-                add(what, reason, message, grace, "image pull" if pull else None)
+                note(troubles, what, reason, message, grace, "image pull" if pull else None)
         scheduled = pod.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-            troubles[("pod " + pod.name, "Unschedulable")] = (
-                NEVER,
-                "Unschedulable",
-                "pod {0}: Unschedulable: {1}".format(pod.name, scheduled.get("message", "")),
-            )
+            note(troubles, "pod " + pod.name, "Unschedulable", scheduled.get("message", ""))
     for event in events:
-        if event["involvedObject"]["name"] in unmounted:
-            add("pod " + event["involvedObject"]["name"], "FailedMount", event.get("message", ""))
+        if event["reason"] == "FailedMount" and event["involvedObject"]["name"] in unmounted:
+            note(troubles, "pod " + event["involvedObject"]["name"], "FailedMount", event.get("message", ""))
     return troubles
+
+
+def note(troubles, what, reason, message, grace=None, family=None):
+    """Put one more into ``troubles``; a family of reasons shares one entry, and so one grace."""
+    text = " ".join("{0}: {1}{2}".format(what, reason, ": " + message if message else "").split())
+    troubles[(what, family or reason)] = (GRACE[reason] if grace is None else grace, reason, text[:600])
 
 
 def _failure(app, color, pods, reason, elapsed, what, reasons):

@@ -154,7 +154,7 @@ checks:
       type: str
       sample: app-green-6b7c9d5f4-x2x8p
     via:
-      description: "Way to the target: V(proxy), V(port_forward), V(service_proxy), V(url) or V(address). V(null) when
+      description: "Way to the target: V(proxy), V(port_forward), V(service_proxy), V(url), V(address) or V(job). V(null) when
         nothing answered."
       type: str
       sample: proxy

@@ -280,6 +280,22 @@ history:
       description: Number of pods that the new color was given.
       type: int
       sample: 3
+contracted:
+  description:
+    - What P(bluegreen.kubernetes.bg_job#module) has recorded before it removed from the database what older versions
+      need. While C(version) is live, there is no safe way back to the version before it.
+    - V(null) when nothing is recorded.
+  type: dict
+  returned: always
+  contains:
+    version:
+      description: Version that was live then.
+      type: str
+      sample: "2.0"
+    at:
+      description: Time at which the Job was about to begin (UTC).
+      type: str
+      sample: "2026-05-05T09:30:12.345Z"
 summary:
   description: The same for people, line by line. The two colors, what a rollback would do, and the last runs.
   type: list

@@ -14,7 +14,7 @@ author:
 description:
   - Asks every pod of a color what the checks say, all checks at the same time, and fails unless all of them pass. Every
     result is returned, and those that fail say what came instead of what was expected.
-  - "Checks are HTTP requests, commands, TCP connections and queries to Prometheus. The pods are reached through the API
+  - "Checks are HTTP requests, commands, TCP connections, queries to Prometheus and Kubernetes Jobs. The pods are reached through the API
     server, so whoever may use the API can check pods that no Service selects yet, from a laptop as well as from an
     automation controller."
   - The pods must be ready, see P(bluegreen.kubernetes.bg_wait#module).
@@ -114,6 +114,8 @@ EXAMPLES = r"""
         timeout: 2m
       - name: gRPC port
         tcp: 9000
+      - name: browser suite
+        job: suite-job.yml
       - name: database load
         prometheus: pg_stat_activity_count
         expect:
@@ -173,7 +175,7 @@ checks:
       type: str
       sample: app-green-6b7c9d5f4-x2x8p
     via:
-      description: "Way to the target: V(proxy), V(port_forward), V(service_proxy), V(url) or V(address). V(null) when
+      description: "Way to the target: V(proxy), V(port_forward), V(service_proxy), V(url), V(address) or V(job). V(null) when
         nothing answered."
       type: str
       sample: proxy

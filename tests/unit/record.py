@@ -9,8 +9,8 @@ Needs kubectl and a cluster (KUBECONFIG) that has the images of examples/myapp (
 its own, `store`, which must not exist yet and is deleted at the end.
 
 A recording is {"server": version, "start": [objects], "events": [[seconds, type, object]], "logs": {pod: {container: [text
-of this run, text of the run before]}}}. The events are those of watches of Deployments, ReplicaSets, pods, Events,
-EndpointSlices and Services, in the order of their resourceVersions; seconds count from the change that the scenario makes.
+of this run, text of the run before]}}}. The events are those of watches of Deployments, ReplicaSets, pods, Jobs,
+Events, EndpointSlices and Services, in the order of their resourceVersions; seconds count from the change that the scenario makes.
 What no test reads and nobody wants to review is left out: managedFields, most of a pod's spec, a ReplicaSet's template, and
 Events of type Normal.
 """
@@ -30,7 +30,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 MANIFESTS = HERE.parents[1] / "examples" / "myapp" / "manifests"
 NAMESPACE = "store"
-WATCHED = ("services", "deployments", "replicasets", "pods", "events", "endpointslices")
+WATCHED = ("services", "deployments", "replicasets", "pods", "events", "endpointslices", "jobs")
 GIVE_UP = 90  # seconds for what a scenario waits for
 IMAGE_OF_NOBODY = "registry.invalid/myapp:9.9"
 
@@ -139,11 +139,11 @@ def settled(color: str) -> Reached:
     return reached
 
 
-def waits(*reasons: str) -> Reached:
+def waits(*reasons: str, color: str = "green") -> Reached:
     """A container of a green pod waits for one of these reasons."""
 
     def reached(objects: Objects) -> bool:
-        for pod in of(objects, "Pod", "green"):
+        for pod in of(objects, "Pod", color):
             for container in pod.get("status", {}).get("containerStatuses", []):
                 if container["state"].get("waiting", {}).get("reason") in reasons:
                     return True
@@ -171,6 +171,16 @@ def ends_hold(color: str) -> Reached:
         slices = of(objects, "EndpointSlice", "myapp")
         names = {end["targetRef"]["name"] for piece in slices for end in piece.get("endpoints") or []}
         return bool(names) and names == {pod["metadata"]["name"] for pod in of(objects, "Pod", color)}
+
+    return reached
+
+
+def job_has(kind: str) -> Reached:
+    """A condition of the Job holds."""
+
+    def reached(objects: Objects) -> bool:
+        conditions = [entry for item in of(objects, "Job") for entry in item.get("status", {}).get("conditions", [])]
+        return any((entry["type"], entry["status"]) == (kind, "True") for entry in conditions)
 
     return reached
 
@@ -204,6 +214,14 @@ def deployment(**fields: Any) -> Callable[[], None]:
         kubectl("patch", "deployment", "app-green", "--patch", json.dumps({"spec": {"replicas": 3, **fields}}))
 
     return change
+
+
+def job(script: str, image: str = "myapp-postgres:15") -> Callable[[], None]:
+    """A Job that runs a shell script."""
+    container = {"name": "migrate", "image": image, "command": ["sh", "-c", script]}
+    spec = {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
+    body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": spec}
+    return lambda: kubectl("create", "--filename", "-", given=json.dumps(body)) and None
 
 
 def quota() -> None:
@@ -245,13 +263,16 @@ SCENARIOS: dict[str, tuple[Callable[[], None], Reached]] = {
         says("ProgressDeadlineExceeded"),
     ),
     "paused": (deployment(paused=True, template={"metadata": {"labels": {"new": "yes"}}}), later(1)),
+    "job": (job("echo one; sleep 1; echo password=hunter2hunter2; echo two"), job_has("Complete")),
+    "job-failed": (job("echo one; echo ERROR: it is broken >&2; exit 3"), job_has("Failed")),
+    "job-image-missing": (job("true", image=IMAGE_OF_NOBODY), waits("ImagePullBackOff", color="migrate")),
     "unschedulable": (pods(nodeSelector={"no": "node"}), says("Unschedulable")),
 }
 
 
 def record(name: str, version: str) -> None:
     change, reached = SCENARIOS[name]
-    kubectl("delete", "resourcequota,deployment,service,event", "--all", "--wait")
+    kubectl("delete", "resourcequota,job,deployment,service,event", "--all", "--wait")
     kubectl("wait", "--for=delete", "pod", "--all", "--timeout=60s")
     for each in ("app-blue", "app-green", "service"):
         kubectl("apply", "--filename", "-", given=json.dumps(manifest(each)))
@@ -292,7 +313,7 @@ def record(name: str, version: str) -> None:
             ]
             for entry in pod.get("status", {}).get("containerStatuses", [])
         }
-        for pod in of(watch.objects(), "Pod", "green")
+        for pod in of(watch.objects(), "Pod", "migrate" if name.startswith("job") else "green")
     }
     lines = ",\n".join(json.dumps(event, sort_keys=True, separators=(",", ":")) for event in events)
     starts = ",\n".join(json.dumps(item, sort_keys=True, separators=(",", ":")) for item in start)

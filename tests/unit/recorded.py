@@ -246,6 +246,11 @@ class RecordedCluster:
         text = self.recording.logs.get(pod, {}).get(container, ["", ""])[int(previous)]
         return "\n".join(text.splitlines()[-lines:])
 
+    def follow_log(self, pod: str, container: str, since: str | None = None) -> Iterable[tuple[str, str]]:
+        self.asked("log", "Pod", pod)
+        lines = self.recording.logs.get(pod, {}).get(container, ["", ""])[0].splitlines()
+        return [(f"2026-01-01T00:00:{number:02d}Z", line) for number, line in enumerate(lines)]
+
     def observe(self, **collections: tuple[str, Object]) -> RecordedObservation:
         for kind, selectors in collections.values():
             self.asked("watch", kind, None, selectors)

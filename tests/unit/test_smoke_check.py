@@ -10,6 +10,7 @@ import json
 import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import Any, Iterator
 
 import pytest
@@ -461,11 +462,11 @@ def parse(*checks: dict[str, Any]) -> list[dict[str, Any]]:
     return _checks.parse(recorded.parameters(_smoke_check, checks=list(checks)))
 
 
-def mistakes(*checks: dict[str, Any]) -> BlueGreenError:
+def mistakes(*checks: dict[str, Any], **options: Any) -> BlueGreenError:
     """Found in check mode too, and before anything is asked."""
     cluster = RecordedCluster(dry_run=True)
     with pytest.raises(BlueGreenError) as caught:
-        recorded.run(_smoke_check, cluster, checks=list(checks))
+        recorded.run(_smoke_check, cluster, checks=list(checks), **options)
     assert caught.value.reason == "bad_input"
     assert cluster.requests == []
     return caught.value
@@ -507,9 +508,9 @@ def test_all_mistakes_are_named_at_once() -> None:
     assert str(error) == textwrap.dedent(
         """\
         The checks have 17 mistakes.
-          check health: needs exactly one of http, url, command, prometheus, tcp
+          check health: needs exactly one of http, url, command, prometheus, tcp, job
           check health: unknown option 'htp'; known are KNOWN
-          check both: needs exactly one of http, url, command, prometheus, tcp, not http and url
+          check both: needs exactly one of http, url, command, prometheus, tcp, job, not http and url
           check path: http is a path that starts with '/', not 'health'
           check address: port has no meaning for url; it is an option of http, command
           check address: url is no http or https address: 'shop.example/health'
@@ -561,3 +562,20 @@ def test_a_mistake_is_named(wrong: dict[str, Any], said: str) -> None:
 
 def test_a_check_without_a_name_is_named_by_its_number() -> None:
     assert mistakes({"http": "/"}, {"http": "x"}).why[0].startswith("check number 2: ")
+
+
+def test_mistakes_in_a_job_are_named_before_anything(tmp_path: Path) -> None:
+    (tmp_path / "pod.yml").write_text("kind: Pod\n")
+    (tmp_path / "broken.yml").write_text("a: [")
+    error = mistakes(
+        {"name": "absent", "job": "absent.yml"},
+        {"name": "pod", "job": "pod.yml", "keep_failed": "perhaps"},
+        {"name": "broken", "job": "broken.yml", "pods": "all"},
+        chdir=str(tmp_path),
+    )
+    text = str(error)
+    assert f"check absent: {tmp_path}/absent.yml: No such file or directory" in text
+    assert f"check pod: {tmp_path}/pod.yml: it is no Job but 'Pod'" in text
+    assert "check pod: keep_failed is true or false, not 'perhaps'" in text
+    assert "is no YAML" in text
+    assert "pods has no meaning for job" in text

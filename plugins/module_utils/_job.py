@@ -1,0 +1,535 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Job: run a Kubernetes Job to its end, and know afterwards that it has been done.
+
+https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
+"""
+
+from __future__ import annotations
+
+import collections
+import copy
+import hashlib
+import json
+import math
+import queue
+import re
+import threading
+import time
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _wait
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK, secret_values
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
+    ApiError,
+    BlueGreenError,
+    PatchConflict,
+)
+
+NAME = "bg_job"
+ARGUMENTS = dict(
+    APPLICATION,
+    definition={"type": "dict", "required": True},
+    color={"type": "str"},
+    version={"type": "raw"},
+    timeout={"type": "raw", "default": 300},
+    keep_failed={"type": "bool", "default": False},
+    force={"type": "bool", "default": False},
+    undoes={"type": "str"},
+    contracts={"type": "bool", "default": False},
+    **LOCK,
+)
+DURATIONS = ("api_timeout", "timeout")
+KEEPS_LOCK = True
+RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "diff": {}}
+
+DONE_FOR = _app.PREFIX + "job"  # annotation on a Job: which definition and version it is of
+TRIES = 5
+HEARTBEAT = 10  # seconds between progress lines when nothing is said
+SETTLED = 3  # seconds that the last log lines may take after the end
+GONE = 60  # seconds, beside the pods' own grace, until a Job that was deleted must be gone with its pods
+LINES_KEPT = 100  # log lines in the result
+LINES_SHOWN = 1000  # log lines shown while it runs
+LINES_WHY = 20  # log lines in the message of a failure
+LINE = 500  # characters of a line
+_PASSWORD = re.compile(r"(?<=://)[^/?#@\s]*@")
+_ASSIGNED = re.compile(r"((?:pass(?:word|wd)?|secret|token|api[-_]?key)[\"']?\s*[=:]\s*)[^\s,;&]+", re.IGNORECASE)
+
+
+def secrets(params):
+    """Values in the Job's environment that no output may show."""
+    found = set()
+    for container in _containers(params["definition"]):
+        for item in container.get("env") or []:
+            if isinstance(item, dict) and item.get("value") is not None:
+                found |= secret_values({item.get("name"): item["value"]})
+    return found
+
+
+def run(params, cluster, progress):
+    check_definition(params["definition"], "The Job's definition")
+    if params["timeout"] <= 0:
+        raise BlueGreenError("timeout must be more than 0.", "bad_input", next_step="Give a time limit such as 5m.")
+    if params["version"]:
+        _app.check_version(params["version"])
+    app = _app.read(cluster, params)
+    color = params["color"] or app.idle
+    if color not in app.colors:
+        app.color(color)  # which says so
+    version = params["version"] or app.colors[color].version
+    definition = with_environment(params["definition"], app, color, version)
+    name = definition["metadata"]["name"]
+    digest = _digest(params["definition"], version)
+    done = app.state.get("jobs", {}).get(name)
+    if done and done["digest"] == digest and not params["force"] and not params["undoes"]:
+        return {
+            "changed": False,
+            "job": name,
+            "succeeded": True,
+            "elapsed": 0,
+            "msg": "Job {0} has been done for {1} already, {2}.".format(name, version, done["ended_at"]),
+        }
+    result = {
+        "job": name,
+        "diff": {"before_header": "(absent)", "after_header": "Job " + name, "before": "", "after": definition},
+    }
+    if cluster.dry_run:
+        if cluster.get("Job", name) is None:
+            cluster.create("Job", definition)
+        return dict(result, changed=True, msg="Would run Job {0} for {1}.".format(name, version))
+    app.refuse_foreign_lock(params["lock_id"])
+    if params["contracts"] or params["undoes"]:
+        # Before the first step: from it on, the old version may be unable to use the database, or the migration be half gone.
+        record(cluster, params, lambda state: _begun(state, params, app))
+    job = Job(cluster, definition, params["timeout"], progress)
+    job.digest, job.lock_id = digest, params["lock_id"]
+    job.fence = lambda: _app.read(cluster, params).refuse_foreign_lock(params["lock_id"])
+    job.owner = params["services"][0]
+    try:
+        job.claim(adopt=not params["force"])
+        job.follow()
+    except BlueGreenError as error:
+        error.result.update(job=name, changed=True)
+        if error.reason in ("job_failed", "timeout") and not params["keep_failed"]:
+            job.remove()
+        raise
+    if not params["undoes"]:  # what undoes something is needed again when that was done again
+        ended = {"digest": digest, "version": version, "ended_at": _app.now()}
+        record(cluster, params, lambda state: dict(state, jobs=dict(state.get("jobs", {}), **{name: ended})))
+    job.remove()
+    result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed())
+    result["msg"] = "Job {0} succeeded for {1} after {2:.1f} s.".format(name, version, job.elapsed())
+    return result
+
+
+def check_definition(definition, what):
+    """:raises BlueGreenError: names everything that keeps ``definition`` from being a Job that can be run and followed."""
+    wrong = mistakes(definition)
+    if wrong:
+        raise BlueGreenError("{0} cannot be used.".format(what), "bad_input", why=wrong, next_step="Correct it.")
+
+
+def mistakes(definition):
+    """What keeps ``definition`` from being a Job that can be run and followed, as a list of texts."""
+    if not isinstance(definition, dict) or definition.get("kind") != "Job":
+        kind = definition.get("kind") if isinstance(definition, dict) else type(definition).__name__
+        return ["it is no Job but {0!r}".format(kind)]
+    wrong = []
+    if definition.get("apiVersion") != "batch/v1":
+        wrong.append("apiVersion is batch/v1, not {0!r}".format(definition.get("apiVersion")))
+    metadata, spec = definition.get("metadata"), definition.get("spec")
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+        wrong.append("metadata.name is missing")
+    if not _containers(definition):
+        wrong.append("spec.template.spec.containers is missing")
+    elif spec.get("suspend"):
+        wrong.append("spec.suspend is true, so it would never begin")
+    return wrong
+
+
+def _containers(definition):
+    """The containers of a definition that may be no Job at all."""
+    part = definition
+    for key in ("spec", "template", "spec"):
+        part = part.get(key) if isinstance(part, dict) else None
+    found = []
+    for key in ("initContainers", "containers"):
+        items = part.get(key) if isinstance(part, dict) else None
+        found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
+    return found
+
+
+def with_environment(definition, app, color, version):
+    """A copy of the definition whose containers know what is released where; what they set themselves stays."""
+    other = app.colors[app.other(color)]
+    values = {
+        "BG_VERSION": version or "",
+        "BG_COLOR": color,
+        "BG_PREVIOUS_COLOR": other.name,
+        "BG_PREVIOUS_VERSION": other.version or "",
+        "BG_NAMESPACE": app.cluster.namespace,
+    }
+    definition = copy.deepcopy(definition)
+    definition["metadata"].setdefault("namespace", app.cluster.namespace)
+    for container in _containers(definition):
+        own = container.get("env") or []
+        names = {item.get("name") for item in own}
+        # First, so that the container's own variables may refer to them.
+        container["env"] = [{"name": key, "value": value} for key, value in values.items() if key not in names] + own
+    return definition
+
+
+def _digest(definition, version):
+    text = json.dumps([definition, version], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _begun(state, params, app):
+    """The state when a Job begins that takes something back."""
+    jobs = {name: entry for name, entry in state.get("jobs", {}).items() if name != params["undoes"]}
+    state = dict(state, jobs=jobs)
+    if params["contracts"]:
+        state["contracted"] = {"version": app.live.version, "at": _app.now()}
+    return state
+
+
+def record(cluster, params, change):
+    """Change the state on the first Service, if no other run has taken over.
+
+    :param change: makes the new state from the one that is there.
+    """
+    for _attempt in range(TRIES):
+        app = _app.read(cluster, params)
+        service = app.services[0]
+        operations = app.fence(service, params["lock_id"])
+        text = _app.compact(_app.bounded(change(_app.read_state(service))))
+        operations += _app.annotation_operations(service, _app.STATE, text)
+        try:
+            cluster.patch("Service", service["metadata"]["name"], operations)
+            return
+        except PatchConflict:
+            continue
+    raise BlueGreenError(
+        "Service {0} changes faster than the record can be written ({1} attempts).".format(
+            params["services"][0], TRIES
+        ),
+        "conflict",
+        next_step="Stop the other writer, then run again: what has been done is not done twice.",
+    )
+
+
+class Job:
+    """One Job in the cluster.
+
+    ``digest``   tells a Job of this definition from others of the same name; ``None`` for one that is never adopted
+    ``owner``    the application that it is run for
+    ``fence``    raises when another run has taken over
+    """
+
+    def __init__(self, cluster, definition, timeout, progress):
+        self.cluster = cluster
+        self.definition = definition
+        self.name = definition["metadata"]["name"]
+        self.timeout = timeout
+        self.progress = progress
+        self.digest = self.lock_id = None
+        self.owner = ""
+        self.fence = lambda: None
+        self.uid = None
+        self.started = time.monotonic()
+        self.lines = collections.deque(maxlen=LINES_KEPT)
+        self._said = 0
+        self._said_at = self.started
+        self._queue = queue.Queue()
+        self._logs = {}  # (pod, container, restarts) -> thread
+
+    def elapsed(self):
+        return round(time.monotonic() - self.started, 3)
+
+    def shown(self):
+        return list(self.lines)
+
+    # --- getting it
+
+    def claim(self, adopt):
+        """Let the Job run for us: the one that an interrupted run has left, if it is of this definition, else a new one.
+
+        It is created suspended, so that a request that arrives after another run has taken over starts nothing.
+        """
+        for _attempt in range(TRIES):
+            self.fence()
+            found = self.cluster.get("Job", self.name)
+            try:
+                fresh = found is None
+                if fresh:
+                    found = self.cluster.create("Job", self._stamped())
+                notes = found["metadata"].get("annotations") or {}
+                if notes.get(_app.JOB_OWNER) != self.owner:
+                    raise BlueGreenError(
+                        "There is a Job {0!r} in namespace {1!r} that is not of this application.".format(
+                            self.name, self.cluster.namespace
+                        ),
+                        "conflict",
+                        why="Its annotation {0} is {1!r}, not {2!r}.".format(
+                            _app.JOB_OWNER, notes.get(_app.JOB_OWNER), self.owner
+                        ),
+                        next_step="Delete it if nobody needs it, or give this one another name.",
+                    )
+                same = adopt and notes.get(DONE_FOR) == self.digest and "deletionTimestamp" not in found["metadata"]
+                if not (fresh or same) or _condition(found, "Failed") or _condition(found, "FailureTarget"):
+                    self.uid = found["metadata"]["uid"]
+                    self.progress("Job {0} of an earlier run is removed first".format(self.name))
+                    self.remove()
+                    continue
+                self.uid = found["metadata"]["uid"]
+                self._start(found)
+                return
+            except PatchConflict:
+                continue  # somebody was faster, or its status has changed meanwhile
+        raise BlueGreenError(
+            "Somebody else keeps changing Job {0}.".format(self.name),
+            "conflict",
+            next_step="Stop the other writer, then run again.",
+        )
+
+    def _stamped(self):
+        wanted = copy.deepcopy(self.definition)
+        notes = wanted["metadata"].get("annotations") or {}
+        wanted["metadata"]["annotations"] = dict(
+            notes, **{DONE_FOR: self.digest or "", _app.JOB_OWNER: self.owner, _app.LOCK_ID: self.lock_id or ""}
+        )
+        limit = math.ceil(self.timeout)  # should this run be killed, the cluster ends the Job
+        own = wanted["spec"].get("activeDeadlineSeconds")
+        wanted["spec"].update(suspend=True, activeDeadlineSeconds=min(own, limit) if own else limit)
+        return wanted
+
+    def _start(self, found):
+        """Put our stamp on the Job, if it has another one, and let it run, if it does not yet."""
+        before = _app.stamp(found)
+        operations = [
+            {"op": "test", "path": "/metadata/uid", "value": self.uid},
+            {"op": "test", "path": "/metadata/annotations/" + _app.escape(_app.LOCK_ID), "value": before},
+        ]
+        if before != (self.lock_id or ""):
+            self.progress("Job {0} was begun by an earlier run and is followed".format(self.name))
+            operations += _app.annotation_operations(found, _app.LOCK_ID, self.lock_id or "")
+        if found["spec"].get("suspend"):
+            operations.append({"op": "replace", "path": "/spec/suspend", "value": False})
+        if len(operations) > 2:
+            self.fence()
+            self.cluster.patch("Job", self.name, operations)
+
+    # --- following it
+
+    def follow(self):
+        """Return when the Job has succeeded.
+
+        :raises BlueGreenError: ``job_failed`` as soon as it has, or cannot succeed any more; ``timeout``.
+        """
+        watched = {
+            "job": ("Job", {"fieldSelector": "metadata.name=" + self.name}),
+            "pods": ("Pod", {"labelSelector": "job-name=" + self.name}),
+        }
+        first_seen, seen, events_watched, state = {}, False, False, None
+        with self.cluster.observe(**watched) as view:
+            while True:
+                jobs = [item for item in view["job"] if item["metadata"]["uid"] == self.uid]
+                pods = [_wait.Pod(pod) for pod in view["pods"] if self._owns(pod)]
+                self._follow_logs(pods)
+                self._say()
+                now = time.monotonic()
+                if not jobs and (seen or now - self.started > SETTLED):
+                    raise self._failure("job_failed", "Job {0} was deleted while it ran.".format(self.name), [], pods)
+                for job in jobs:
+                    seen = True
+                    if _condition(job, "Complete"):
+                        self._settle()
+                        return
+                    failed = _condition(job, "Failed")
+                    if failed:
+                        self._settle()
+                        late = failed.get("reason") == "DeadlineExceeded"
+                        what = "Job {0} {1}.".format(
+                            self.name, "did not end in time and was stopped" if late else "failed"
+                        )
+                        why = "{0}: {1}".format(failed.get("reason"), failed.get("message"))
+                        raise self._failure("timeout" if late else "job_failed", what, [why], pods)
+                if self.elapsed() >= _wait.EVENTS_AFTER and not events_watched:
+                    view.add("events", "Event", {"fieldSelector": "type=Warning"})
+                    events_watched = True
+                troubles = self._troubles(pods, view["events"] if events_watched else [])
+                first_seen = {key: first_seen.get(key, now) for key in troubles}
+                certain = [
+                    key
+                    for key, (grace, _reason, _text) in troubles.items()
+                    if grace is not _wait.NEVER and now - first_seen[key] >= grace
+                ]
+                if certain:
+                    what = "Job {0} cannot run: {1}.".format(self.name, troubles[certain[0]][1])
+                    raise self._failure("job_failed", what, [troubles[key][2] for key in certain], pods)
+                if now - self.started >= self.timeout:
+                    what = "Job {0} has not ended after {1:g} s and is stopped.".format(self.name, self.timeout)
+                    why = [text for _grace, _reason, text in troubles.values()]
+                    error = self._failure("timeout", what, why, pods)
+                    self._stop()
+                    raise error
+                said = "; ".join(sorted({reason for _grace, reason, _text in troubles.values()}))
+                if said != state or now - self._said_at >= HEARTBEAT:
+                    if state is not None or said:
+                        text = said or "{0} log lines so far".format(self._said)
+                        self.progress(
+                            "{0}: {1}, {2:.0f} s of {3:.0f} s".format(self.name, text, self.elapsed(), self.timeout)
+                        )
+                        self._said_at = now
+                    state = said
+                due = [first_seen[key] + grace - now for key, (grace, _r, _t) in troubles.items() if grace is not None]
+                view.wait(min([self.started + self.timeout - now, self._said_at + HEARTBEAT - now, 1] + due))
+
+    def _owns(self, pod):
+        return any(owner.get("uid") == self.uid for owner in pod["metadata"].get("ownerReferences") or [])
+
+    def _troubles(self, pods, events):
+        # A container that crashes is the Job's own affair: backoffLimit says how often it is tried again.
+        troubles = {
+            key: value for key, value in _wait.pod_troubles(pods, events).items() if value[1] != "CrashLoopBackOff"
+        }
+        for event in events:
+            about = event["involvedObject"]
+            if (
+                about.get("kind") == "Job"
+                and about.get("uid") == self.uid
+                and event["reason"] == "FailedCreate"
+                and not pods
+            ):
+                _wait.note(troubles, "Job", "FailedCreate", event.get("message", ""))
+        return troubles
+
+    def _failure(self, reason, what, why, pods):
+        self._say()
+        last = list(self.lines)[-LINES_WHY:]
+        why = list(dict.fromkeys(why)) + ["pod {0}: {1}".format(pod.name, pod.state()) for pod in pods[-3:]]
+        if last:
+            why += ["last log lines:"] + ["  " + line for line in last]
+        return BlueGreenError(
+            what,
+            reason,
+            why=why,
+            next_step="Mend the cause, then run the same command again.",
+            result={"job": self.name, "succeeded": False, "logs": self.shown(), "elapsed": self.elapsed()},
+        )
+
+    # --- its log
+
+    def _follow_logs(self, pods):
+        several = len(pods) > 1 or any(len(pod.containers) > 1 for pod in pods)
+        for pod in pods:
+            for item in pod.containers:
+                key = (pod.name, item["name"], item.get("restartCount", 0))
+                begun = {"running", "terminated"} & set(item.get("state", {}))
+                if begun and key not in self._logs:
+                    label = "{0}/{1}: ".format(pod.name, item["name"]) if several else ""
+                    self._logs[key] = threading.Thread(target=self._read_log, args=(*key[:2], label), daemon=True)
+                    self._logs[key].start()
+
+    def _read_log(self, pod, container, label):
+        since, end = None, time.monotonic() + self.timeout + SETTLED
+        while time.monotonic() < end:
+            try:
+                for stamp, text in self.cluster.follow_log(pod, container, since):
+                    if since is None or stamp > since:
+                        self._queue.put(label + text)
+                        since = stamp
+                return
+            except ApiError as error:
+                if error.status not in (400, 404):  # the container has no log, or none any more
+                    self._queue.put("{0}(log not readable: {1})".format(label, error.what))
+                return
+            except Exception:  # pylint: disable=broad-except
+                # The connection was cut, or silent for long; whether the Job goes on is watched elsewhere.
+                time.sleep(0.2)
+
+    def _say(self):
+        """Show what has been logged since the last call."""
+        while True:
+            try:
+                line = self._queue.get_nowait()
+            except queue.Empty:
+                return
+            line = _ASSIGNED.sub(r"\1********", _PASSWORD.sub("********@", line.rstrip()))[:LINE]
+            self.lines.append(line)
+            self._said += 1
+            self._said_at = time.monotonic()
+            if self._said <= LINES_SHOWN:
+                self.progress("{0}: {1}".format(self.name, line))
+            if self._said == LINES_SHOWN:
+                self.progress("{0}: further lines are not shown; the last ones are in the result".format(self.name))
+
+    def _settle(self):
+        """Wait a moment for the last log lines."""
+        end = time.monotonic() + SETTLED
+        for thread in self._logs.values():
+            thread.join(max(end - time.monotonic(), 0))
+        self._say()
+
+    # --- ending it
+
+    def _stop(self):
+        """Let the cluster end the Job and its pods, for whoever wants to look at it; `remove` does more."""
+        try:
+            self.cluster.patch(
+                "Job",
+                self.name,
+                [
+                    {"op": "test", "path": "/metadata/uid", "value": self.uid},
+                    {"op": "replace", "path": "/spec/activeDeadlineSeconds", "value": 1},
+                ],
+            )
+        except ApiError as error:
+            if not isinstance(error, PatchConflict) and error.status != 404:
+                raise
+
+    def remove(self):
+        """Delete the Job and wait until its pods are gone.
+
+        :raises BlueGreenError: ``timeout``: they are still there, so nothing else may work on the same data yet.
+        """
+        grace = self.definition["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30)
+        end = time.monotonic() + GONE + grace
+        watched = {"job": ("Job", {"fieldSelector": "metadata.name=" + self.name})}
+        with self.cluster.observe(**watched) as view:
+            asked = False
+            while True:
+                left = [item for item in view["job"] if item["metadata"]["uid"] == self.uid]
+                if not left and asked:
+                    return
+                if left and "deletionTimestamp" not in left[0]["metadata"] or not asked:
+                    try:
+                        self.fence()
+                        # In the foreground: the Job goes last, so when it is gone its pods are.
+                        self.cluster.delete("Job", self.name, {"uid": self.uid}, "Foreground")
+                    except ApiError as error:
+                        if not isinstance(error, PatchConflict) and error.status != 404:
+                            raise
+                        return  # gone, or another one by now
+                    asked = True
+                if time.monotonic() >= end:
+                    raise BlueGreenError(
+                        "Job {0} was deleted, but its pods have not ended.".format(self.name),
+                        "timeout",
+                        next_step="kubectl -n {0} get pods -l job-name={1} shows them; run again when they are gone.".format(
+                            self.cluster.namespace, self.name
+                        ),
+                        result={"job": self.name},
+                    )
+                view.wait(1)
+
+
+def _condition(job, kind):
+    """A condition of the Job that holds, else ``None``."""
+    for condition in job.get("status", {}).get("conditions") or []:
+        if condition["type"] == kind and condition["status"] == "True":
+            return condition
+    return None

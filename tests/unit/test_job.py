@@ -1,0 +1,305 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Running a Job once, to its end."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _job, _lock
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from recorded import Clock, Event, RecordedCluster
+
+DEFINITION = {
+    "apiVersion": "batch/v1",
+    "kind": "Job",
+    "metadata": {"name": "migrate"},
+    "spec": {
+        "backoffLimit": 0,
+        "template": {
+            "spec": {
+                "restartPolicy": "Never",
+                "containers": [
+                    {"name": "migrate", "image": "shop:1", "env": [{"name": "DATABASE_PASSWORD", "value": "canary-1"}]}
+                ],
+            }
+        },
+    },
+}
+
+
+class Jobs(RecordedCluster):
+    """A cluster in which a Job that may begin goes the way of the recording."""
+
+    def __init__(self, name: str, clock: Clock, **options: Any) -> None:
+        self.begun: list[dict[str, Any]] = []
+        self.deleted: set[str] = set()
+        self.made = 0
+        super().__init__(name, clock=clock, **options)
+
+    def create(self, kind: str, definition: Any) -> Any:
+        made = super().create(kind, definition)
+        if kind == "Job" and not self.dry_run:
+            self.made += 1
+            made["metadata"]["uid"] = f"uid-{self.made}"
+            self.one(kind, made["metadata"]["name"])["metadata"]["uid"] = made["metadata"]["uid"]
+        return made
+
+    def take(self, event: Event) -> None:
+        if not any(uid in json.dumps(event.object) for uid in self.deleted):
+            super().take(event)
+
+    def _store(self, verb: str, kind: str, old: Any, new: Any) -> Any:
+        answer = super()._store(verb, kind, old, new)
+        if kind == "Job" and old["spec"].get("suspend") and not new["spec"].get("suspend") and not self.dry_run:
+            self.begun.append(copy.deepcopy(new))
+            self.replay(self._way(new))
+        return answer
+
+    def delete(self, kind: str, name: str, preconditions: Any, propagation: str = "Background") -> Any:
+        old = super().delete(kind, name, preconditions, propagation)
+        self.deleted.add(old["metadata"]["uid"])
+        for pod in self.objects("Pod", name):
+            self.remove("Pod", pod["metadata"]["name"])
+        return old
+
+    def _way(self, job: dict[str, Any]) -> list[Event]:
+        """The recorded events, as if they were of this Job."""
+        events = [event for event in self.recording.events if event.object["kind"] in ("Job", "Pod", "Event")]
+        uid = next(event.object["metadata"]["uid"] for event in events if event.object["kind"] == "Job")
+        found = []
+        for event in events:
+            item = json.loads(json.dumps(event.object).replace(uid, job["metadata"]["uid"]))
+            if item["kind"] == "Job":
+                item["metadata"]["annotations"] = job["metadata"]["annotations"]
+            found.append(Event(event.at, event.type, item))
+        return found
+
+    @property
+    def recorded_jobs(self) -> dict[str, Any]:
+        return _app.read_state(self.one("Service", "myapp")).get("jobs", {})
+
+
+def run(cluster: RecordedCluster, said: list[str] | None = None, **options: Any) -> dict[str, Any]:
+    return recorded.run(_job, cluster, said, **{"definition": DEFINITION, "version": "2.0", **options})
+
+
+def failure(cluster: RecordedCluster, **options: Any) -> BlueGreenError:
+    with pytest.raises(BlueGreenError) as caught:
+        run(cluster, **options)
+    return caught.value
+
+
+def lock(cluster: RecordedCluster, lock_id: str) -> None:
+    note = {_app.LOCK_ID: lock_id}
+    cluster.touch("Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update(note))
+
+
+def left_behind(cluster: Jobs, **spec: Any) -> None:
+    """A run with the lock `dead` has made the Job, and was killed."""
+    params = recorded.parameters(_job, definition=DEFINITION, version="2.0")
+    job = _job.Job(cluster, DEFINITION, 300, lambda text: None)
+    job.digest, job.lock_id, job.owner = _job._digest(params["definition"], "2.0"), "dead", "myapp"
+    made = cluster.create("Job", job._stamped())
+    cluster.touch("Job", "migrate", lambda item: item["spec"].update(spec))
+    cluster.requests.clear()
+    if not spec.get("suspend", True):
+        cluster.replay(cluster._way(made))
+
+
+def test_a_job_runs_to_its_end_with_its_log_and_is_removed(clock: Clock) -> None:
+    cluster, said = Jobs("job", clock), []
+    result = run(cluster, said)
+    assert (result["changed"], result["succeeded"], result["job"]) == (True, True, "migrate")
+    assert result["logs"] == ["one", "password=********", "two"]
+    assert "migrate: one" in said
+    assert 1 < result["elapsed"] < 10
+    assert cluster.objects("Job") == []
+    assert cluster.recorded_jobs["migrate"]["version"] == "2.0"
+
+
+def test_its_containers_know_what_is_released_where(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    run(cluster)
+    env = cluster.begun[0]["spec"]["template"]["spec"]["containers"][0]["env"]
+    values = {item["name"]: item["value"] for item in env}
+    assert values == {
+        "BG_VERSION": "2.0",
+        "BG_COLOR": "green",
+        "BG_PREVIOUS_COLOR": "blue",
+        "BG_PREVIOUS_VERSION": "1.0",
+        "BG_NAMESPACE": "store",
+        "DATABASE_PASSWORD": "canary-1",
+    }
+    assert _job.secrets({"definition": DEFINITION}) == {"canary-1"}
+
+
+def test_the_cluster_ends_it_when_nobody_follows_it_any_more(clock: Clock) -> None:
+    for own, wanted in ((None, 300), (20, 20), (4000, 300)):
+        cluster, definition = Jobs("job", clock), copy.deepcopy(DEFINITION)
+        if own:
+            definition["spec"]["activeDeadlineSeconds"] = own
+        run(cluster, definition=definition, timeout="5m")
+        assert cluster.begun[0]["spec"]["activeDeadlineSeconds"] == wanted
+
+
+def test_what_has_been_done_is_not_done_twice(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    run(cluster)
+    cluster.requests.clear()
+    again = run(cluster)
+    assert (again["changed"], again["succeeded"], again["elapsed"]) == (False, True, 0)
+    assert cluster.writes == []
+    assert run(cluster, version="2.1")["changed"], "another version"
+    assert run(cluster, version="2.1", force=True)["changed"]
+
+
+def test_a_failed_one_says_why_is_removed_and_not_on_record(clock: Clock) -> None:
+    cluster = Jobs("job-failed", clock)
+    error = failure(cluster)
+    assert error.reason == "job_failed"
+    assert "Job migrate failed." in str(error)
+    assert "ERROR: it is broken" in str(error)
+    assert "exit code 3" in str(error)
+    assert error.result["succeeded"] is False
+    assert cluster.objects("Job") == [] and cluster.recorded_jobs == {}
+
+
+def test_a_failed_one_is_kept_if_asked_and_the_next_run_begins_anew(clock: Clock) -> None:
+    cluster = Jobs("job-failed", clock)
+    failure(cluster, keep_failed=True)
+    (kept,) = cluster.objects("Job")
+    failure(cluster, keep_failed=True)
+    (fresh,) = cluster.objects("Job")
+    assert len(cluster.begun) == 2
+    assert fresh is not kept
+
+
+def test_what_cannot_heal_fails_at_once(clock: Clock) -> None:
+    cluster = Jobs("job-image-missing", clock)
+    error = failure(cluster, timeout="10m")
+    assert error.reason == "job_failed"
+    assert "Pull" in str(error)
+    assert error.result["elapsed"] < 120
+    assert cluster.objects("Job") == []
+
+
+def test_one_that_hangs_is_ended_with_its_pods(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    error = failure(cluster, timeout=1)
+    assert error.reason == "timeout"
+    assert cluster.objects("Job") == []
+    (deleted,) = [request for request in cluster.requests if request.verb == "delete"]
+    assert deleted.body["uid"]
+
+
+def test_the_job_of_a_killed_run_is_followed(clock: Clock) -> None:
+    for suspended in (True, False):
+        cluster, said = Jobs("job", clock), []
+        left_behind(cluster, suspend=suspended)
+        lock(cluster, "ours")
+        result = run(cluster, said, lock_id="ours")
+        assert result["succeeded"] and any("begun by an earlier run" in line for line in said)
+        assert [request for request in cluster.writes if request.verb == "create"] == []
+        patch = next(request for request in cluster.writes if request.kind == "Job")
+        tested = {operation["path"]: operation["value"] for operation in patch.body if operation["op"] == "test"}
+        assert "dead" in tested.values(), "an adopted Job must still be the dead run's"
+
+
+def test_a_job_of_another_version_is_removed_first(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    left_behind(cluster)
+    assert run(cluster, version="3.0")["succeeded"]
+    verbs = [request.verb for request in cluster.writes if request.kind == "Job"]
+    assert verbs == ["delete", "create", "patch", "delete"]
+
+
+def test_a_job_that_is_not_ours_is_left_alone(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    cluster.put(copy.deepcopy(DEFINITION))
+    error = failure(cluster)
+    assert error.reason == "conflict"
+    assert "not of this application" in str(error)
+    assert cluster.writes == []
+
+
+def test_another_runs_lock_is_respected(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    lock(cluster, "theirs")
+    assert failure(cluster).reason == "locked"
+    assert failure(cluster, lock_id="ours").reason == "superseded"
+    assert cluster.writes == []
+
+
+def test_a_run_that_is_overtaken_while_it_creates_the_job_starts_nothing(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    lock(cluster, "ours")
+    cluster.after("create", "Job", lambda: lock(cluster, "theirs"))
+    assert failure(cluster, lock_id="ours").reason == "superseded"
+    assert cluster.begun == []
+
+
+def test_a_takeover_keeps_a_suspended_job_from_starting_late(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    left_behind(cluster)
+    lock(cluster, "dead")
+    app = _app.read(cluster, recorded.parameters(_job, definition=DEFINITION))
+    _lock._stamp_jobs(app, "ours")
+    with pytest.raises(ApiError):
+        cluster.patch(
+            "Job",
+            "migrate",
+            [
+                {"op": "test", "path": "/metadata/annotations/" + _app.escape(_app.LOCK_ID), "value": "dead"},
+                {"op": "replace", "path": "/spec/suspend", "value": False},
+            ],
+        )
+    assert cluster.begun == []
+
+
+def test_what_is_undone_is_no_longer_on_record(clock: Clock) -> None:
+    cluster, undo = Jobs("job", clock), copy.deepcopy(DEFINITION)
+    run(cluster)
+    undo["metadata"]["name"] = "undo"
+    undone: list[Any] = []
+    cluster.before("create", "Job", lambda: undone.append(cluster.recorded_jobs))
+    with pytest.raises(BlueGreenError):  # the recorded way is that of another name
+        run(cluster, definition=undo, undoes="migrate", timeout=1)
+    assert undone == [{}], "it must be off the record before the Job that undoes it begins"
+
+
+def test_a_contraction_is_on_record_before_it_begins(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    seen: list[Any] = []
+    cluster.before("create", "Job", lambda: seen.append(_app.read_state(cluster.one("Service", "myapp"))["contracted"]))
+    run(cluster, contracts=True)
+    assert [entry["version"] for entry in seen] == ["1.0"]
+
+
+def test_check_mode_lets_the_api_server_judge_and_keeps_nothing(clock: Clock) -> None:
+    cluster = Jobs("job", clock, dry_run=True)
+    result = run(cluster)
+    assert (result["changed"], "Would run" in result["msg"]) == (True, True)
+    assert [(write.verb, write.dry_run) for write in cluster.writes] == [("create", True)]
+    assert result["diff"]["after"]["metadata"]["name"] == "migrate"
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"kind": "Pod"}, "no Job but 'Pod'"),
+        ({"apiVersion": "v1"}, "apiVersion is batch/v1"),
+        ({"metadata": {}}, "metadata.name is missing"),
+        ({"spec": {}}, "containers is missing"),
+    ],
+)
+def test_what_is_no_job_is_refused(clock: Clock, change: dict[str, Any], text: str) -> None:
+    cluster = Jobs("job", clock)
+    error = failure(cluster, definition={**DEFINITION, **change})
+    assert error.reason == "bad_input" and text in str(error)
+    assert cluster.requests == []
