@@ -64,6 +64,8 @@ def provoke(scene: Scene, secret: str, resource: str, verb: str) -> FaultRun:
         # One way is tried where the other is not allowed; so it is said which.
         way = {"pods/proxy": "proxy", "pods/portforward": "port_forward"}[resource]
         variables["bluegreen_checks"] = [{"name": "health", "http": "/health", "via": way}]
+    if resource == "jobs":
+        variables["bluegreen_checks"] = [{"name": "suite", "job": str(ROOT / "tests" / "faults" / "job.yml")}]
     return scene.play("release.yml", token=secret, direct=resource == "pods/portforward", **variables)
 
 

@@ -1,0 +1,29 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/faults.md and tests/faults name the same tests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "faults.md").read_text()
+TESTS = {path.name: set(re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE))
+         for path in (ROOT / "tests" / "faults").glob("test_*.py")}
+
+
+def test_every_name_in_the_document_is_a_test() -> None:
+    names = set(re.findall(r"\btest_\w+(?:\.py)?", DOCUMENT))
+    assert names
+    assert names <= {*TESTS, *set().union(*TESTS.values())}
+    pairs = re.findall(r"\b(test_\w+\.py)::(test_\w+)", DOCUMENT)
+    assert pairs
+    assert [pair for pair in pairs if pair[1] not in TESTS[pair[0]]] == []
+
+
+def test_every_test_is_in_the_document() -> None:
+    missing = {f"{file}::{name}" for file, names in TESTS.items() for name in names
+               if not re.search(rf"\b{name}\b", DOCUMENT)}
+    assert missing == set()
