@@ -46,6 +46,7 @@ TAGS: dict[str, dict[str, str]] = {
     "unhealthy-after-10s": {"UNHEALTHY_AFTER": "10"},
     "wrong-version": {"REPORT_VERSION": "0.9"},
     "broken-db": {"BREAK_DB": "true"},
+    "new-schema": {"ENTRY_COLUMN": "message"},
 }
 
 # PostgreSQL's root file system, made from Debian packages. What is left out only fills the image: documentation,

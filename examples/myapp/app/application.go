@@ -75,6 +75,9 @@ func (app *application) handler() http.Handler {
 	api.HandleFunc("GET /api/status", app.status)
 	api.HandleFunc("GET /api/db-check", app.dbCheck)
 	api.HandleFunc("GET /api/users/{name}", app.user)
+	api.HandleFunc("POST /api/entries", app.addEntry)
+	api.HandleFunc("GET /api/entries", app.entries)
+	api.HandleFunc("GET /api/entries/{number}", app.entry)
 	api.HandleFunc("GET /slow", app.slow)
 	counter := app.requests.MustCurryWith(prometheus.Labels{"version": app.reportVersion, "color": app.color})
 

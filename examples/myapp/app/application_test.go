@@ -61,6 +61,9 @@ func TestAnswers(t *testing.T) {
 		{"no database set", colour, "/api/db-check", 500, "DATABASE_URL is not set"},
 		{"database away", with("DATABASE_URL", "postgres://u:secret@127.0.0.1:1/d"), "/api/db-check", 500, "connection refused"},
 		{"user, database away", with("DATABASE_URL", "postgres://u:secret@127.0.0.1:1/d"), "/api/users/test-user", 500, "connection refused"},
+		{"entries, database away", with("DATABASE_URL", "postgres://u:secret@127.0.0.1:1/d"), "/api/entries", 500, "connection refused"},
+		{"entries after what is no number", colour, "/api/entries?after=x", 400, "after must be"},
+		{"entry, no number", colour, "/api/entries/x", 400, "a number"},
 		{"slow", colour, "/slow?seconds=0.01", 200, `"version":"2.0"`},
 		{"too slow", colour, "/slow?seconds=31", 400, "0 to 30"},
 		{"slow without a number", colour, "/slow", 400, "0 to 30"},
@@ -95,7 +98,7 @@ func TestMetricsCountUsersRequestsOnly(t *testing.T) {
 
 func TestSettingsThatAreRefused(t *testing.T) {
 	for name, value := range map[string]string{
-		"DRAIN": "soon", "START_DELAY": "-1", "UNHEALTHY_AFTER": "NaN", "NEVER_READY": "maybe", "CRASH": "later",
+		"DRAIN": "soon", "START_DELAY": "-1", "UNHEALTHY_AFTER": "NaN", "NEVER_READY": "maybe", "CRASH": "later", "ENTRY_COLUMN": "text; DROP",
 	} {
 		_, err := settingsFromEnv(lookup(map[string]string{name: value}))
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), value) {

@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// settings is how the application is to behave. The zero value of everything below databaseURL is good behaviour.
+// settings is how the application is to behave. The zero value of everything below entryColumn is good behaviour.
 type settings struct {
 	version     string
 	color       string
 	databaseURL string
+	entryColumn string // where the text of an entry is read and written: the schema that this version expects
 
 	startDelay     time.Duration // nothing listens before
 	unhealthyAfter time.Duration // /health answers 503 from then on; 0 = never
@@ -54,6 +55,12 @@ func settingsFromEnv(lookup func(string) (string, bool)) (settings, error) {
 			return set, fmt.Errorf("%s=%q: give true or false", name, get(name, ""))
 		}
 		*target = value
+	}
+	switch value := get("ENTRY_COLUMN", "text"); value {
+	case "text", "message":
+		set.entryColumn = value
+	default:
+		return set, fmt.Errorf("ENTRY_COLUMN=%q: the choices are text and message", value)
 	}
 	switch value := get("CRASH", ""); value {
 	case "":
