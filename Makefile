@@ -14,7 +14,7 @@ STEPS := lint sanity unit -- demo molecule
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule faults bench docs clean example
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule faults validation bench docs clean example
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,9 @@ molecule: tools images ## the scenarios on the cluster
 
 faults: tools images ## kill, cut, pause and forbid everything, under traffic; ARGS='-k kill' selects, ARGS=--all takes all
 	@$(IN) python -m pytest tests/faults -n 4 --dist loadgroup $(ARGS)
+
+validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects, ARGS=--all takes all
+	@$(IN) python -m pytest tests/validation -n 3 $(ARGS)
 
 bench: tools images ## the side-by-side figures
 	@$(IN) python tests/bench/bench.py

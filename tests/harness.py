@@ -229,7 +229,11 @@ class Application:
 
     def playbook(self, name: str, *arguments: str, live: bool = False, **variables: Any) -> Run:
         """Run a playbook of examples/myapp to its end; variables keep their types (version="2.0")."""
-        return Run([name, *arguments], self.variables(**variables), live=live).finish()
+        return self.start(name, *arguments, live=live, **variables).finish()
+
+    def start(self, name: str, *arguments: str, live: bool = False, **variables: Any) -> Run:
+        """Start one."""
+        return Run([name, *arguments], self.variables(**variables), live=live)
 
 
 # --- playbooks --------------------------------------------------------------------------------------------------------

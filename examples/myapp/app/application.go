@@ -84,7 +84,7 @@ func (app *application) handler() http.Handler {
 	all := http.NewServeMux()
 	all.HandleFunc("GET /health", app.health)
 	all.Handle("GET /metrics", promhttp.HandlerFor(app.registry, promhttp.HandlerOpts{}))
-	all.Handle("/", promhttp.InstrumentHandlerCounter(counter, api))
+	all.Handle("/", promhttp.InstrumentHandlerCounter(counter, app.failing(api)))
 	return all
 }
 
@@ -99,6 +99,21 @@ func (app *application) health(w http.ResponseWriter, _ *http.Request) {
 	default:
 		answer(w, http.StatusOK, map[string]any{"status": "ok"})
 	}
+}
+
+// failing lets everything fail once FAIL_AFTER is over: an error that shows itself only under use, while /health is fine.
+func (app *application) failing(handler http.Handler) http.Handler {
+	if app.failAfter == 0 {
+		return handler
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if time.Since(app.started) < app.failAfter {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		reason := fmt.Sprintf("FAIL_AFTER: %s since the start have passed", app.failAfter)
+		answer(w, http.StatusInternalServerError, map[string]any{"status": "error", "error": reason})
+	})
 }
 
 func (app *application) unhealthy(w http.ResponseWriter, reason string) {

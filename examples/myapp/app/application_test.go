@@ -56,6 +56,9 @@ func TestAnswers(t *testing.T) {
 		{"another version reported", with("REPORT_VERSION", "0.9"), "/api/status", 200, `"version":"0.9"`},
 		{"never ready", with("NEVER_READY", "true"), "/health", 503, "NEVER_READY"},
 		{"health has turned bad", with("UNHEALTHY_AFTER", "4"), "/health", 503, "4s since the start"},
+		{"the API has begun to fail", with("FAIL_AFTER", "4"), "/api/status", 500, "FAIL_AFTER: 4s since the start"},
+		{"the API will fail", with("FAIL_AFTER", "60"), "/api/status", 200, `"version":`},
+		{"health is fine while the API fails", with("FAIL_AFTER", "4"), "/health", 200, `"status":"ok"`},
 		{"health will turn bad", with("UNHEALTHY_AFTER", "60"), "/health", 200, `"status":"ok"`},
 		{"a bad health is the probe's only", with("NEVER_READY", "true"), "/api/status", 200, `"version":"2.0"`},
 		{"no database set", colour, "/api/db-check", 500, "DATABASE_URL is not set"},
@@ -98,7 +101,8 @@ func TestMetricsCountUsersRequestsOnly(t *testing.T) {
 
 func TestSettingsThatAreRefused(t *testing.T) {
 	for name, value := range map[string]string{
-		"DRAIN": "soon", "START_DELAY": "-1", "UNHEALTHY_AFTER": "NaN", "NEVER_READY": "maybe", "CRASH": "later", "ENTRY_COLUMN": "text; DROP",
+		"DRAIN": "soon", "START_DELAY": "-1", "UNHEALTHY_AFTER": "NaN", "FAIL_AFTER": "-2", "CRASH_AFTER": "soon",
+		"NEVER_READY": "maybe", "CRASH": "later", "ENTRY_COLUMN": "text; DROP",
 	} {
 		_, err := settingsFromEnv(lookup(map[string]string{name: value}))
 		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), value) {

@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -70,7 +71,13 @@ func run(log *slog.Logger) error {
 	go func() { failed <- server.Serve(listener) }()
 	log.Info("listening", "address", address)
 
+	var crash <-chan time.Time // nil, which is never, unless it is asked for
+	if set.crashAfter > 0 {
+		crash = time.After(set.crashAfter)
+	}
 	select {
+	case <-crash:
+		return fmt.Errorf("CRASH_AFTER: %s since the start have passed", set.crashAfter)
 	case err := <-failed:
 		return err
 	case <-stop.Done():

@@ -19,6 +19,8 @@ type settings struct {
 
 	startDelay     time.Duration // nothing listens before
 	unhealthyAfter time.Duration // /health answers 503 from then on; 0 = never
+	failAfter      time.Duration // /api/ answers 500 from then on; 0 = never
+	crashAfter     time.Duration // the process ends then; 0 = never
 	drain          time.Duration // on SIGTERM, serve on for so long; 0 = stop at once
 	reportVersion  string        // what /api/status claims to be
 	crash          bool          // give up at the start
@@ -42,6 +44,7 @@ func settingsFromEnv(lookup func(string) (string, bool)) (settings, error) {
 	set.reportVersion = get("REPORT_VERSION", set.version)
 	for name, target := range map[string]*time.Duration{
 		"START_DELAY": &set.startDelay, "UNHEALTHY_AFTER": &set.unhealthyAfter, "DRAIN": &set.drain,
+		"FAIL_AFTER": &set.failAfter, "CRASH_AFTER": &set.crashAfter,
 	} {
 		seconds, err := strconv.ParseFloat(get(name, "0"), 64)
 		if err != nil || !(seconds >= 0 && seconds <= 86400) {
