@@ -5,6 +5,7 @@
 
     images.py           build what has changed and load it into the embedded cluster
     images.py build     build only; print the archives
+    images.py prometheus    build Prometheus and load it
 
 The archives are docker-archives, which `docker load`, `ctr images import`, `kind load image-archive`, podman and skopeo
 read. They are kept in ${XDG_CACHE_HOME:-~/.cache}/bluegreen-kubernetes/images/HASH; HASH stands for their content.
@@ -49,15 +50,22 @@ TAGS: dict[str, dict[str, str]] = {
     "new-schema": {"ENTRY_COLUMN": "message"},
 }
 
+# Of both root file systems from Debian packages, what only fills the image is left out.
+WITHOUT_TEXTS = [
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+]
+# Prometheus, for the tests of checks that ask it.
+PROMETHEUS_ROOTFS = ["--variant=minbase", "--include=prometheus", *WITHOUT_TEXTS, "bookworm"]
+
 # PostgreSQL's root file system, made from Debian packages. What is left out only fills the image: documentation,
 # translations, and the just-in-time compiler (PostgreSQL runs without it when its files are not there).
 POSTGRES_ROOTFS = [
     "--variant=minbase",
     "--include=postgresql-15",
-    "--dpkgopt=path-exclude=/usr/share/locale/*",
-    "--dpkgopt=path-exclude=/usr/share/man/*",
-    "--dpkgopt=path-exclude=/usr/share/doc/*",
-    "--dpkgopt=path-include=/usr/share/doc/*/copyright",
+    *WITHOUT_TEXTS,
     "--dpkgopt=path-exclude=/usr/lib/*/libLLVM*",
     "--dpkgopt=path-exclude=/usr/lib/*/libz3*",
     "--dpkgopt=path-exclude=/usr/lib/postgresql/*/lib/llvmjit*",
@@ -220,20 +228,33 @@ def postgres() -> Path:
 
 
 def make_postgres_rootfs(path: Path) -> None:
+    make_rootfs("PostgreSQL 15", POSTGRES_ROOTFS, path)
+
+
+def prometheus() -> Path:
+    """The archive with docker.io/library/prometheus:debian."""
+    rootfs = kept("prometheus-rootfs.tar", [architecture(), *PROMETHEUS_ROOTFS],
+                  lambda path: make_rootfs("Prometheus", PROMETHEUS_ROOTFS, path))
+    config = {"Entrypoint": ["/usr/bin/prometheus"], "ExposedPorts": {"9090/tcp": {}}, "User": "65534:65534"}
+    return kept("prometheus.tar", [json.dumps(config), str(rootfs)],
+                lambda path: archive(path, {"docker.io/library/prometheus:debian": config}, [rootfs]))
+
+
+def make_rootfs(what: str, options: list[str], path: Path) -> None:
     if not shutil.which("mmdebstrap"):
         install_mmdebstrap()
-    say("building PostgreSQL 15 from Debian packages (about half a minute) ...")
+    say(f"building {what} from Debian packages (about half a minute) ...")
     started = time.monotonic()
-    run(["mmdebstrap", *POSTGRES_ROOTFS, str(path)], "cannot build PostgreSQL's root file system",
+    run(["mmdebstrap", *options, str(path)], f"cannot build the root file system of {what}",
         "mmdebstrap needs Debian's package archive: check the network, and http_proxy if you use a proxy.")
-    say(f"built PostgreSQL's root file system in {time.monotonic() - started:.0f} s")
+    say(f"built the root file system of {what} in {time.monotonic() - started:.0f} s")
 
 
 def install_mmdebstrap() -> None:
     packages = ["mmdebstrap", "debian-archive-keyring"]
     hint = f"Install it ({' '.join(packages)}: packages of Debian and Ubuntu) and run this again."
     if not shutil.which("apt-get") or os.geteuid() != 0:
-        raise toolchain.Failure(f"mmdebstrap, which builds PostgreSQL's root file system, is not installed. {hint}")
+        raise toolchain.Failure(f"mmdebstrap, which builds root file systems, is not installed. {hint}")
     say("installing the Debian package mmdebstrap ...")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
@@ -249,16 +270,17 @@ def external() -> str | None:
 
 
 def main() -> None:
-    if sys.argv[1:] not in ([], ["build"]):
+    if sys.argv[1:] not in ([], ["build"], ["prometheus"]):
         sys.exit(__doc__)
+    only_build = sys.argv[1:] == ["build"]
     try:
-        archives = [myapp(), postgres()]
-        if not sys.argv[1:] and not external():
+        archives = [prometheus()] if sys.argv[1:] == ["prometheus"] else [myapp(), postgres()]
+        if not only_build and not external():
             # It skips what the cluster has, and says what went wrong.
             sys.exit(subprocess.run([sys.executable, LOADER, "load", *archives], check=False).returncode)
         for file in archives:
             say(f"{file} ({file.stat().st_size / 1e6:.0f} MB)")
-        if not sys.argv[1:]:
+        if not only_build:
             say(f"KUBECONFIG={external()} is not the embedded cluster: load these archives with its own means.")
             say("  kind:       kind load image-archive FILE")
             say("  containerd: ctr -n k8s.io images import FILE     (on every node)")

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, seconds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._hazards import hazards
@@ -19,6 +19,7 @@ ARGUMENTS = dict(
     version={"type": "raw"},
     image={"type": "str"},
     create_missing={"type": "bool", "default": False},
+    preview_service={"type": "str"},
     checks={"type": "list", "elements": "dict", "default": []},
     **_checks.SETTINGS,
     durations={"type": "dict", "default": {}},
@@ -47,6 +48,8 @@ RETURNS = {
 def run(params, cluster, progress):
     _refuse_mistakes(params)
     app = _app.read(cluster, params)
+    if params["preview_service"]:
+        _preview.check(app, params["preview_service"], cluster.get("Service", params["preview_service"]))
     history, last = app.state["history"], app.last_switch()
     result = {
         "active_color": app.active,

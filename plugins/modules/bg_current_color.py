@@ -40,6 +40,10 @@ options:
       - Otherwise it is an error when O(version) or O(image) is given.
     type: bool
     default: false
+  preview_service:
+    description: Service that P(bluegreen.kubernetes.bg_preview#module) will be given. If it cannot be a preview, the
+      module fails. Nothing is done with it.
+    type: str
   checks:
     description:
       - Checks that M(bluegreen.kubernetes.bg_smoke_check) shall run later. They are only looked at for mistakes, and all

@@ -1,0 +1,117 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Preview: point a Service for people who look before users do at the idle color, or at nothing."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+
+NAME = "bg_preview"
+ARGUMENTS = dict(APPLICATION, service={"type": "str", "required": True}, color={"type": "str"}, **LOCK)
+DURATIONS = ("api_timeout",)
+KEEPS_LOCK = True
+RETURNS = {"color": None, "service": None, "previous_color": None, "diff": {}}
+# A label's value that no pod has. A Service without any selector would keep the endpoints that it had.
+NOTHING = "none"
+TRIES = 5
+
+
+def run(params, cluster, progress):
+    name = params["service"]
+    for _attempt in range(TRIES):
+        # Before the application: whoever takes over stamps its Services first. So if they still carry our lock id, this
+        # reading is older than any takeover, and a write that tests the preview's stamp is fenced.
+        service = cluster.get("Service", name)
+        app = _app.read(cluster, params)
+        check(app, name, service)
+        color = params["color"]
+        if color:
+            app.color(color)
+            if not cluster.dry_run:
+                app.refuse_live(color, "showing it as the preview")
+        try:
+            return _write(app, service, color, params["lock_id"])
+        except PatchConflict:
+            continue
+    raise BlueGreenError(
+        "Service {0} changes faster than it can be written ({1} attempts).".format(name, TRIES),
+        "conflict",
+        next_step="Stop the other writer (GitOps?), then run again.",
+    )
+
+
+def check(app, name, service):
+    """Whether this Service can be the preview of the application.
+
+    :raises BlueGreenError: it is live, missing, or selects in another way than the application's Services.
+    """
+    wrong = None
+    if name in app.selectors():
+        wrong = "it is one of the Services that carry the users' traffic"
+    elif service is None:
+        wrong = "it does not exist in namespace {0!r}".format(app.cluster.namespace)
+    else:
+        selector = service["spec"].get("selector") or {}
+        if app.label not in selector:
+            wrong = "its selector {0} has no label {1!r}".format(json.dumps(selector, sort_keys=True), app.label)
+        else:
+            foreign = [
+                color.name
+                for color in app.colors.values()
+                if color.deployment and not app.would_select(service, color.name, color.deployment)
+            ]
+            if foreign:
+                wrong = "with {0}={1} its selector would not select the pods of {2}".format(
+                    app.label, foreign[0], app.colors[foreign[0]].deployment_name
+                )
+    if wrong:
+        raise BlueGreenError(
+            "Service {0!r} cannot be the preview: {1}.".format(name, wrong),
+            "bad_input",
+            next_step="Name another one, or give it the selector {0}.".format(app.selector_for(NOTHING)),
+        )
+    if NOTHING in app.names:
+        raise BlueGreenError(
+            "No color may be called {0!r}: it is what a preview that shows nothing selects.".format(NOTHING),
+            "bad_input",
+            next_step="Choose another name for the color, or do without a preview.",
+        )
+
+
+def _write(app, service, color, lock_id):
+    before = service["spec"]["selector"]
+    after = dict(before, **{app.label: color or NOTHING})
+    name = service["metadata"]["name"]
+    shown = "selects {0}".format(app.describe(color)) if color else "selects nothing"
+    result = {
+        "changed": before != after,
+        "service": name,
+        "color": color,
+        "previous_color": before[app.label] if before[app.label] in app.names else None,
+        "diff": {
+            "before_header": "Service " + name,
+            "after_header": "Service " + name,
+            "before": {"selector": before},
+            "after": {"selector": after},
+        },
+        "msg": "{0} {1}{2}.".format(name, "would be changed: it " if app.cluster.dry_run else "", shown),
+    }
+    operations = app.fence(service, lock_id) + [
+        {"op": "test", "path": "/spec/selector", "value": before},
+        {"op": "replace", "path": "/spec/selector", "value": after},
+    ]
+    stamped = lock_id and _app.stamp(service) != lock_id and not app.cluster.dry_run
+    if stamped:
+        # Also where it selects the right thing already: a late write of a run that we have overtaken must not undo that.
+        operations += _app.annotation_operations(service, _app.LOCK_ID, lock_id)
+    if result["changed"] or stamped:
+        app.cluster.patch("Service", name, operations)
+    return result
