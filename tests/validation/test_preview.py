@@ -78,7 +78,8 @@ def test_preview(new_app: Callable[..., Application]) -> None:
     assert (app.color, shown(app)) == ("green", "none")
 
     run = app.start("release.yml", version="slow-start", bluegreen_preview_service=PREVIEW,
-                    bluegreen_checks=[{"name": "long", "command": "sleep 60", "pods": "one"}])
+                    bluegreen_checks=[
+                        {"name": "long", "command": "sh -c 'sleep 300'", "timeout": 300, "pods": "one"}])
     try:
         run.wait_for("TASK [bluegreen.kubernetes.bluegreen : Validate")
         assert shown(app) == "blue"
