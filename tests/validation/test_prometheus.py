@@ -19,25 +19,19 @@ BAKE = [{"name": "error rate", "prometheus": RATE, "allow_empty": True, "expect"
 
 
 def scrape(app: Application) -> None:
-    """Prometheus, which finds the application's pods by itself, every second."""
-    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [{
-        "job_name": "myapp", "kubernetes_sd_configs": [{"role": "pod", "namespaces": {"names": [app.namespace]}}],
-        "relabel_configs": [{"source_labels": ["__meta_kubernetes_pod_label_app"], "regex": "myapp", "action": "keep"}]}]}
+    """Prometheus, which asks every pod of the application every second."""
+    # Debian's Prometheus is built without discovery by the Kubernetes API; a headless Service has every pod's address.
+    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [{"job_name": "myapp", "dns_sd_configs": [{
+        "names": [f"myapp-pods.{app.namespace}.svc.cluster.local"], "type": "A", "port": 8080, "refresh_interval": "1s"}]}]}
     labels = {"app": "prometheus"}
-    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]}]
-    group = "rbac.authorization.k8s.io"
     app.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "prometheus"}},
-        {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": {"name": "prometheus"}, "rules": rules},
-        {"apiVersion": f"{group}/v1", "kind": "RoleBinding", "metadata": {"name": "prometheus"},
-         "roleRef": {"apiGroup": group, "kind": "Role", "name": "prometheus"},
-         "subjects": [{"kind": "ServiceAccount", "name": "prometheus", "namespace": app.namespace}]},
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "myapp-pods"},
+         "spec": {"clusterIP": "None", "selector": {"app": "myapp"}, "ports": [{"port": 8080}]}},
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "prometheus"}, "data": {"prometheus.yml": json.dumps(config)}},
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "prometheus"},
          "spec": {"selector": labels, "ports": [{"port": 9090}]}},
         {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "prometheus"}, "spec": {
             "selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {
-                "serviceAccountName": "prometheus",
                 "containers": [{
                     "name": "prometheus", "image": "prometheus:debian", "imagePullPolicy": "Never",
                     "args": ["--config.file=/etc/scrape/prometheus.yml", "--storage.tsdb.path=/data"],
