@@ -263,6 +263,11 @@ class Application:
         """The newest release or rollback in the history that moved the traffic, or ``None``."""
         return next((entry for entry in self.state["history"] if entry.get("switched_at")), None)
 
+    def moved_at(self):
+        """When the traffic was moved last, forward or back, as a ``datetime``; ``None`` when that is not recorded."""
+        last = self.last_switch()
+        return max(map(moment, filter(None, (last["switched_at"], last.get("reverted_at"))))) if last else None
+
     def rollback_to(self):
         """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
 
@@ -469,6 +474,11 @@ def escape(key):
 def now():
     """The controller's time as RFC 3339 text in UTC with milliseconds."""
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def moment(text):
+    """The ``datetime`` of a time as :func:`now` and Kubernetes write it."""
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def compact(value):

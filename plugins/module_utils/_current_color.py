@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _preview
+from datetime import timedelta
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _kept, _preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, seconds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._hazards import hazards
@@ -22,10 +24,11 @@ ARGUMENTS = dict(
     preview_service={"type": "str"},
     checks={"type": "list", "elements": "dict", "default": []},
     **_checks.SETTINGS,
+    retire_after={"type": "raw"},
     durations={"type": "dict", "default": {}},
     counts={"type": "dict", "default": {}},
 )
-DURATIONS = ("api_timeout",)
+DURATIONS = ("api_timeout", "retire_after")
 KEEPS_LOCK = False
 secrets = _checks.secrets
 RETURNS = {
@@ -39,6 +42,7 @@ RETURNS = {
     "switched_at": None,
     "history": [],
     "contracted": None,
+    "retires_at": None,
     "summary": [],
     "wanted_image": None,
     "is_live": None,
@@ -51,6 +55,8 @@ def run(params, cluster, progress):
     if params["preview_service"]:
         _preview.check(app, params["preview_service"], cluster.get("Service", params["preview_service"]))
     history, last = app.state["history"], app.last_switch()
+    kept = _kept.read(app, app.idle) if app.colors[app.idle].deployment is None else None
+    retires = _retires_at(app, params["retire_after"])
     result = {
         "active_color": app.active,
         "idle_color": app.idle,
@@ -58,11 +64,12 @@ def run(params, cluster, progress):
         "previous_color": last["from_color"] if last and last["color"] == app.active else None,
         "rollback_to": app.rollback_to(),
         "colors": {name: color.summary() for name, color in app.colors.items()},
+        "retires_at": retires,
         "selectors": app.selectors(),
         "switched_at": last["switched_at"] if last else None,
         "history": history,
         "contracted": app.state.get("contracted"),
-        "summary": _summary(app),
+        "summary": _summary(app, kept, retires),
         "warnings": app.warnings + hazards(app),
         "msg": "{0} is live, {1} is idle.{2}".format(
             app.describe(app.active),
@@ -70,8 +77,12 @@ def run(params, cluster, progress):
             " A switch to {0} was interrupted.".format(app.pending) if app.pending else "",
         ),
     }
+    if kept:
+        retired = _app.Color(app.idle, kept, params["containers"])
+        result["colors"][app.idle].update(version=retired.version, image=retired.image)
+        result["msg"] += " Secret {0} keeps its manifest.".format(_kept.name_of(app, app.idle))
     if params["version"] is not None or params["image"]:
-        if not params["create_missing"]:
+        if not params["create_missing"] and not kept:
             app.color(app.idle)
         images = app.wanted_images(app.idle, params["version"], params["image"])
         result["wanted_image"] = next(iter(images.values()))
@@ -108,7 +119,15 @@ def _refuse_mistakes(params):
         )
 
 
-def _summary(app):
+def _retires_at(app, after):
+    """When the idle color is due to be retired, as text; ``None`` when it is already, or nothing says since when it is idle."""
+    moved = app.moved_at()
+    if after is None or moved is None or not app.colors[app.idle].replicas:
+        return None
+    return (moved + timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _summary(app, kept, retires):
     """What ``status`` shows: a line for each color, what a rollback would do, and the last releases."""
     rows = [("", "color", "version", "pods", "Deployment", "image")]
     for name in (app.active, app.idle):
@@ -124,6 +143,10 @@ def _summary(app):
             )
         )
     lines = _table(rows)
+    last = app.last_switch()
+    if last:
+        moved = "{0} is live since {1}".format(app.active, last.get("reverted_at") or last["switched_at"])
+        lines.append(moved + (", by {0}".format(last["by"]) if last.get("by") else ""))
     target = app.rollback_to()
     if target is None:
         lines.append("rollback: nothing to go back to; rollback.yml -e version=X goes to X if the idle color has it")
@@ -139,6 +162,10 @@ def _summary(app):
                 "at once" if short <= 0 else "after {0} more of its pods are ready".format(short),
             )
         )
+    if kept:
+        lines.append("retired: {0}; Secret {1} keeps its manifest".format(app.idle, _kept.name_of(app, app.idle)))
+    elif retires:
+        lines.append("retires: {0} is due at {1}".format(app.idle, retires))
     rows = [("when", "what", "version", "outcome", "by", "job")]
     for entry in app.state["history"]:
         rows.append(

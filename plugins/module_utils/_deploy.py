@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import json
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 
@@ -72,8 +72,15 @@ def _deploy(app, params):
             "bad_input",
             next_step="Scale the live color up, or give replicas.",
         )
-    if app.colors[name].deployment is None and params["create_missing"] and not params["definition"]:
-        return _create(app, name, params, replicas)
+    if app.colors[name].deployment is None and not params["definition"]:
+        manifest = _kept.read(app, name)
+        if manifest:
+            return _create(
+                app, name, params, manifest, replicas, "the manifest kept in Secret " + _kept.name_of(app, name)
+            )
+        if params["create_missing"]:
+            live = app.color(app.active)
+            return _create(app, name, params, _twin(app, name, live), replicas, live.deployment_name)
     color = app.color(name)
     old = color.deployment
     if params["definition"]:
@@ -130,9 +137,11 @@ def _operations(app, color, params, replicas):
     if color.replicas != replicas:
         replace("/spec/replicas", color.replicas, replicas)
     image = next(iter(images.values()))
-    if version and _app.split_image(image)[1] != version:
+    noted = (deployment["metadata"].get("annotations") or {}).get(_app.RELEASE)
+    # A note that is there may say another version of this same image.
+    if version and (noted or _app.split_image(image)[1] != version):
         note = json.dumps({"version": version, "image": image}, sort_keys=True)
-        if (deployment["metadata"].get("annotations") or {}).get(_app.RELEASE) != note:
+        if noted != note:
             operations += _app.annotation_operations(deployment, _app.RELEASE, note)
     if params["force"]:
         template = deployment["spec"]["template"]
@@ -190,9 +199,8 @@ def _from_definition(app, color, params, replicas):
     return new
 
 
-def _create(app, name, params, replicas):
-    """Make the missing Deployment as a twin of the live one."""
-    live = app.color(app.active)
+def _twin(app, name, live):
+    """The manifest of a missing color's Deployment, made after the live one."""
     source = live.deployment
     twin = {
         "apiVersion": "apps/v1",
@@ -206,7 +214,6 @@ def _create(app, name, params, replicas):
         "spec": copy.deepcopy(source["spec"]),
     }
     spec = twin["spec"]
-    spec["replicas"] = replicas
     spec["selector"] = {"matchLabels": _recolored(source["spec"]["selector"].get("matchLabels"), app, name)}
     spec["template"]["metadata"]["labels"] = _recolored(source["spec"]["template"]["metadata"].get("labels"), app, name)
     spec["template"]["metadata"].pop("creationTimestamp", None)
@@ -218,16 +225,27 @@ def _create(app, name, params, replicas):
             "bad_input",
             next_step="Create the Deployment for {0} yourself, with its own selector.".format(name),
         )
-    color = _app.Color(name, twin, params["containers"])
-    app.colors[name] = color
-    for item, image in app.wanted_images(name, params["version"], params["image"]).items():
+    return twin
+
+
+def _create(app, name, params, manifest, replicas, origin):
+    """Make the missing Deployment from a manifest, with the images wanted."""
+    spec = manifest["spec"]
+    spec["replicas"] = replicas
+    app.colors[name] = _app.Color(name, manifest, params["containers"])
+    images = app.wanted_images(name, params["version"], params["image"])
+    for item, image in images.items():
         for group in ("containers", "initContainers"):
             for container in spec["template"]["spec"].get(group) or []:
                 if container["name"] == item:
                     container["image"] = image
+    image = next(iter(images.values()))
+    if params["version"]:  # a kept manifest may carry the note of another version
+        note = json.dumps({"version": params["version"], "image": image}, sort_keys=True)
+        manifest["metadata"].setdefault("annotations", {})[_app.RELEASE] = note
     if not app.cluster.dry_run:
         app.refuse_foreign_lock(params["lock_id"])
-    color = _app.Color(name, app.cluster.create("Deployment", twin), params["containers"])
+    color = _app.Color(name, app.cluster.create("Deployment", manifest), params["containers"])
     return {
         "changed": True,
         "color": name,
@@ -245,7 +263,7 @@ def _create(app, name, params, replicas):
         "msg": "{0} {1} made from {2}: {3} with {4} replicas.".format(
             color.deployment_name,
             "would be" if app.cluster.dry_run else "was",
-            live.deployment_name,
+            origin,
             color.image,
             replicas,
         ),

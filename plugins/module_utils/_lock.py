@@ -29,6 +29,7 @@ ARGUMENTS = dict(
     lease_duration={"type": "raw", "default": 30},
     timeout={"type": "raw", "default": 0},
     preempt={"type": "bool", "default": False},
+    record={"type": "bool", "default": True},
     version={"type": "raw"},
     by={"type": "str"},
     job={"type": "str"},
@@ -181,7 +182,7 @@ def _stamp(app, params, lock_id, holder):
                 history = [
                     dict(entry, outcome=_ended(entry["outcome"])) for entry in history if entry["run"] != lock_id
                 ]
-                state = dict(_app.read_state(service), history=[running] + history)
+                state = dict(_app.read_state(service), history=[running][: params["record"]] + history)
                 if not app.pending:
                     state["intent"] = None  # of a run that died before it had moved anything
                 operations += _app.state_operations(state)

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-GOOD = ("released", "unchanged", "planned", "prepared", "rolled_back")
+GOOD = ("released", "unchanged", "planned", "prepared", "rolled_back", "retired", "postponed")
 BAD = ("refused", "aborted", "reverted", "superseded", "failed")
 
 ARGUMENTS = {
@@ -48,6 +48,8 @@ def compose(params):
         "planned": "this was a plan, nothing was changed; {0}.",
         "prepared": "ready to be promoted; {0}.",
         "rolled_back": "{0} again.",
+        "retired": "the other color is retired; {0}.",
+        "postponed": "the other color stays; {0}.",
         "refused": "nothing was changed; {0}.",
         "aborted": "stopped before the switch; {0}.",
         "reverted": "switched back; {0}.",

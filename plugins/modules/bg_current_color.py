@@ -44,6 +44,11 @@ options:
     description: Service that P(bluegreen.kubernetes.bg_preview#module) will be given. If it cannot be a preview, the
       module fails. Nothing is done with it.
     type: str
+  retire_after:
+    description:
+      - How long after the switch M(bluegreen.kubernetes.bg_retire) may end the idle color, for RV(retires_at).
+      - Seconds, or a number with a unit such as V(30m) or V(24h).
+    type: raw
   checks:
     description:
       - Checks that M(bluegreen.kubernetes.bg_smoke_check) shall run later. They are only looked at for mistakes, and all
@@ -300,6 +305,12 @@ contracted:
       description: Time at which the Job was about to begin (UTC).
       type: str
       sample: "2026-05-05T09:30:12.345Z"
+retires_at:
+  description: From when on M(bluegreen.kubernetes.bg_retire) may end the idle color (UTC). V(null) without
+    O(retire_after), without a recorded switch, or when it has no pods any more.
+  type: str
+  returned: always
+  sample: "2026-05-05T09:30:14Z"
 summary:
   description: The same for people, line by line. The two colors, what a rollback would do, and the last runs.
   type: list

@@ -53,6 +53,10 @@ options:
       - This is for rollbacks, and the history calls the run one.
     type: bool
     default: false
+  record:
+    description: Whether the run gets an entry in the history. Not for a run that leaves the traffic where it is.
+    type: bool
+    default: true
   version:
     description:
       - Version that the run is about, for the history.
