@@ -26,13 +26,25 @@ options:
     description:
       - "Good ones: V(released) (the version is live), V(unchanged) (it was live already, and nothing was to be done),
         V(planned) (check mode), V(prepared) (ready to be promoted), V(rolled_back) (the previous version is live
-        again, as was asked for)."
+        again, as was asked for), V(retired) (the old color uses nothing any more), V(postponed) (it stays for now)."
       - "With these the task fails: V(refused) (before anything was changed), V(aborted) (before the switch),
         V(reverted) (switched back automatically), V(superseded) (another run took over), V(failed) (the run could not
         put things right)."
     type: str
     required: true
-    choices: [released, unchanged, planned, prepared, rolled_back, refused, aborted, reverted, superseded, failed]
+    choices:
+      - released
+      - unchanged
+      - planned
+      - prepared
+      - rolled_back
+      - retired
+      - postponed
+      - refused
+      - aborted
+      - reverted
+      - superseded
+      - failed
   active_color:
     description: Color that is live now. Not given when that could not be read.
     type: str
