@@ -72,24 +72,26 @@ def _deploy(app, params):
             "bad_input",
             next_step="Scale the live color up, or give replicas.",
         )
+    kept = _kept.read(app, name) if app.colors[name].deployment is None else None
     if app.colors[name].deployment is None and not params["definition"]:
-        manifest = _kept.read(app, name)
-        if manifest:
-            return _create(
-                app, name, params, manifest, replicas, "the manifest kept in Secret " + _kept.name_of(app, name)
-            )
+        if kept:
+            origin = "the manifest kept in Secret " + _kept.name_of(app, name)
+            return _create(app, name, params, kept, replicas, origin)
         if params["create_missing"]:
             live = app.color(app.active)
             return _create(app, name, params, _twin(app, name, live), replicas, live.deployment_name)
-    color = app.color(name)
+    color = _app.Color(name, kept, params["containers"]) if kept else app.color(name)
     old = color.deployment
     if params["definition"]:
         if params["version"]:
             _app.check_version(params["version"])
-        app.fence(old, params["lock_id"])  # the write itself is fenced by its resourceVersion
+        if not kept:
+            app.fence(old, params["lock_id"])  # the write itself is fenced by its resourceVersion
+        elif not app.cluster.dry_run:
+            app.refuse_foreign_lock(params["lock_id"])
         new = _from_definition(app, color, params, replicas)
         written = app.cluster.apply("Deployment", color.deployment_name, new)
-        changed = written["metadata"]["generation"] != old["metadata"]["generation"] or (
+        changed = written["metadata"]["generation"] != old["metadata"].get("generation") or (
             app.cluster.dry_run and written["spec"] != old["spec"]
         )
         after = _app.Color(name, written, params["containers"])
@@ -188,7 +190,8 @@ def _from_definition(app, color, params, replicas):
         )
     new["spec"]["replicas"] = replicas
     # The API server refuses the write if the object was changed since it was read (409).
-    new["metadata"]["resourceVersion"] = color.deployment["metadata"]["resourceVersion"]
+    if "resourceVersion" in color.deployment["metadata"]:  # which a kept manifest has none of
+        new["metadata"]["resourceVersion"] = color.deployment["metadata"]["resourceVersion"]
     new["metadata"].setdefault("namespace", app.cluster.namespace)
     if params["force"]:
         new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = _app.now()

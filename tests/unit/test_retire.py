@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Retiring the idle color, and bringing it back from its kept manifest."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _deploy, _retire
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from recorded import RecordedCluster
+
+SECRET = "bluegreen-myapp-blue"
+
+
+def switched(ago: timedelta = timedelta(days=2), outcome: str = "released", dry_run: bool = False,
+             **entry: Any) -> RecordedCluster:
+    """Green is live since so long ago; blue is idle with its three pods."""
+    cluster = RecordedCluster(at="end", dry_run=dry_run)
+    moved = datetime.now(timezone.utc) - ago
+    entry = {"run": "r1", "kind": "release", "outcome": outcome, "color": "green", "from_color": "blue", "by": "anna",
+             "started_at": moved.isoformat(), "switched_at": moved.isoformat(), **entry}
+    state = json.dumps({"schema": 1, "history": [entry], "intent": None})
+    cluster.touch("Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({_app.STATE: state}))
+
+    def available(item: dict) -> None:
+        condition = next(found for found in item["status"]["conditions"] if found["type"] == "Available")
+        condition.update(status="True", lastTransitionTime=(moved - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    cluster.touch("Deployment", "app-green", available)
+    return cluster
+
+
+def retire(cluster: RecordedCluster, **options: Any) -> dict[str, Any]:
+    return recorded.run(_retire, cluster, **options)
+
+
+def test_after_the_window_it_has_no_pods() -> None:
+    cluster = switched()
+    result = retire(cluster)
+    assert (result["changed"], result["retired"], result["color"]) == (True, True, "blue")
+    assert cluster.one("Deployment", "app-blue")["spec"]["replicas"] == 0
+    assert retire(cluster)["changed"] is False
+
+
+@pytest.mark.parametrize(("ago", "after"), [(timedelta(hours=23, minutes=59), "24h"), (timedelta(hours=1), "2h")])
+def test_before_the_end_of_the_window_it_stays(ago: timedelta, after: str) -> None:
+    cluster = switched(ago)
+    result = retire(cluster, after=after)
+    assert (result["changed"], result["retired"]) == (False, False)
+    assert result["due_at"] > datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert cluster.writes == []
+
+
+def test_the_window_begins_anew_with_the_way_back() -> None:
+    now = datetime.now(timezone.utc).isoformat()
+    assert retire(switched(outcome="reverted", reverted_at=now))["retired"] is False
+
+
+def test_a_release_under_way_is_left_alone() -> None:
+    cluster = switched(outcome="running")
+    result = retire(cluster)
+    assert "under way" in result["msg"] and "anna" in result["msg"]
+    assert cluster.writes == []
+
+
+def test_without_a_recorded_switch_nothing_is_retired() -> None:
+    cluster = RecordedCluster(at="end")
+    cluster.touch("Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).pop(_app.STATE, None))
+    assert "no switch is recorded" in retire(cluster)["msg"]
+    assert cluster.writes == []
+
+
+def restart(item: dict) -> None:
+    item["status"]["containerStatuses"][0]["restartCount"] = 1
+
+
+def unready(item: dict) -> None:
+    next(found for found in item["status"]["conditions"] if found["type"] == "Ready")["status"] = "False"
+
+
+@pytest.mark.parametrize(("change", "text"), [(restart, "has restarted"), (unready, "is not ready")])
+def test_a_live_pod_with_an_issue_keeps_the_old_color(change: Any, text: str) -> None:
+    cluster = switched()
+    cluster.touch("Pod", cluster.objects("Pod", "green")[0]["metadata"]["name"], change)
+    result = retire(cluster)
+    assert not result["retired"] and text in "; ".join(result["issues"])
+    assert cluster.writes == []
+
+
+@pytest.mark.parametrize(("change", "text"), [
+    ({"status": "False"}, "is not Available"),
+    ({"lastTransitionTime": "2099-01-01T00:00:00Z"}, "became Available again"),
+])
+def test_a_live_deployment_with_an_issue_keeps_the_old_color(change: dict, text: str) -> None:
+    cluster = switched()
+    cluster.touch("Deployment", "app-green", lambda item: next(
+        found for found in item["status"]["conditions"] if found["type"] == "Available").update(change))
+    assert text in retire(cluster)["msg"]
+    assert cluster.writes == []
+
+
+def test_deleted_it_is_kept_first_and_only_that_very_version_goes() -> None:
+    cluster = switched()
+    before = json.loads(json.dumps(cluster.one("Deployment", "app-blue")))
+    result = retire(cluster, mode="delete")
+    assert (result["changed"], result["kept"]) == (True, SECRET)
+    assert [(write.verb, write.kind) for write in cluster.writes] == [("create", "Secret"), ("delete", "Deployment")]
+    assert cluster.get("Deployment", "app-blue") is None
+    kept = json.loads(base64.b64decode(cluster.one("Secret", SECRET)["data"]["deployment.json"]))
+    assert kept["spec"] == before["spec"] and kept["metadata"]["labels"] == before["metadata"]["labels"]
+    assert _app.LOCK_ID not in kept["metadata"]["annotations"]
+    again = retire(cluster, mode="delete")
+    assert (again["changed"], again["retired"], again["kept"]) == (False, True, SECRET)
+
+
+def test_a_deployment_changed_meanwhile_is_looked_at_again() -> None:
+    cluster = switched()
+    cluster.before("delete", "Deployment", lambda: cluster.touch(
+        "Deployment", "app-blue", lambda item: item["metadata"].setdefault("labels", {}).update(team="shop")))
+    assert retire(cluster, mode="delete")["retired"]
+    kept = json.loads(base64.b64decode(cluster.one("Secret", SECRET)["data"]["deployment.json"]))
+    assert kept["metadata"]["labels"]["team"] == "shop"
+
+
+def test_the_next_deploy_brings_it_back_with_the_new_image() -> None:
+    cluster = switched()
+    retire(cluster, mode="delete")
+    result = recorded.run(_deploy, cluster, version="3.0")
+    assert result["changed"] and result["image"].endswith(":3.0") and result["replicas"] == 3
+    assert f"kept in Secret {SECRET}" in result["msg"]
+    assert cluster.one("Deployment", "app-blue")["spec"]["replicas"] == 3
+
+
+def test_a_secret_with_something_else_is_named() -> None:
+    cluster = switched()
+    cluster.remove("Deployment", "app-blue")
+    cluster.put({"kind": "Secret", "metadata": {"name": SECRET}, "data": {"deployment.json": "bm8="}})
+    with pytest.raises(BlueGreenError) as caught:
+        recorded.run(_deploy, cluster, version="3.0")
+    assert caught.value.reason == "kept_unreadable" and SECRET in str(caught.value)
+
+
+def test_who_may_not_look_at_secrets_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = switched()
+    cluster.remove("Deployment", "app-blue")
+    get = cluster.get
+
+    def forbidden(kind: str, name: str) -> Any:
+        if kind == "Secret":
+            raise ApiError("secrets is forbidden", "forbidden", 403)
+        return get(kind, name)
+
+    monkeypatch.setattr(cluster, "get", forbidden)
+    with pytest.raises(BlueGreenError) as caught:
+        recorded.run(_deploy, cluster, version="3.0")
+    assert caught.value.reason == "not_found"
