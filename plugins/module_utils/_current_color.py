@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _kept, _preview
@@ -25,6 +26,8 @@ ARGUMENTS = dict(
     checks={"type": "list", "elements": "dict", "default": []},
     **_checks.SETTINGS,
     retire_after={"type": "raw"},
+    hooks={"type": "dict", "default": {}},
+    database={"type": "dict", "default": {}},
     durations={"type": "dict", "default": {}},
     counts={"type": "dict", "default": {}},
 )
@@ -46,6 +49,15 @@ RETURNS = {
     "summary": [],
     "wanted_image": None,
     "is_live": None,
+}
+
+
+STAGES = ("database", "deploy", "wait", "validate", "switch", "bake", "scale_down")
+HOOKS = tuple("{0}_{1}".format(when, stage) for stage in STAGES for when in ("before", "after"))
+# What each way with the database is told: which files it needs, which it may have, which durations.
+DATABASES = {
+    "shared": (("migrate",), ("undo",), ("timeout",)),
+    "expand_contract": (("expand", "contract"), ("undo",), ("timeout",)),
 }
 
 
@@ -104,6 +116,7 @@ def _refuse_mistakes(params):
     for name, value in params["counts"].items():
         if not str(value).isdigit():
             mistakes.append("{0} is not a number of 0 or more: {1!r}.".format(name, value))
+    mistakes += _mistaken_hooks(params) + _mistaken_database(params)
     try:
         _checks.parse(params)
     except BlueGreenError as error:
@@ -117,6 +130,46 @@ def _refuse_mistakes(params):
             why=mistakes,
             next_step="Correct them; nothing has been changed.",
         )
+
+
+def _mistaken_hooks(params):
+    found = []
+    for name, path in sorted(params["hooks"].items()):
+        if name not in HOOKS:
+            found.append("bluegreen_hooks: there is no hook {0!r}; there are {1}".format(name, ", ".join(HOOKS)))
+        else:
+            found += _missing_file(params, "bluegreen_hooks." + name, path)
+    return found
+
+
+def _mistaken_database(params):
+    database, found = params["database"], []
+    if not database:
+        return found
+    strategy = database.get("strategy")
+    if strategy not in DATABASES:
+        return ["bluegreen_database.strategy is {0!r}; it can be {1}".format(strategy, ", ".join(sorted(DATABASES)))]
+    needed, optional, durations = DATABASES[strategy]
+    known = ("strategy", "keep_failed") + needed + optional + durations
+    for name in sorted(set(database) - set(known)):
+        found.append("bluegreen_database: {0} knows no {1!r}; it knows {2}".format(strategy, name, ", ".join(known)))
+    for name in needed + optional:
+        if name in database:
+            found += _missing_file(params, "bluegreen_database." + name, database[name])
+        elif name in needed:
+            found.append("bluegreen_database: {0} needs {1}, a file with a Job".format(strategy, name))
+    for name in durations:
+        try:
+            seconds(database.get(name, 1), "bluegreen_database." + name)
+        except BlueGreenError as error:
+            found.append("{0} {1}".format(error.what, error.next_step))
+    return found
+
+
+def _missing_file(params, name, path):
+    """A list with a mistake, if there is no such file."""
+    path = os.path.join(params["chdir"] or "", os.path.expanduser(str(path)))
+    return [] if os.path.isfile(path) else ["{0}: there is no file {1}".format(name, path)]
 
 
 def _retires_at(app, after):

@@ -334,6 +334,7 @@ class Job:
             "pods": ("Pod", {"labelSelector": "job-name=" + self.name}),
         }
         first_seen, seen, events_watched, state = {}, False, False, None
+        reasons = []  # the last troubles that were seen: when time is over, the pods may be gone
         with self.cluster.observe(**watched) as view:
             while True:
                 jobs = [item for item in view["job"] if item["metadata"]["uid"] == self.uid]
@@ -356,12 +357,13 @@ class Job:
                             self.name, "did not end in time and was stopped" if late else "failed"
                         )
                         why = "{0}: {1}".format(failed.get("reason"), failed.get("message"))
-                        raise self._failure("timeout" if late else "job_failed", what, [why], pods)
+                        raise self._failure("timeout" if late else "job_failed", what, reasons + [why], pods)
                 if self.elapsed() >= _wait.EVENTS_AFTER and not events_watched:
                     view.add("events", "Event", {"fieldSelector": "type=Warning"})
                     events_watched = True
                 troubles = self._troubles(pods, view["events"] if events_watched else [])
                 first_seen = {key: first_seen.get(key, now) for key in troubles}
+                reasons = [text for _grace, _reason, text in troubles.values()] or reasons
                 certain = [
                     key
                     for key, (grace, _reason, _text) in troubles.items()
@@ -372,8 +374,7 @@ class Job:
                     raise self._failure("job_failed", what, [troubles[key][2] for key in certain], pods)
                 if now - self.started >= self.timeout:
                     what = "Job {0} has not ended after {1:g} s and is stopped.".format(self.name, self.timeout)
-                    why = [text for _grace, _reason, text in troubles.values()]
-                    error = self._failure("timeout", what, why, pods)
+                    error = self._failure("timeout", what, reasons, pods)
                     self._stop()
                     raise error
                 said = "; ".join(sorted({reason for _grace, reason, _text in troubles.values()}))

@@ -23,7 +23,16 @@ ARGUMENTS = dict(
 )
 DURATIONS = ("api_timeout", "after")
 KEEPS_LOCK = True
-RETURNS = {"color": None, "version": None, "retired": None, "due_at": None, "kept": None, "issues": [], "diff": {}}
+RETURNS = {
+    "color": None,
+    "version": None,
+    "retired": None,
+    "due": None,
+    "due_at": None,
+    "kept": None,
+    "issues": [],
+    "diff": {},
+}
 TRIES = 5
 # Seconds. The switch is recorded by the clock of the machine that releases, a condition by the cluster's.
 CLOCKS_DIFFER = 60
@@ -53,18 +62,13 @@ def _retire(app, params):
         "color": color.name,
         "version": color.version,
         "retired": False,
+        "due": False,
         "kept": None,
         "warnings": app.warnings,
     }
-    if color.deployment is None:
-        manifest = _kept.read(app, color.name)
-        if manifest is None:
-            return dict(result, msg="There is no Deployment for {0}: nothing to retire.".format(color.name))
-        version = _app.Color(color.name, manifest, params["containers"]).version
-        text = "{0} (version {1}) is retired already; Secret {2} keeps its manifest.".format(color.name, version, kept)
-        return dict(result, retired=True, kept=kept, version=version, msg=text)
-    if params["mode"] == "zero" and color.replicas == 0:
-        return dict(result, retired=True, msg="{0} is retired already.".format(app.describe(color.name)))
+    manifest = _kept.read(app, color.name) if color.deployment is None else None
+    if color.deployment is None and manifest is None:
+        return dict(result, msg="There is no Deployment for {0}: nothing to retire.".format(color.name))
     newest = next(iter(app.state["history"]), {})
     if newest.get("outcome") == "running":
         text = "{0} stays: a {1} of {2} is under way since {3}, or was interrupted.".format(
@@ -86,6 +90,13 @@ def _retire(app, params):
             color.name, result["due_at"], app.active, "; ".join(result["issues"])
         )
         return dict(result, msg=text)
+    result["due"] = True
+    if manifest:
+        version = _app.Color(color.name, manifest, params["containers"]).version
+        text = "{0} (version {1}) is retired already; Secret {2} keeps its manifest.".format(color.name, version, kept)
+        return dict(result, retired=True, kept=kept, version=version, msg=text)
+    if params["mode"] == "zero" and color.replicas == 0:
+        return dict(result, retired=True, msg="{0} is retired already.".format(app.describe(color.name)))
     return dict(result, retired=True, **_end(app, color, params, kept))
 
 

@@ -89,6 +89,16 @@ options:
   chdir:
     description: As M(bluegreen.kubernetes.bg_smoke_check) takes it, for O(checks).
     type: path
+  hooks:
+    description:
+      - Task files of a release that shall be looked for, by the names of the hooks. The module fails when there is no such
+        hook or no such file, relative to O(chdir).
+    type: dict
+    default: {}
+  database:
+    description: The database settings of a release, in which mistakes shall be looked for in the same way.
+    type: dict
+    default: {}
   durations:
     description: Durations that later tasks will use, by their names; one that is none is refused now.
     type: dict

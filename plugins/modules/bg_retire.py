@@ -92,8 +92,13 @@ retired:
   type: bool
   returned: always
   sample: true
+due:
+  description: Whether O(after) is over, and the live color has had no issue since the switch.
+  type: bool
+  returned: always
+  sample: true
 due_at:
-  description: From when on it may be retired (UTC). V(null) when it is already, or no switch is recorded.
+  description: From when on it may be retired (UTC). V(null) when no switch is recorded.
   type: str
   returned: always
   sample: "2026-05-05T09:30:14Z"

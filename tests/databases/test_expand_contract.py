@@ -1,0 +1,56 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The schema grows before the release, and shrinks when nobody will want to go back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from harness import Application, Run
+from users import Users
+
+QUICK = {"bluegreen_scale_down_delay": 3, "bluegreen_wait_timeout": 90}
+DATABASE = {"strategy": "expand_contract", "expand": "../databases/expand-contract/expand.yml",
+            "contract": "../databases/expand-contract/contract.yml"}
+COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'entries' ORDER BY 1"
+
+
+def release(app: Application) -> Run:
+    run = app.playbook("release.yml", version="new-schema", bluegreen_database=DATABASE, **QUICK)
+    assert run.outcome == "released", run.output
+    return run
+
+
+def test_release_and_rollback_lose_no_entry(app: Application, sql: Callable[[str], str]) -> None:
+    # More than one batch of entries from before the change; the users' own begin at 1.
+    sql("INSERT INTO entries (number, text) SELECT -n, 'old ' || n FROM generate_series(1, 2500) n")
+    with Users(app) as users:
+        release(app)
+        back = app.playbook("rollback.yml", **QUICK)
+        assert back.outcome == "rolled_back", back.output
+    users.lost_nothing(besides=2500)
+    assert sql(COLUMNS).split() == ["id", "message", "number", "text"]
+    for change in ("text = 'by the old version'", "message = 'by the new version'"):
+        sql(f"UPDATE entries SET {change} WHERE number = 1")
+        assert sql("SELECT count(*) FROM entries WHERE text IS DISTINCT FROM message") == "0"
+
+
+def test_once_contracted_there_is_no_way_back_by_accident(app: Application, sql: Callable[[str], str]) -> None:
+    with Users(app) as users:
+        release(app)
+        early = app.playbook("retire.yml", bluegreen_database=DATABASE)
+        assert early.outcome == "postponed" and "text" in sql(COLUMNS).split()
+        retired = app.playbook("retire.yml", bluegreen_database=DATABASE, bluegreen_retire_after=0)
+        assert retired.outcome == "retired", retired.output
+        assert sql(COLUMNS).split() == ["id", "message", "number"]
+        again = app.playbook("retire.yml", bluegreen_database=DATABASE, bluegreen_retire_after=0)
+        assert again.outcome == "unchanged", again.output
+        refused = app.playbook("rollback.yml", **QUICK)
+        assert refused.outcome == "refused" and refused.code == 2, refused.output
+        assert "A rollback to 1.0 is refused: the database was contracted" in refused.output
+        assert app.color == "green"
+    users.lost_nothing()
+    forced = app.playbook("rollback.yml", bluegreen_rollback_contracted=True, **QUICK)
+    assert forced.outcome == "rolled_back", forced.output
+    assert app.color == "blue"

@@ -1,0 +1,80 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Users of the application who write and read while a test does something to it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import requests
+from harness import Application
+
+
+class Users:
+    """Somebody who writes numbered entries, and somebody who reads them, each request on a connection of its own.
+
+    written: numbers whose writing was acknowledged. failed: what was answered instead, for writes and reads.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self.url = app.url("/api/entries")
+        self.written: list[int] = []
+        self.failed: list[str] = []
+        self._end = threading.Event()
+        self._threads = [threading.Thread(target=target, daemon=True) for target in (self._write, self._read)]
+
+    def __enter__(self) -> Users:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join(20)
+
+    def _ask(self, method: str, path: str = "", entry: dict | None = None) -> bool:
+        """Whether it was answered well; if not, it is noted what came instead."""
+        what = f"{method} {path} {entry or ''}"
+        try:
+            answer = requests.request(method, self.url + path, json=entry, timeout=10)
+        except requests.RequestException as error:
+            self.failed.append(f"{what}: {error}")
+            return False
+        if not answer.ok:
+            self.failed.append(f"{what}: HTTP {answer.status_code} {answer.text[:200]}")
+        return answer.ok
+
+    def _write(self) -> None:
+        number = 0
+        while not self._end.wait(0.03):
+            number += 1
+            if self._ask("POST", entry={"number": number, "text": f"entry {number}"}):
+                self.written.append(number)
+
+    def _read(self) -> None:
+        while not self._end.wait(0.03):
+            if self.written:
+                self._ask("GET", f"/{self.written[-1]}")
+
+    def lost_nothing(self, besides: int = 0) -> None:
+        """Every acknowledged entry is there, once, and nothing else but so many older ones; no request failed."""
+        assert self.written and not self.failed, self.failed[:5]
+        there: list[int] = []
+        while True:
+            answer = requests.get(self.url, params={"after": there[-1] if there else 0}, timeout=10).json()
+            if not answer["numbers"]:
+                break
+            there += answer["numbers"]
+        assert there == self.written
+        assert answer["count"] == len(there) + besides
+
+
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "this did not come about"
+        time.sleep(0.2)
