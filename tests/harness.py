@@ -37,6 +37,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import requests
 import yaml
 from checkout import ROOT
 from cluster.toolchain import Failure
@@ -130,12 +131,26 @@ class Application:
             self.delete()
 
     def create(self) -> Application:
-        """Deploy; return when every pod is ready."""
+        """Deploy; return when every pod is ready and users get an answer."""
         self.delete(wait=True)
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": {OURS: "true"}}})
         self.apply(*self.manifests())
         self.wait("app-blue", "app-green", *["myapp-postgres"][:self.postgres])
+        if embedded():  # kube-proxy is a moment behind; from outside of another cluster nothing would be seen
+            self._answers("/api/db-check" if self.postgres else "/health")
         return self
+
+    def _answers(self, path: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while True:
+            try:
+                if requests.get(self.url(path), timeout=5).ok:
+                    return
+            except requests.RequestException:
+                pass
+            if time.monotonic() > deadline:
+                raise Failure(f"{self.url(path)} has no good answer after {READY_SECONDS} s, though all pods are ready")
+            time.sleep(0.1)
 
     def delete(self, wait: bool = False) -> None:
         """Delete the namespace, if a test made it."""
