@@ -29,6 +29,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -368,6 +369,22 @@ class Run:
     @property
     def outcome(self) -> str | None:
         return self.result.get("outcome")
+
+
+def at_once(seconds: float = 1) -> float:
+    """The limit for what shall be done within so many seconds on a machine that has little else to do.
+
+    On a busy one everything takes longer: it is six times what ten tasks that do nothing take now, if that is more.
+    """
+    tasks = [{"name": f"task {number}", "ansible.builtin.debug": {"msg": ""}} for number in range(10)]
+    with tempfile.NamedTemporaryFile("w", suffix=".yml") as file:
+        yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "tasks": tasks}], file)
+        file.flush()
+        run = Run([file.name]).finish()
+    first, last = run.time_of("TASK [task 0]"), run.time_of("TASK [task 9]")
+    if first is None or last is None:
+        raise Failure(f"a playbook of ten tasks failed:\n{run.output[-2000:]}")
+    return max(seconds, 6 * (last - first))
 
 
 # --- the audit log ----------------------------------------------------------------------------------------------------

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-from harness import Application, Audit, Request, Run
+from harness import Application, Audit, Request, Run, at_once
 from traffic import Report, Traffic
-
-AT_ONCE = 1  # second from the first request to the API server to the switch
 
 
 def back(app: Application, audit: Audit) -> tuple[Run, list[Request], Report]:
@@ -33,7 +31,8 @@ def test_within_a_second_at_full_strength(app: Application, audit: Audit) -> Non
 
     assert (run.outcome, run.result["version"], app.color) == ("rolled_back", "1.0", "blue"), run.output
     [switch] = [request for request in requests if request.replaces("services", "myapp", "/spec/selector")]
-    assert switch.received - requests[0].received <= AT_ONCE, "\n".join(map(str, requests))
+    # From the first request to the API server to the switch.
+    assert switch.received - requests[0].received <= at_once(seconds=1), "\n".join(map(str, requests))
     assert app.uids("blue") == pods
     assert users.failures == {} and users.answers.keys() == {"blue", "green"}, users.line()
 
