@@ -17,14 +17,17 @@ from stages import AT, Point
 OUTAGE = 20  # seconds
 # What makes a stage last until all the releases are where they shall be.
 SLOW_START = {"wait": {"env": {"START_DELAY": "6"}}}
-SLOWLY = {"delay": {"bluegreen_scale_down_delay": 30}}
+# The defaults. After an outage of the API server everybody else as well has to find the way back: the controllers, which
+# make no pod until then, and kube-proxy, which knows of no switch. Each opens its watches again after pauses of 0.8 s,
+# every one up to twice as long as the one before (client-go's reflector).
+PATIENT = {"bluegreen_scale_down_delay": 30, "bluegreen_wait_timeout": 300}
 
 
 def go_through(new_scene: Callable[..., Scene], names: tuple[str, ...], seconds: float) -> None:
     """A release at each of these points, an outage of the real API server, and all must end well."""
     scenes = {AT[name]: new_scene(**SLOW_START.get(name, {})) for name in names}
     with ThreadPoolExecutor() as pool:
-        started = {point: pool.submit(point.start, scene, **SLOWLY.get(point.name, {}))
+        started = {point: pool.submit(point.start, scene, **PATIENT)
                    for point, scene in scenes.items()}
         runs = {point: future.result() for point, future in started.items()}
     for scene in scenes.values():

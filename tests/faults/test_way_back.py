@@ -68,8 +68,8 @@ def broken_after_switch(scene: Scene, broken: int | None, idle: int) -> FaultRun
 
 def nothing_lost_after(scene: Scene, back: FaultRun) -> None:
     """What the broken pods lost is theirs. From the way back on nothing is, once kube-proxy knows of it."""
-    time.sleep(4)
-    scene.nothing_lost(since=back.switched() + 2)
+    time.sleep(6)
+    scene.nothing_lost(since=back.switched() + 4)
 
 
 @pytest.mark.parametrize("broken", [pytest.param(3, id="3-of-3"), pytest.param(None, id="deployment-deleted")])
