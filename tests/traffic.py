@@ -202,18 +202,22 @@ class Traffic:
     """Traffic against one URL, or several in turn.
 
     rate: requests a second. keepalive: keep connections, rather than a new one for each request. timeout: seconds
-    after which a request has failed. seconds: when the traffic ends by itself. `report` grows while the traffic runs.
+    after which a request has failed. seconds: when the traffic ends by itself. method: on kept connections it matters,
+    since vegeta, as Go's client and browsers do, sends a GET again, but no POST, when its connection ends without an
+    answer. `report` grows while the traffic runs.
     Inside the embedded cluster every run has a source address of its own: from a used one, connections meet what the
     node's connection tracking still knows of pods that are gone, and fail for reasons of the test's own making.
     Raises ValueError for a rate or a time out of bounds, Failure when nothing answers at a URL, or vegeta ends early.
     """
 
-    def __init__(self, *urls: str, rate: int = 300, keepalive: bool = False, timeout: float = 2, seconds: float = 600):
+    def __init__(self, *urls: str, rate: int = 300, keepalive: bool = False, timeout: float = 2, seconds: float = 600,
+                 method: str = "GET"):
         if not urls:
             raise ValueError("no URL given")
         if not 0 < rate <= MAX_RATE or not 0 < seconds <= MAX_SECONDS:
             raise ValueError(f"{rate} requests a second for {seconds} s: at most {MAX_RATE} for {MAX_SECONDS} s are allowed")
         self.urls, self.rate, self.keepalive, self.timeout, self.seconds = urls, rate, keepalive, timeout, seconds
+        self.method = method
         self.report = Report()
         self._cleanup = contextlib.ExitStack()
         self._bodies: dict[str, tuple[str, str]] = {}
@@ -245,7 +249,7 @@ class Traffic:
             self._cleanup.callback(end, self._encode)
             assert self._attack.stdin and self._attack.stdout  # for type checkers
             self._attack.stdout.close()  # the encoder has it now
-            self._attack.stdin.write("".join(f"GET {url}\n" for url in self.urls).encode())
+            self._attack.stdin.write("".join(f"{self.method} {url}\n" for url in self.urls).encode())
             self._attack.stdin.close()
             self._reader = threading.Thread(target=self._read, daemon=True)
             self._reader.start()

@@ -78,7 +78,7 @@ func (app *application) handler() http.Handler {
 	api.HandleFunc("POST /api/entries", app.addEntry)
 	api.HandleFunc("GET /api/entries", app.entries)
 	api.HandleFunc("GET /api/entries/{number}", app.entry)
-	api.HandleFunc("GET /slow", app.slow)
+	api.HandleFunc("/slow", app.slow)
 	counter := app.requests.MustCurryWith(prometheus.Labels{"version": app.reportVersion, "color": app.color})
 
 	all := http.NewServeMux()
