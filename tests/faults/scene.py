@@ -25,7 +25,7 @@ from harness import ANNOTATION, Application, Audit, Request, Run, kubectl
 from traffic import Report, Traffic
 
 LEASE_SECONDS = 30  # how long a dead run's lock stands
-SLACK = 4  # seconds that a busy machine may add to that
+SLACK = 4  # seconds that a rerun may need beside that
 RATE = 60  # requests a second: enough to notice a gap of some ten milliseconds, and many tests run at the same time
 MARK = "BLUEGREEN_FAULT_RUN"  # in the environment of every process of a run
 

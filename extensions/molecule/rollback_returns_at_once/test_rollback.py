@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from harness import Application, Audit, Request, Run, at_once
+from harness import Application, Audit, Request, Run, within
 from traffic import Report, Traffic
 
 
@@ -32,7 +32,7 @@ def test_within_a_second_at_full_strength(app: Application, audit: Audit) -> Non
     assert (run.outcome, run.result["version"], app.color) == ("rolled_back", "1.0", "blue"), run.output
     [switch] = [request for request in requests if request.replaces("services", "myapp", "/spec/selector")]
     # From the first request to the API server to the switch.
-    assert switch.received - requests[0].received <= at_once(seconds=1), "\n".join(map(str, requests))
+    assert within(switch.received - requests[0].received, seconds=1), "\n".join(map(str, requests))
     assert app.uids("blue") == pods
     assert users.failures == {} and users.answers.keys() == {"blue", "green"}, users.line()
 
