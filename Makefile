@@ -75,7 +75,7 @@ faults: tools images ## kill, cut, pause and forbid everything, under traffic; A
 	@$(IN) python -m pytest tests/faults -n 4 --dist loadgroup $(ARGS)
 
 validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects, ARGS=--all takes all
-	@$(PYTHON) tests/images.py prometheus
+	@$(PYTHON) tests/images.py validation
 	@$(IN) python -m pytest tests/validation -n 3 $(ARGS)
 
 bench: tools images ## the side-by-side figures

@@ -5,7 +5,7 @@
 
     images.py           build what has changed and load it into the embedded cluster
     images.py build     build only; print the archives
-    images.py prometheus    build Prometheus and load it
+    images.py validation    what only tests/validation needs: Prometheus, and an application that is hard to check
 
 The archives are docker-archives, which `docker load`, `ctr images import`, `kind load image-archive`, podman and skopeo
 read. They are kept in ${XDG_CACHE_HOME:-~/.cache}/bluegreen-kubernetes/images/HASH; HASH stands for their content.
@@ -32,6 +32,7 @@ from cluster import toolchain
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = ROOT / "examples" / "myapp"
+AWKWARD = ROOT / "tests" / "validation" / "awkward"
 LOADER = ROOT / "tests" / "cluster" / "cluster.py"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 
@@ -177,30 +178,40 @@ def kept(name: str, made_from: list[Path | str], make: Callable[[Path], None]) -
     return path
 
 
-# --- the two images
+# --- the images
 
 def myapp() -> Path:
     """The archive with all tags of docker.io/library/myapp."""
+    return written_in_go("myapp", SOURCES / "app", TAGS)
+
+
+def awkward() -> Path:
+    """The archive with docker.io/library/awkward:1.0 and :2.0."""
+    return written_in_go("awkward", AWKWARD, {"1.0": {}, "2.0": {}})
+
+
+def written_in_go(name: str, directory: Path, tags: dict[str, dict[str, str]]) -> Path:
+    """The archive with all tags of docker.io/library/<name>, which has nothing but the program of a directory."""
     go = toolchain.go()
-    sources = sorted(file for file in (SOURCES / "app").iterdir() if file.suffix in (".go", ".mod", ".sum"))
+    sources = sorted(file for file in directory.iterdir() if file.suffix in (".go", ".mod", ".sum"))
     configs = {
-        f"docker.io/library/myapp:{tag}": {
-            "Entrypoint": ["/myapp"], "User": "65532:65532", "ExposedPorts": {"8080/tcp": {}},
+        f"docker.io/library/{name}:{tag}": {
+            "Entrypoint": [f"/{name}"], "User": "65532:65532", "ExposedPorts": {"8080/tcp": {}},
             "Env": [f"{key}={value}" for key, value in {"VERSION": tag, **switches}.items()],
-        } for tag, switches in TAGS.items()
+        } for tag, switches in tags.items()
     }
 
     def make(path: Path) -> None:
-        say(f"building myapp with Go {go['version']}, the first time about half a minute ...")
+        say(f"building {name} with Go {go['version']}, the first time about half a minute ...")
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as work:
-            server = Path(work) / "myapp"
+            server = Path(work) / name
             run([str(go["path"]), "build", "-ldflags", "-s -w -buildid=", "-o", str(server), "."],
-                f"cannot build {SOURCES / 'app'}", cwd=SOURCES / "app", env=go["env"])
-            archive(path, configs, [layer(Path(work) / "layer.tar", {"myapp": server})])
-        say(f"built {len(TAGS)} tags of myapp in {time.monotonic() - started:.0f} s")
+                f"cannot build {directory}", cwd=directory, env=go["env"])
+            archive(path, configs, [layer(Path(work) / "layer.tar", {name: server})])
+        say(f"built {len(tags)} tags of {name} in {time.monotonic() - started:.0f} s")
 
-    return kept("myapp.tar", [json.dumps(configs), f"{go['version']} {architecture()}", *sources], make)
+    return kept(f"{name}.tar", [json.dumps(configs), f"{go['version']} {architecture()}", *sources], make)
 
 
 def postgres() -> Path:
@@ -270,11 +281,11 @@ def external() -> str | None:
 
 
 def main() -> None:
-    if sys.argv[1:] not in ([], ["build"], ["prometheus"]):
+    if sys.argv[1:] not in ([], ["build"], ["validation"]):
         sys.exit(__doc__)
     only_build = sys.argv[1:] == ["build"]
     try:
-        archives = [prometheus()] if sys.argv[1:] == ["prometheus"] else [myapp(), postgres()]
+        archives = [prometheus(), awkward()] if sys.argv[1:] == ["validation"] else [myapp(), postgres()]
         if not only_build and not external():
             # It skips what the cluster has, and says what went wrong.
             sys.exit(subprocess.run([sys.executable, LOADER, "load", *archives], check=False).returncode)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from datetime import timedelta
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _kept, _preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _kept, _preview, _wait
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, seconds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._hazards import hazards
@@ -40,6 +40,7 @@ RETURNS = {
     "pending_color": None,
     "previous_color": None,
     "rollback_to": None,
+    "rollback_seconds": None,
     "colors": {},
     "selectors": {},
     "switched_at": None,
@@ -69,19 +70,22 @@ def run(params, cluster, progress):
     history, last = app.state["history"], app.last_switch()
     kept = _kept.read(app, app.idle) if app.colors[app.idle].deployment is None else None
     retires = _retires_at(app, params["retire_after"])
+    # Only those who want to know when the idle color ends are told how long a rollback takes: it costs a request.
+    rollback_seconds = _rollback_seconds(app) if params["retire_after"] is not None else None
     result = {
         "active_color": app.active,
         "idle_color": app.idle,
         "pending_color": app.pending,
         "previous_color": last["from_color"] if last and last["color"] == app.active else None,
         "rollback_to": app.rollback_to(),
+        "rollback_seconds": rollback_seconds,
         "colors": {name: color.summary() for name, color in app.colors.items()},
         "retires_at": retires,
         "selectors": app.selectors(),
         "switched_at": last["switched_at"] if last else None,
         "history": history,
         "contracted": app.state.get("contracted"),
-        "summary": _summary(app, kept, retires),
+        "summary": _summary(app, kept, retires, rollback_seconds),
         "warnings": app.warnings + hazards(app),
         "msg": "{0} is live, {1} is idle.{2}".format(
             app.describe(app.active),
@@ -180,7 +184,30 @@ def _retires_at(app, after):
     return (moved + timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _summary(app, kept, retires):
+def _rollback_seconds(app):
+    """How long a rollback has to wait for pods before it switches, as its pods took the last time; ``None`` if unknown."""
+    target = app.rollback_to()
+    if target is None:
+        return None
+    color = app.colors[target["color"]]
+    if color.name == app.active or color.ready >= app.live.replicas:
+        return 0
+    for seen in (color, app.live):
+        pods = app.cluster.list("Pod", labelSelector=seen.pod_selector)["items"] if seen.deployment else []
+        took = sorted(filter(None, map(_seconds_to_ready, pods)))
+        if took:
+            return round(took[len(took) // 2])
+    return None
+
+
+def _seconds_to_ready(pod):
+    ready = _wait.Pod(pod).conditions.get("Ready", {})
+    if ready.get("status") != "True":
+        return None
+    return (_app.moment(ready["lastTransitionTime"]) - _app.moment(pod["metadata"]["creationTimestamp"])).total_seconds()
+
+
+def _summary(app, kept, retires, rollback_seconds):
     """What ``status`` shows: a line for each color, what a rollback would do, and the last releases."""
     rows = [("", "color", "version", "pods", "Deployment", "image")]
     for name in (app.active, app.idle):
@@ -208,13 +235,10 @@ def _summary(app, kept, retires):
     else:
         ready = app.colors[target["color"]]
         short = app.live.replicas - ready.ready
-        lines.append(
-            "rollback: to {0} (version {1}), {2}".format(
-                target["color"],
-                target["version"],
-                "at once" if short <= 0 else "after {0} more of its pods are ready".format(short),
-            )
-        )
+        wait = "at once" if short <= 0 else "after {0} more of its pods are ready".format(short)
+        if short > 0 and rollback_seconds is not None:
+            wait += ", about {0} s".format(rollback_seconds)
+        lines.append("rollback: to {0} (version {1}), {2}".format(target["color"], target["version"], wait))
     if kept:
         lines.append("retired: {0}; Secret {1} keeps its manifest".format(app.idle, _kept.name_of(app, app.idle)))
     elif retires:

@@ -30,7 +30,7 @@ BODY_LIMIT = (
     1024 * 1024
 )  # bytes of an answer that are read; more is not needed to judge it and must not fill the memory
 CHUNK = 65536
-OTHER_WAY_TIMEOUT = 2  # seconds in which a port-forward may show that only the API server's proxy is blocked
+OTHER_WAY_TIMEOUT = 2  # seconds in which a port-forward, and then the proxy, may show that only the proxy is blocked
 
 
 def ask(run, check, pod):
@@ -59,8 +59,18 @@ def ask(run, check, pod):
             if second.way == "api":
                 raise
             raise NoAnswer("{0}; {1}".format(error, second) if second.way == "blocked" else str(error)) from error
+        if error.way == "silent" and _proxy_answers(run, check, pod):
+            raise  # the application was slow, and is not any more: that is for the check's retries
         run.proxy_blocked = True
         return answer
+
+
+def _proxy_answers(run, check, pod):
+    try:
+        _through_proxy(run, dict(check, timeout=min(check["timeout"], OTHER_WAY_TIMEOUT)), pod)
+    except NoAnswer:
+        return False
+    return True
 
 
 # --- through the API server ------------------------------------------------------------------------------------

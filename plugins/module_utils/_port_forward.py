@@ -133,4 +133,9 @@ def _short(text):
     """The node's message without its names of namespaces and sandboxes."""
     text = " ".join(text.split())
     head, _colon, reason = text.rpartition("dial tcp4 ")
-    return "the pod's node could not connect: {0}".format(reason.split(" IPv6 ")[0] if head else text)[:300]
+    if head:
+        return "the pod's node could not connect: {0}".format(reason.split(" IPv6 ")[0])[:300]
+    head, _colon, reason = text.rpartition("read tcp")
+    if head:
+        return "the application broke the connection off, as its node saw: {0}".format(reason.rpartition(": ")[2])[:300]
+    return "the pod's node could not connect: {0}".format(text)[:300]

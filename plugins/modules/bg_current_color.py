@@ -46,7 +46,8 @@ options:
     type: str
   retire_after:
     description:
-      - How long after the switch M(bluegreen.kubernetes.bg_retire) may end the idle color, for RV(retires_at).
+      - How long after the switch M(bluegreen.kubernetes.bg_retire) may end the idle color, for RV(retires_at) and
+        RV(rollback_seconds).
       - Seconds, or a number with a unit such as V(30m) or V(24h).
     type: raw
   checks:
@@ -202,6 +203,14 @@ rollback_to:
       description: Image that it had.
       type: str
       sample: myapp:0.9
+rollback_seconds:
+  description:
+    - About how long a rollback would wait for pods before it switches, in seconds, measured at the pods that are there.
+      V(0) when the color has as many ready pods as the live one.
+    - V(null) without O(retire_after), when there is nothing to go back to, or when no pod shows it.
+  type: int
+  returned: always
+  sample: 6
 colors:
   description:
     - What each color is, by its name. Empty when it could not be read.
@@ -330,7 +339,7 @@ summary:
     - "      color  version  pods       Deployment  image"
     - "live  blue   1.0      3/3 ready  app-blue    myapp:1.0"
     - "idle  green  0.9      1/1 ready  app-green   myapp:0.9"
-    - "rollback: to green (version 0.9), after 2 more of its pods are ready"
+    - "rollback: to green (version 0.9), after 2 more of its pods are ready, about 6 s"
     - "when                      what     version  outcome   by           job"
     - "2026-05-04T09:30:01.120Z  release  1.0      released  anna@laptop  4711"
 wanted_image:

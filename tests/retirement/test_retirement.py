@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+import re
 import sys
 import time
 import uuid
@@ -60,6 +61,11 @@ def test_what_is_not_due_stays_and_says_until_when(app: Application) -> None:
     assert "blue (version 1.0, 1 of 1 pods ready) stays until 20" in run.output
     status = app.playbook("status.yml")
     assert "retires: blue is due at 20" in status.output and "green is live since 20" in status.output
+    assert re.search(r"rollback: to blue \(version 1.0\), after 2 more of its pods are ready, about \d+ s", status.output)
+    data = json.loads(next(line for line in status.output.splitlines() if "RUN: " in line).partition("RUN: ")[2])
+    shown = data["bluegreen_status"]["myapp"]
+    assert (shown["active_color"], shown["rollback_to"]["version"]) == ("green", "1.0")
+    assert 0 < shown["rollback_seconds"] < 120 and shown["retires_at"].startswith("20")
 
 
 def test_at_zero_it_uses_nothing_and_a_rollback_has_it_up_again(app: Application,

@@ -89,7 +89,7 @@ def test_a_thousand_checks(new_app: Callable[..., Application], figure: Callable
 
 def test_a_check_that_hangs_ends_at_its_timeout(app: Application, tmp_path: Path) -> None:
     run = app.playbook("release.yml", version="2.0", bluegreen_report=str(tmp_path), bluegreen_checks=[
-        {"name": "hangs", "http": "/slow?seconds=30", "timeout": 2}, {"name": "script hangs", "command": "sleep 300", "timeout": 2, "pods": "one"}])
+        {"name": "hangs", "http": "/slow?seconds=30", "timeout": 2}, {"name": "script hangs", "command": "sh -c 'sleep 300'", "timeout": 2, "pods": "one"}])
     assert run.outcome == "aborted" and run.result["reason"] == "checks_failed", run.output[-3000:]
     checks = json.loads((tmp_path / "myapp.json").read_text())["checks"]
     assert {check["name"] for check in checks} == {"hangs", "script hangs"}

@@ -48,9 +48,9 @@ def look(page: Path, profile: Path) -> None:
     """Take screenshots of a page as a desktop and a phone show it, light and dark; nothing may go to the console."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     phone = profile.parent / f"{page.stem}-phone.html"  # Chromium's own window is never as narrow as a phone's
-    phone.write_text(f'<body style="margin:0"><iframe src="{page.name}" style="width:390px;height:1600px;border:0"></iframe>')
+    phone.write_text(f'<body style="margin:0"><iframe src="{page.name}" style="width:390px;height:3000px;border:0"></iframe>')
     shutil.copy(page, phone.parent / page.name)
-    for kind, source, size in (("desktop", page, "1100,1400"), ("phone", phone, "500,1600")):
+    for kind, source, size in (("desktop", page, "1100,1400"), ("phone", phone, "500,3000")):
         for theme, scheme in (("light", "1"), ("dark", "0")):
             picture = SCREENSHOTS / f"{page.stem}-{kind}-{theme}.png"
             said = browser(f"--screenshot={picture}", f"--window-size={size}", f"--blink-settings=preferredColorScheme={scheme}",

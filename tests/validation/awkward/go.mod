@@ -1,0 +1,7 @@
+// Copyright (c) 2026, the bluegreen.kubernetes authors
+// GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+module bluegreen.kubernetes/awkward
+
+go 1.26.0
