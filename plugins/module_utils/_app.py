@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from datetime import datetime, timezone
@@ -65,6 +66,19 @@ class Color:
             )
         return ",".join(terms)
 
+    @property
+    def template_hash(self):
+        """A short digest of the pod template, without what controllers add to it: the same hash means the same pods."""
+        if self.deployment is None:
+            return None
+        template = self.deployment["spec"]["template"]
+        about = {key: value for key, value in template["metadata"].items() if key != "creationTimestamp"}
+        about["labels"] = {
+            key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"
+        }
+        text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
     def summary(self):
         return {
             "version": self.version,
@@ -72,6 +86,7 @@ class Color:
             "replicas": self.replicas,
             "ready": self.ready,
             "deployment": self.deployment_name,
+            "template_hash": self.template_hash,
         }
 
 
@@ -288,6 +303,18 @@ class Application:
                 "version": entry["previous_version"],
                 "image": entry["previous_image"],
             }
+        return None
+
+    def prepared(self):
+        """The newest release that was prepared and waits to be promoted: ``{"run", "version", "color", "template_hash"}``.
+
+        ``None`` when there is none, or the traffic was moved since, so that it was prepared for another situation.
+        """
+        for entry in self.state["history"]:
+            if entry.get("prepared"):
+                return dict(entry["prepared"], run=entry["run"], version=entry.get("version"))
+            if entry.get("switched_at"):
+                return None
         return None
 
     def refuse_live(self, name, deed):

@@ -23,6 +23,7 @@ ARGUMENTS = dict(
     image={"type": "str"},
     create_missing={"type": "bool", "default": False},
     preview_service={"type": "str"},
+    prepared={"type": "dict"},
     checks={"type": "list", "elements": "dict", "default": []},
     **_checks.SETTINGS,
     retire_after={"type": "raw"},
@@ -50,6 +51,7 @@ RETURNS = {
     "summary": [],
     "wanted_image": None,
     "is_live": None,
+    "prepared": None,
 }
 
 
@@ -86,6 +88,7 @@ def run(params, cluster, progress):
         "history": history,
         "contracted": app.state.get("contracted"),
         "summary": _summary(app, kept, retires, rollback_seconds),
+        "prepared": app.prepared(),
         "warnings": app.warnings + hazards(app),
         "msg": "{0} is live, {1} is idle.{2}".format(
             app.describe(app.active),
@@ -103,7 +106,43 @@ def run(params, cluster, progress):
         images = app.wanted_images(app.idle, params["version"], params["image"])
         result["wanted_image"] = next(iter(images.values()))
         result["is_live"] = app.is_live(images, params["version"])
+        # An interrupted switch is put right first; then this is looked at again.
+        if params["prepared"] is not None and not result["is_live"] and not app.pending:
+            _refuse_unprepared(app, params["prepared"], images, result)
     return result
+
+
+def _refuse_unprepared(app, approved, images, result):
+    """What is promoted must be what was prepared, and, where somebody approved of it, what was approved.
+
+    :param approved: ``prepared`` of the run that was approved; empty for whatever was prepared last.
+    :param result: what is returned all the same.
+    :raises BlueGreenError: ``not_prepared``
+    """
+    color, prepared = app.color(app.idle), app.prepared()
+    current = {item["name"]: item["image"] for item in color.containers}
+    wrong = [name for name, image in images.items() if current.get(name) != image]
+    why = []
+    if wrong:
+        what = "{0} runs {1}, not {2}.".format(color.name, current.get(wrong[0]), images[wrong[0]])
+    elif prepared is None:
+        what = "No release is prepared on {0}, or the traffic was moved since.".format(color.name)
+    elif prepared["color"] != color.name:
+        what = "{0} was prepared, but {1} is idle now.".format(prepared["color"], color.name)
+    elif approved.get("run") and approved["run"] != prepared["run"]:
+        what = "Another release was prepared since this one was approved."
+        why = [
+            "approved: run {0}, version {1}".format(approved["run"], approved.get("version")),
+            "prepared: run {0}, version {1}".format(prepared["run"], prepared["version"]),
+        ]
+    elif color.template_hash != prepared["template_hash"]:
+        what = "The pod template of {0} was changed since it was prepared.".format(color.deployment_name)
+        why = ["template_hash was {0}, it is {1}".format(prepared["template_hash"], color.template_hash)]
+    else:
+        return
+    raise BlueGreenError(
+        what, "not_prepared", why=why, next_step="Run prepare.yml again, and have that approved.", result=result
+    )
 
 
 def _refuse_mistakes(params):

@@ -36,6 +36,7 @@ RETURNS = {
     "previous_image": None,
     "replicas": None,
     "previous_replicas": None,
+    "template_hash": None,
     "diff": {},
 }
 
@@ -111,6 +112,7 @@ def _deploy(app, params):
         "previous_image": color.image,
         "replicas": after.replicas,
         "previous_replicas": color.replicas,
+        "template_hash": after.template_hash,
         "diff": {
             "before_header": "Deployment " + color.deployment_name,
             "after_header": "Deployment " + color.deployment_name,
@@ -257,6 +259,7 @@ def _create(app, name, params, manifest, replicas, origin):
         "previous_image": None,
         "replicas": replicas,
         "previous_replicas": None,
+        "template_hash": color.template_hash,
         "diff": {
             "before_header": "(absent)",
             "after_header": "Deployment " + color.deployment_name,

@@ -34,6 +34,7 @@ ARGUMENTS = dict(
     by={"type": "str"},
     job={"type": "str"},
     outcome={"type": "str"},
+    prepared={"type": "dict"},
 )
 DURATIONS = ("api_timeout", "lease_duration", "timeout")
 KEEPS_LOCK = False
@@ -257,7 +258,7 @@ def _release(params, cluster):
             path = "/metadata/annotations/" + _app.escape(_app.LOCK_ID)
             operations = [{"op": "test", "path": path, "value": lock_id}, {"op": "remove", "path": path}]
             if number == 0:
-                operations += _app.state_operations(_closed(_app.read_state(service), lock_id, params["outcome"]))
+                operations += _app.state_operations(_closed(_app.read_state(service), params))
             try:
                 cluster.patch("Service", service["metadata"]["name"], operations)
                 changed = True
@@ -298,6 +299,8 @@ def _too_fast(service):
     )
 
 
-def _closed(state, lock_id, outcome):
-    ended = {"ended_at": _app.now(), "outcome": outcome or "ended"}
-    return dict(state, history=[dict(e, **ended) if e["run"] == lock_id else e for e in state["history"]])
+def _closed(state, params):
+    ended = {"ended_at": _app.now(), "outcome": params["outcome"] or "ended"}
+    if params["prepared"]:
+        ended["prepared"] = params["prepared"]
+    return dict(state, history=[dict(e, **ended) if e["run"] == params["lock_id"] else e for e in state["history"]])

@@ -19,6 +19,7 @@ ARGUMENTS = {
     "previous_version": {"type": "str"},
     "failure": {"type": "dict"},
     "timings": {"type": "dict", "default": {}},
+    "prepared": {"type": "dict"},
     "directory": {"type": "path"},
     "stages": {"type": "dict", "default": {}},
     "namespace": {"type": "str"},
@@ -36,7 +37,8 @@ def compose(params):
     """The dictionary that automation reads: always the same keys.
 
     :returns: outcome, msg, active_color, version (live now), previous_version (on the other color), reason, next_step
-        (both ``None`` on success), timings (stage → seconds).
+        (both ``None`` on success), timings (stage → seconds), prepared (what promote compares; ``None`` but for a
+        prepared release).
     """
     failure = params["failure"] or {}
     text = str(failure.get("msg") or "")
@@ -68,6 +70,7 @@ def compose(params):
         "reason": (failure.get("reason") or "task_failed") if failed(params) else None,
         "next_step": steps[-1] if steps else None,
         "timings": params["timings"],
+        "prepared": params["prepared"],
     }
 
 

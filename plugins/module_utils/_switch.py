@@ -28,6 +28,7 @@ ARGUMENTS = dict(
     APPLICATION,
     color={"type": "str", "required": True},
     selectors={"type": "dict"},
+    template_hash={"type": "str"},
     wait_timeout={"type": "raw", "default": 0},
     force={"type": "bool", "default": False},
     by={"type": "str"},
@@ -78,6 +79,7 @@ def run(params, cluster, progress):
         )
     if app.active != target:
         app, color = _capacity(app, params, progress)
+        _refuse_changed_template(color, params["template_hash"])
     slices = "kubernetes.io/service-name in ({0})".format(",".join(params["services"]))
     probe = _Probe(params["probe"], target, app.names) if params["probe"] else None
     with cluster.observe(slices=("EndpointSlice", {"labelSelector": slices})) as view:
@@ -159,6 +161,19 @@ def _refuse_changed_selectors(app, expected):
                 ],
                 next_step="Make sure that the selector is as you want it, then run again.",
             )
+
+
+def _refuse_changed_template(color, expected):
+    """The decision to switch was made on these pods."""
+    if expected and color.template_hash != expected:
+        raise BlueGreenError(
+            "The pod template of {0} was changed by somebody else since this release looked at it.".format(
+                color.deployment_name
+            ),
+            "not_prepared",
+            why="template_hash was {0}, it is {1}".format(expected, color.template_hash),
+            next_step="Make sure that the Deployment is as you want it, then prepare it again.",
+        )
 
 
 def _capacity(app, params, progress):

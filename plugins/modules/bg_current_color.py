@@ -50,6 +50,14 @@ options:
         RV(rollback_seconds).
       - Seconds, or a number with a unit such as V(30m) or V(24h).
     type: raw
+  prepared:
+    description:
+      - Makes it an error when what stands on the idle color is not what was prepared last (RV(prepared)); other pods than
+        the recorded ones, another image, or traffic that was moved since. With V({}) that is all.
+      - With RV(prepared) of an earlier run it is also an error when another run has prepared something since, so that
+        what goes live is what was approved.
+      - Only looked at when O(version) or O(image) is given and not live.
+    type: dict
   checks:
     description:
       - Checks that M(bluegreen.kubernetes.bg_smoke_check) shall run later. They are only looked at for mistakes, and all
@@ -220,8 +228,10 @@ colors:
   type: dict
   returned: always
   sample:
-    blue: {version: "1.0", image: "myapp:1.0", replicas: 3, ready: 3, deployment: app-blue}
-    green: {version: "0.9", image: "myapp:0.9", replicas: 1, ready: 1, deployment: app-green}
+    blue: {version: "1.0", image: "myapp:1.0", replicas: 3, ready: 3, deployment: app-blue,
+      template_hash: 3f0c1b7a52de9a44}
+    green: {version: "0.9", image: "myapp:0.9", replicas: 1, ready: 1, deployment: app-green,
+      template_hash: 91d2ab0c44f7e310}
 selectors:
   description:
     - Selector of each Service, by its name. O(bluegreen.kubernetes.bg_switch#module:selectors) takes it, to make sure
@@ -355,6 +365,12 @@ is_live:
   type: bool
   returned: always
   sample: false
+prepared:
+  description: The release that was prepared last and waits to be promoted. V(null) when there is none, or the traffic was
+    moved since.
+  type: dict
+  returned: always
+  sample: {run: 5b4c0f6a8f7e4d0f9a51f2d0c3e1b7aa, version: "2.0", color: green, template_hash: 91d2ab0c44f7e310}
 started_at:
   description: When the module began, by the clock of the host it runs on, in UTC.
   type: str

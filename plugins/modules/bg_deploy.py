@@ -152,6 +152,11 @@ previous_replicas:
   type: int
   returned: always
   sample: 1
+template_hash:
+  description: Digest of the pod template as it was written, without what controllers add to it.
+  type: str
+  returned: always
+  sample: 91d2ab0c44f7e310
 diff:
   description: Images by container, and replicas, before and after.
   type: dict

@@ -71,6 +71,10 @@ options:
   outcome:
     description: How the run has ended, for the history. Only used with O(state=released).
     type: str
+  prepared:
+    description: What the run has prepared, for the history, as C(color) and C(template_hash). Only used with
+      O(state=released). M(bluegreen.kubernetes.bg_current_color) compares it.
+    type: dict
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

@@ -61,6 +61,9 @@ options:
     description: How long the stages took, by name.
     type: dict
     default: {}
+  prepared:
+    description: What was prepared, for the run that promotes it. Handed on in C(bluegreen_result).
+    type: dict
   directory:
     description:
       - Directory for the report, which is made if it is not there. Three files are written and replaced, named by the

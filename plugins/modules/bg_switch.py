@@ -33,6 +33,11 @@ options:
         decided to switch.
       - If one of them is another now, the switch is refused with RV(reason=changed_selector).
     type: dict
+  template_hash:
+    description:
+      - C(template_hash) of the color to switch to, as RV(bluegreen.kubernetes.bg_current_color#module:prepared) has it.
+        When its Deployment has another pod template by now, nothing is switched.
+    type: str
   wait_timeout:
     description:
       - If the color cannot carry the traffic yet, how long to wait for it at most. It is scaled up to the other
@@ -98,7 +103,8 @@ notes:
   - When it fails after the write, RV(changed) is V(true).
   - "Beside the general ones (below), RV(reason) can be V(not_ready) (the color cannot carry the traffic),
     V(rollout_failed) or V(timeout) (nor can it after O(wait_timeout), see P(bluegreen.kubernetes.bg_wait#module)),
-    V(changed_selector) (somebody else has changed a selector), V(conflict) (somebody else keeps changing a Service),
+    V(changed_selector) (somebody else has changed a selector), V(not_prepared) (O(template_hash) is not what is
+    there), V(conflict) (somebody else keeps changing a Service),
     V(endpoints) (switched, but the EndpointSlices did not follow within 60 seconds), V(probe) (switched, but the
     probe did not see it)."
   - "Permissions needed in the namespace: C(get) and C(patch) on services, C(list) on deployments, C(list) and

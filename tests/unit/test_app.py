@@ -42,6 +42,7 @@ def test_the_seed_layout_needs_nothing_but_the_name_of_the_service() -> None:
         "replicas": 3,
         "ready": 3,
         "deployment": "app-blue",
+        "template_hash": app.colors["blue"].template_hash,
     }
     assert app.colors["green"].deployment_name == "app-green"
     assert cluster.live == "blue (version 1.0, 3 of 3 pods ready)"
@@ -476,6 +477,7 @@ def test_current_color_returns_what_is_documented() -> None:
     result = recorded.run(_current_color, RecordedCluster(at="end"), version="2.0")
     assert result["active_color"] == "green"
     assert result["idle_color"] == "blue"
+    assert len(result["colors"]["green"].pop("template_hash")) == 16
     assert result["colors"]["green"] == {
         "version": "2.0",
         "image": "myapp:2.0",

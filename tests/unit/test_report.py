@@ -81,6 +81,7 @@ def test_always_the_same_keys() -> None:
         "reason",
         "next_step",
         "timings",
+        "prepared",
     }
     for outcome in _report.GOOD + _report.BAD:
         assert set(compose(outcome=outcome)) == keys
