@@ -479,9 +479,8 @@ def check_version(version):
             "The version must be a string, not the number {0}.".format(version),
             "bad_input",
             why="YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.",
-            next_step='Quote it: version: "{0}" (on the command line -e version={0} is a string already).'.format(
-                version
-            ),
+            next_step='Quote it: version: "{0}" (on the command line -e version={0} is a string already; in a survey of AWX '
+            'type the quotes).'.format(version),
         )
 
 

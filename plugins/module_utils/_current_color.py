@@ -27,6 +27,7 @@ ARGUMENTS = dict(
     checks={"type": "list", "elements": "dict", "default": []},
     **_checks.SETTINGS,
     retire_after={"type": "raw"},
+    deploy_tasks={"type": "str"},
     hooks={"type": "dict", "default": {}},
     database={"type": "dict", "default": {}},
     durations={"type": "dict", "default": {}},
@@ -159,6 +160,8 @@ def _refuse_mistakes(params):
     for name, value in params["counts"].items():
         if not str(value).isdigit():
             mistakes.append("{0} is not a number of 0 or more: {1!r}.".format(name, value))
+    if params["deploy_tasks"]:
+        mistakes += _missing_file(params, "bluegreen_deploy_tasks", params["deploy_tasks"])
     mistakes += _mistaken_hooks(params) + _mistaken_database(params)
     try:
         _checks.parse(params)

@@ -98,6 +98,9 @@ options:
   chdir:
     description: As M(bluegreen.kubernetes.bg_smoke_check) takes it, for O(checks).
     type: path
+  deploy_tasks:
+    description: Task file of a release that shall be looked for, relative to O(chdir). The module fails when there is none.
+    type: str
   hooks:
     description:
       - Task files of a release that shall be looked for, by the names of the hooks. The module fails when there is no such
