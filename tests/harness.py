@@ -5,7 +5,8 @@
 and the API server's audit log.
 
     with Application("bluegreen-demo") as app, Traffic(app.url("/api/status")) as traffic:
-        run = app.playbook("release.yml", version="2.0")      # ansible-playbook, in examples/myapp
+        run = app.playbook("release.yml", version="2.0")      # ansible-playbook, in examples/myapp, as the ServiceAccount
+                                                              # that has the Role of examples/rbac
         run.code, run.outcome, run.result["timings"], run.seconds, run.output
         app.color, app.state, app.pods("blue"), app.deployment("green")
 
@@ -44,6 +45,7 @@ from checkout import ROOT
 from cluster.toolchain import Failure
 
 EXAMPLE = ROOT / "examples" / "myapp"
+RBAC = ROOT / "examples" / "rbac"
 STATE = ROOT / ".cluster"
 OURS = "bluegreen.kubernetes/test"  # label of the namespaces that tests may delete
 ANNOTATION = "bluegreen.kubernetes/"
@@ -111,6 +113,9 @@ class Application:
     more); without it, playbooks get checks that need none. replicas: of blue and green. env: added to the container of
     both colours, such as {"DRAIN": "3"}. change: called with the list of manifests, which it may change. keep: leave the
     namespace in the end.
+
+    Playbooks run as a ServiceAccount that has the Role of examples/rbac/release.yml and nothing else, status.yml as one that
+    has the Role of examples/rbac/status.yml.
     """
 
     def __init__(self, namespace: str, *, postgres: bool = False, replicas: tuple[int, int] = (3, 1),
@@ -119,6 +124,7 @@ class Application:
         self.namespace, self.postgres, self.replicas, self.keep = namespace, postgres, replicas, keep
         self.env, self.change = env or {}, change
         self.address = ""
+        self._kubeconfigs: Path | None = None
 
     def __enter__(self) -> Application:
         try:
@@ -135,7 +141,7 @@ class Application:
         """Deploy; return when every pod is ready and users get an answer."""
         self.delete(wait=True)
         self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": {OURS: "true"}}})
-        self.apply(*self.manifests())
+        self.apply(*self.accounts(), *self.manifests())
         self.wait("app-blue", "app-green", *["myapp-postgres"][:self.postgres])
         if embedded():  # kube-proxy is a moment behind; from outside of another cluster nothing would be seen
             self._answers("/api/db-check" if self.postgres else "/health")
@@ -155,6 +161,9 @@ class Application:
 
     def delete(self, wait: bool = False) -> None:
         """Delete the namespace, if a test made it."""
+        if self._kubeconfigs:
+            shutil.rmtree(self._kubeconfigs)
+            self._kubeconfigs = None
         labels = kubectl("get", "namespace", self.namespace, "--ignore-not-found", "--output=jsonpath={.metadata.labels}")
         if not labels:
             return
@@ -164,6 +173,49 @@ class Application:
         # Nothing in it needs to end gracefully, and that would take half a minute.
         kubectl("--namespace", self.namespace, "delete", "pods", "--all", "--grace-period=1", "--wait=false")
         kubectl("delete", "namespace", self.namespace, "--ignore-not-found", f"--wait={str(wait).lower()}", "--timeout=90s")
+
+    def accounts(self) -> list[dict]:
+        """The ServiceAccounts that playbooks run as, with the shipped Roles."""
+        names = ("release", "status")
+        found = [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}} for name in names]
+        return found + [item for name in names for item in self.role(name, name)]
+
+    def role(self, name: str, account: str) -> list[dict]:
+        """A Role of examples/rbac, given to an account."""
+        role = yaml.safe_load((RBAC / f"{name}.yml").read_text())
+        reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]}
+        return [role, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+                       "metadata": {"name": reference["name"]}, "roleRef": reference,
+                       "subjects": [{"kind": "ServiceAccount", "name": account}]}]
+
+    def grant(self, name: str) -> None:
+        """Give the account for releases another Role of examples/rbac as well."""
+        self.apply(*self.role(name, "release"))
+
+    def token(self, account: str = "release") -> str:
+        """A token of one of the accounts."""
+        return self.kubectl("create", "token", account, "--duration=2h").strip()
+
+    def kubeconfig(self, account: str = "release") -> Path:
+        """A kubeconfig with one of the accounts' credentials."""
+        if not self._kubeconfigs:
+            self._kubeconfigs = Path(tempfile.mkdtemp(prefix="bluegreen-accounts-"))
+        path = self._kubeconfigs / account
+        if not path.exists():
+            self.write_kubeconfig(path, account)
+        return path
+
+    def write_kubeconfig(self, path: Path, account: str = "release") -> None:
+        config = json.loads(kubectl("config", "view", "--minify", "--flatten", "--raw", "--output=json"))
+        config["users"] = [{"name": account, "user": {"token": self.token(account)}}]
+        config["contexts"][0]["context"].update(user=account, namespace=self.namespace)
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config))
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """The environment of a playbook that runs as the account for releases."""
+        return {"KUBECONFIG": str(self.kubeconfig())}
 
     def manifests(self) -> list[dict]:
         """The example's manifests as this test wants them."""
@@ -259,7 +311,7 @@ class Run:
     """An ansible-playbook process, started at once, with a time for each line it prints.
 
     arguments: of ansible-playbook, without variables. variables: given with -e, as JSON. cwd: by default
-    examples/myapp. env: added to the environment. live: show the output while it comes.
+    examples/myapp. env: added to the environment, such as Application.credentials. live: show the output while it comes.
 
     lines: (time, text); code: None while it runs; began, ended; group: its process group, a session of its own.
     """
@@ -473,14 +525,16 @@ class Audit:
 
 
 def main(arguments: list[str]) -> int:
-    """create NAMESPACE [--postgres] | delete NAMESPACE"""
-    if len(arguments) < 2 or arguments[0] not in ("create", "delete"):
+    """create NAMESPACE [--postgres] | kubeconfig NAMESPACE FILE | delete NAMESPACE"""
+    if len(arguments) < 2 or arguments[0] not in ("create", "kubeconfig", "delete"):
         print(f"usage: harness.py {main.__doc__}", file=sys.stderr)
         return 2
     app = Application(arguments[1], postgres="--postgres" in arguments)
     try:
         if arguments[0] == "create":
             app.create()
+        elif arguments[0] == "kubeconfig":
+            app.write_kubeconfig(Path(arguments[2]))
         else:
             app.delete()
     except Failure as failure:

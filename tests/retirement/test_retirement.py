@@ -90,12 +90,14 @@ def test_deleted_its_manifest_is_kept_and_comes_back_as_it_was(app: Application,
     # A run that was killed after it had kept an older manifest, and before it deleted anything.
     stale = {KEY: base64.b64encode(b"{}").decode()}
     app.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "data": stale})
+    app.grant("retire-delete")
     assert retire(app, bluegreen_retire_mode="delete").outcome == "retired"
     assert [item["metadata"]["name"] for item in app.get("deployments") if item["metadata"]["name"] == "app-blue"] == []
     assert app.get("secret", SECRET)["data"] != stale
     again = retire(app, bluegreen_retire_mode="delete")
     assert again.outcome == "unchanged" and f"Secret {SECRET} keeps its manifest" in again.output
-    assert f"retired: blue; Secret {SECRET} keeps its manifest" in app.playbook("status.yml").output
+    status = Run(["status.yml"], app.variables(), env=app.credentials).finish()
+    assert f"retired: blue; Secret {SECRET} keeps its manifest" in status.output
     with Traffic(app.url("/api/status"), rate=60) as traffic:
         back = app.playbook("rollback.yml", **QUICK)
     assert back.outcome == "rolled_back", back.output
@@ -109,6 +111,7 @@ def test_deleted_its_manifest_is_kept_and_comes_back_as_it_was(app: Application,
 
 
 def test_the_next_release_spins_up_what_was_deleted(app: Application) -> None:
+    app.grant("retire-delete")
     assert retire(app, bluegreen_retire_mode="delete").outcome == "retired"
     run = app.playbook("release.yml", version="3.0", **QUICK)
     assert run.outcome == "released", run.output
@@ -146,7 +149,7 @@ def test_a_live_version_that_turns_unready_keeps_the_old_one() -> None:
 
 
 def test_a_release_under_way_is_left_alone(app: Application) -> None:
-    release = Run(["release.yml"], app.variables(version="3.0", bluegreen_scale_down_delay=300))
+    release = Run(["release.yml"], app.variables(version="3.0", bluegreen_scale_down_delay=300), env=app.credentials)
     try:
         release.wait_for("green keeps its")
         run = retire(app)

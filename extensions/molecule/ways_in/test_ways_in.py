@@ -34,19 +34,19 @@ def quick(app: Application, version: str) -> list[str]:
 
 
 def test_a_playbook_of_four_lines(app: Application) -> None:
-    released(app, Run(["release.yml", *quick(app, "2.0")], cwd=EXAMPLE), "2.0")
+    released(app, Run(["release.yml", *quick(app, "2.0")], cwd=EXAMPLE, env=app.credentials), "2.0")
 
 
 def test_the_playbook_of_the_collection(app: Application, tmp_path: Path) -> None:
     arguments = ["bluegreen.kubernetes.release", "-i", str(EXAMPLE / "inventory"), *quick(app, "3.0")]
-    released(app, Run(arguments, cwd=tmp_path), "3.0")
+    released(app, Run(arguments, cwd=tmp_path, env=app.credentials), "3.0")
 
 
 def test_the_role_in_a_play_of_ones_own(app: Application, tmp_path: Path) -> None:
     play = tmp_path / "play.yml"
     play.write_text(yaml.safe_dump(PLAY))
     arguments = [str(play), *quick(app, "1.0"), "-e", '{"bluegreen_services": ["myapp"]}']
-    released(app, Run(arguments, cwd=tmp_path), "1.0")
+    released(app, Run(arguments, cwd=tmp_path, env=app.credentials), "1.0")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_installed_artifact(app: Application, installed: Path) -> None:
     """The example that comes with it, and the collection's playbook."""
     example = installed / "ansible_collections" / "bluegreen" / "kubernetes" / "examples" / "myapp"
-    elsewhere = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "HOME": str(installed)}
+    elsewhere = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "HOME": str(installed), **app.credentials}
     for arguments in (["release.yml", *quick(app, "2.0")],
                       ["bluegreen.kubernetes.release", "-i", "inventory", *quick(app, "3.0")]):
         run = Run([*arguments, "-vvv"], cwd=example, env=elsewhere)
