@@ -14,7 +14,7 @@ STEPS := lint sanity unit -- demo molecule
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule databases retirement validation faults bench docs clean example
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule databases awx recipes retirement validation faults bench docs clean example
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,12 @@ molecule: tools images ## the scenarios on the cluster
 
 databases: tools images ## releases that change the schema of a real PostgreSQL while users write to it
 	@$(IN) python -m pytest tests/databases -n 3 $(ARGS)
+
+awx: tools images ## AWX's path: jobs by ansible-runner, cancelled in each stage, and the workflow with approval
+	@$(IN) python -m pytest tests/awx -n 4 $(ARGS)
+
+recipes: tools images ## releases inside other automation, as docs/recipes.md shows them
+	@$(IN) python -m pytest tests/recipes -n 3 $(ARGS)
 
 retirement: tools images ## the end of the old color's life, and its way back
 	@$(IN) python -m pytest tests/retirement -n 3 $(ARGS)

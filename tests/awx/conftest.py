@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The AWX suite: `make awx`. Jobs of examples/awx, run as AWX runs them, under traffic."""
+
+from __future__ import annotations
+
+import re
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent), str(Path(__file__).parents[1] / "faults")]
+
+from controller import Controller  # noqa: E402
+from harness import Application  # noqa: E402
+from traffic import Traffic  # noqa: E402
+
+
+@pytest.fixture
+def app(request: pytest.FixtureRequest) -> Iterator[Application]:
+    """The example application: 1.0 is live on three pods of blue, green has one."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.originalname.removeprefix("test_"))[:40].strip("-")
+    with Application(f"awx-{name}-{uuid.uuid4().hex[:6]}") as app:
+        yield app
+
+
+@pytest.fixture
+def controller(app: Application, tmp_path: Path) -> Iterator[Controller]:
+    controller = Controller(app, tmp_path)
+    yield controller
+    for job in controller.jobs:
+        job.end()
+
+
+@pytest.fixture
+def traffic(app: Application) -> Iterator[Traffic]:
+    """60 requests a second all the time; none of them may fail."""
+    with Traffic(app.url("/api/status"), rate=60, timeout=8) as traffic:
+        yield traffic
+        assert traffic.flowing()
+    report = traffic.report
+    assert report.sent > 60 and not report.failed, report.line()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What was measured, of tests that passed as well."""
+    figures = [text for reports in terminalreporter.stats.values() for report in reports
+               if isinstance(report, pytest.TestReport) and report.when == "call"
+               for name, text in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        for line in figures:
+            terminalreporter.line(str(line))

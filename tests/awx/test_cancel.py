@@ -1,0 +1,89 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A job that is cancelled in any stage: the right color stays live, nothing of it stays behind, and the next job goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from controller import Controller
+from gateway import Gateway, Match
+from harness import Application, kubeconfig, moment
+from traffic import Traffic
+
+LEASE_SECONDS = 30  # how long a dead run's lock stands
+SLACK = 6  # seconds that a busy machine may add to that, and to the start of a job
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Where it is cancelled: when a request is held, or when a line has come. live: what users get at that moment.
+
+    settings: what makes the stage long enough.
+    """
+
+    name: str
+    line: str = ""
+    match: Match | None = None
+    live: str = "blue"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+NEVER = [{"name": "patience", "http": "/nothing-there", "retries": 100, "delay": 1}]
+STAGES = [
+    Stage("deploy", match=Match("bg_deploy", "PATCH", "/deployments/")),
+    Stage("wait", line="of 3 pods ready, ", settings={"bluegreen_image": "myapp:slow-start"}),
+    Stage("validate", line="app-green: 3 of 3 pods ready", settings={"bluegreen_checks": NEVER}),
+    Stage("switch", match=Match("bg_switch", "PATCH", "/services/")),
+    Stage("bake", line="green is live", live="green", settings={"bluegreen_bake_time": 60}),
+    Stage("scale-down", line="blue keeps its 3 pods", live="green", settings={"bluegreen_scale_down_delay": 60}),
+]
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    with Gateway(kubeconfig(), tmp_path) as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_cancelled(app: Application, controller: Controller, traffic: Traffic, request: pytest.FixtureRequest, stage: Stage,
+                   record_property: Any) -> None:
+    host, gate = "", None
+    if stage.match:
+        gateway = request.getfixturevalue("gateway")
+        host = f"{gateway.address}/job"
+        gate = gateway.hold("job", stage.match)
+    job = controller.launch("release", {"version": '"2.0"'}, host=host, **stage.settings)
+    if gate:
+        gate.reached(90)
+    else:
+        job.wait_for(stage.line)
+    cancelled = time.time()
+    ended = job.cancel()
+    assert job.status == "canceled", job.output
+    deadline = time.monotonic() + 2
+    while job.processes() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not job.processes(), "something of the cancelled job lives on"
+    if gate:
+        gate.drop()
+    assert app.color == stage.live
+    assert app.get("leases")[0]["spec"]["holderIdentity"], "the job was cancelled before it worked on anything"
+
+    again = controller.launch("release", {"version": '"2.0"'}).finish()
+    assert again.status == "successful" and again.result["outcome"] == "released", again.output
+    entry = app.state["history"][0]
+    waited = moment(entry["started_at"]) - cancelled
+    record_property("figure", f"{stage.name}: ended {ended - cancelled:.1f} s after it was cancelled, "
+                              f"the next job had the lock {waited:.1f} s after that")
+    assert waited < LEASE_SECONDS + SLACK
+    assert app.color == "green" and entry["job"] == f"{again.id} release"
+    assert app.deployment("blue")["spec"]["replicas"] == 1
+    assert not app.get("leases")[0]["spec"].get("holderIdentity")
