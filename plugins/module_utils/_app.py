@@ -499,7 +499,12 @@ def escape(key):
 
 def now():
     """The controller's time as RFC 3339 text in UTC with milliseconds."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return written(datetime.now(timezone.utc))
+
+
+def written(time):
+    """A ``datetime`` in UTC as :func:`now` writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def moment(text):

@@ -459,6 +459,11 @@ class Observation:
             if self._error:
                 raise self._error
 
+    def wake(self):
+        """Let wait() return now."""
+        with self._changed:
+            self._notify()
+
     def _notify(self, error=None):
         self._dirty = True
         self._error = self._error or error

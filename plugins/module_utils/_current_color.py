@@ -62,6 +62,7 @@ HOOKS = tuple("{0}_{1}".format(when, stage) for stage in STAGES for when in ("be
 DATABASES = {
     "shared": (("migrate",), ("undo",), ("timeout",)),
     "expand_contract": (("expand", "contract"), ("undo",), ("timeout",)),
+    "per_color": (("sync", "hand_over", "detach"), (), ("timeout",)),
 }
 
 

@@ -20,6 +20,7 @@ import queue
 import re
 import threading
 import time
+from datetime import datetime, timezone
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _wait
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK, secret_values
@@ -40,13 +41,15 @@ ARGUMENTS = dict(
     force={"type": "bool", "default": False},
     undoes={"type": "str"},
     contracts={"type": "bool", "default": False},
+    hands_over={"type": "bool", "default": False},
     **LOCK,
 )
 DURATIONS = ("api_timeout", "timeout")
 KEEPS_LOCK = True
-RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "diff": {}}
+RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "frozen_at": None, "diff": {}}
 
 DONE_FOR = _app.PREFIX + "job"  # annotation on a Job: which definition and version it is of
+FREEZING, HANDED_OVER = "freezing", "handed over"  # what a Job that hands over logs, each on a line of its own
 TRIES = 5
 HEARTBEAT = 10  # seconds between progress lines when nothing is said
 SETTLED = 3  # seconds that the last log lines may take after the end
@@ -56,6 +59,7 @@ LINES_SHOWN = 1000  # log lines shown while it runs
 LINES_WHY = 20  # log lines in the message of a failure
 LINE = 500  # characters of a line
 _PASSWORD = re.compile(r"(?<=://)[^/?#@\s]*@")
+_STAMP = re.compile(r"^(\d+-\d+-\d+T\d+:\d+:\d+)(\.\d+)?(Z|[-+]\d+:\d+)$")
 _ASSIGNED = re.compile(r"((?:pass(?:word|wd)?|secret|token|api[-_]?key)[\"']?\s*[=:]\s*)[^\s,;&]+", re.IGNORECASE)
 
 
@@ -84,7 +88,8 @@ def run(params, cluster, progress):
     name = definition["metadata"]["name"]
     digest = _digest(params["definition"], version)
     done = app.state.get("jobs", {}).get(name)
-    if done and done["digest"] == digest and not params["force"] and not params["undoes"]:
+    anew = params["force"] or params["hands_over"]  # neither skipped nor adopted
+    if done and done["digest"] == digest and not anew and not params["undoes"]:
         return {
             "changed": False,
             "job": name,
@@ -101,21 +106,27 @@ def run(params, cluster, progress):
             cluster.create("Job", definition)
         return dict(result, changed=True, msg="Would run Job {0} for {1}.".format(name, version))
     app.refuse_foreign_lock(params["lock_id"])
-    if params["contracts"] or params["undoes"]:
-        # Before the first step: from it on, the old version may be unable to use the database, or the migration be half gone.
-        record(cluster, params, lambda state: _begun(state, params, app))
+    if params["contracts"] or params["undoes"] or params["hands_over"]:
+        # Before the first step: from it on, the old version may be unable to use the database, the migration be half gone,
+        # or the writes with neither database.
+        record(cluster, params, lambda state: _begun(state, params, app, name))
     job = Job(cluster, definition, params["timeout"], progress)
     job.digest, job.lock_id = digest, params["lock_id"]
     job.fence = lambda: _app.read(cluster, params).refuse_foreign_lock(params["lock_id"])
     job.owner = params["services"][0]
     try:
-        job.claim(adopt=not params["force"])
-        job.follow()
+        job.claim(adopt=not anew)
+        job.follow(until=HANDED_OVER if params["hands_over"] else None)
     except BlueGreenError as error:
         error.result.update(job=name, changed=True)
         if error.reason in ("job_failed", "timeout") and not params["keep_failed"]:
             job.remove()
         raise
+    if params["hands_over"]:
+        # Every millisecond counts: it is followed to its end, recorded and removed by a call after the switch.
+        result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed(), frozen_at=job.frozen_at())
+        result["msg"] = "Job {0} has handed the writes over to {1} after {2:.1f} s.".format(name, color, job.elapsed())
+        return result
     if not params["undoes"]:  # what undoes something is needed again when that was done again
         ended = {"digest": digest, "version": version, "ended_at": _app.now()}
         record(cluster, params, lambda state: dict(state, jobs=dict(state.get("jobs", {}), **{name: ended})))
@@ -170,6 +181,7 @@ def with_environment(definition, app, color, version):
         "BG_COLOR": color,
         "BG_PREVIOUS_COLOR": other.name,
         "BG_PREVIOUS_VERSION": other.version or "",
+        "BG_ACTIVE_COLOR": app.active,
         "BG_NAMESPACE": app.cluster.namespace,
     }
     definition = copy.deepcopy(definition)
@@ -187,9 +199,10 @@ def _digest(definition, version):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _begun(state, params, app):
-    """The state when a Job begins that takes something back."""
-    jobs = {name: entry for name, entry in state.get("jobs", {}).items() if name != params["undoes"]}
+def _begun(state, params, app, own):
+    """The state when a Job begins that takes something back, or hands over."""
+    undone = own if params["hands_over"] else params["undoes"]
+    jobs = {name: entry for name, entry in state.get("jobs", {}).items() if name != undone}
     state = dict(state, jobs=jobs)
     if params["contracts"]:
         state["contracted"] = {"version": app.live.version, "at": _app.now()}
@@ -245,6 +258,9 @@ class Job:
         self._said_at = self.started
         self._queue = queue.Queue()
         self._logs = {}  # (pod, container, restarts) -> thread
+        self._written = {}  # line -> when it was written, by the node's clock, of those that matter
+        self._late = None  # seconds from the writing of a line to its arrival here, of the fastest; with the clocks' difference
+        self._wake = lambda: None
 
     def elapsed(self):
         return round(time.monotonic() - self.started, 3)
@@ -324,8 +340,8 @@ class Job:
 
     # --- following it
 
-    def follow(self):
-        """Return when the Job has succeeded.
+    def follow(self, until=None):
+        """Return when the Job has succeeded, or has logged the line ``until``.
 
         :raises BlueGreenError: ``job_failed`` as soon as it has, or cannot succeed any more; ``timeout``.
         """
@@ -336,11 +352,14 @@ class Job:
         first_seen, seen, events_watched, state = {}, False, False, None
         reasons = []  # the last troubles that were seen: when time is over, the pods may be gone
         with self.cluster.observe(**watched) as view:
+            self._wake = view.wake
             while True:
                 jobs = [item for item in view["job"] if item["metadata"]["uid"] == self.uid]
                 pods = [_wait.Pod(pod) for pod in view["pods"] if self._owns(pod)]
                 self._follow_logs(pods)
                 self._say()
+                if until in self._written:
+                    return
                 now = time.monotonic()
                 if not jobs and (seen or now - self.started > SETTLED):
                     raise self._failure("job_failed", "Job {0} was deleted while it ran.".format(self.name), [], pods)
@@ -443,6 +462,7 @@ class Job:
                     if since is None or stamp > since:
                         self._queue.put(label + text)
                         since = stamp
+                        self._note(stamp, text.strip())
                 return
             except ApiError as error:
                 if error.status not in (400, 404):  # the container has no log, or none any more
@@ -451,6 +471,24 @@ class Job:
             except Exception:  # pylint: disable=broad-except
                 # The connection was cut, or silent for long; whether the Job goes on is watched elsewhere.
                 time.sleep(0.2)
+
+    def _note(self, stamp, text):
+        """Remember when a line was written, if it is one that matters."""
+        parts = _STAMP.match(stamp)
+        if not parts:
+            return
+        written = _app.moment(parts.group(1) + parts.group(3)).timestamp() + float(parts.group(2) or 0)
+        late = time.time() - written
+        self._late = late if self._late is None else min(late, self._late)
+        if text in (FREEZING, HANDED_OVER):
+            self._written[text] = written
+            self._wake()
+
+    def frozen_at(self):
+        """When the Job has said that it freezes writes, by our clock, as text; ``None`` when it has not."""
+        if FREEZING not in self._written:
+            return None
+        return _app.written(datetime.fromtimestamp(self._written[FREEZING] + self._late, timezone.utc))
 
     def _say(self):
         """Show what has been logged since the last call."""

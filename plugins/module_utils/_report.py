@@ -109,7 +109,7 @@ def document(params, result):
             for name, stage in ran.items()
         ],
         "switches": [
-            {key: item.get(key) for key in ("from_color", "to_color", "endpoints_ms", "last_old_ms")}
+            {key: item.get(key) for key in ("from_color", "to_color", "endpoints_ms", "last_old_ms", "frozen_ms")}
             for item in (switch, back)
             if item.get("changed")
         ],

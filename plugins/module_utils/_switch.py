@@ -33,6 +33,7 @@ ARGUMENTS = dict(
     force={"type": "bool", "default": False},
     by={"type": "str"},
     job={"type": "str"},
+    frozen_at={"type": "str"},
     probe={
         "type": "dict",
         "options": {
@@ -50,7 +51,14 @@ ARGUMENTS = dict(
 )
 DURATIONS = ("api_timeout", "wait_timeout")
 KEEPS_LOCK = True
-RETURNS = {"from_color": None, "to_color": None, "endpoints_ms": None, "last_old_ms": None, "diff": {}}
+RETURNS = {
+    "from_color": None,
+    "to_color": None,
+    "endpoints_ms": None,
+    "last_old_ms": None,
+    "frozen_ms": None,
+    "diff": {},
+}
 
 TRIES = 5  # patches, when somebody changes other fields of the Service at the same time
 ENDPOINTS_TIMEOUT = 60  # seconds for the EndpointSlice controller; it usually takes some ten milliseconds
@@ -62,6 +70,7 @@ PROBE_PAUSE = 0.01  # seconds between two probes
 
 
 def run(params, cluster, progress):
+    frozen_at = _moment(params["frozen_at"])
     app = _read(cluster, params)
     target, source = params["color"], app.other(params["color"])
     color = app.color(target)
@@ -96,17 +105,24 @@ def run(params, cluster, progress):
                 )
             )
             result["endpoints_ms"] = _observe_endpoints(app, color, view, switched)
+            if frozen_at:
+                result["frozen_ms"] = round((time.time() - frozen_at) * 1000)
             if probe:
                 result["last_old_ms"] = probe.last_old(switched, progress)
+                if frozen_at:
+                    result["frozen_ms"] += max(result["last_old_ms"] - result["endpoints_ms"], 0)
         except BlueGreenError as error:
             error.result = dict(result, **error.result)
             raise
         finally:
             if probe:
                 probe.stop()
-    seen = result.get("last_old_ms")
-    result["msg"] = "{0} is live: endpoints after {1} ms{2}.".format(
-        target, result["endpoints_ms"], "" if seen is None else ", last answer of {0} after {1} ms".format(source, seen)
+    seen, frozen = result.get("last_old_ms"), result.get("frozen_ms")
+    result["msg"] = "{0} is live: endpoints after {1} ms{2}{3}.".format(
+        target,
+        result["endpoints_ms"],
+        "" if seen is None else ", last answer of {0} after {1} ms".format(source, seen),
+        "" if frozen is None else "; writes were frozen for {0} ms".format(frozen),
     )
     progress(result["msg"])
     return result
@@ -143,6 +159,18 @@ def _read(cluster, params):
             for name, selector in (params["selectors"] or {}).items():
                 error.why.append("the selector of {0} was {1}".format(name, json.dumps(selector, sort_keys=True)))
         raise
+
+
+def _moment(text):
+    """``frozen_at`` as seconds since the epoch; ``None`` when it is not given."""
+    try:
+        return _app.moment(text).timestamp() if text else None
+    except ValueError as error:
+        raise BlueGreenError(
+            "frozen_at is no time: {0!r}".format(text),
+            "bad_input",
+            next_step="Give what bg_job has returned as frozen_at.",
+        ) from error
 
 
 def _refuse_changed_selectors(app, expected):

@@ -18,8 +18,8 @@ description:
     for the same version. A Job whose Ansible run was killed is followed to its end by the next one. A Job of another
     definition or version is removed first, with its pods, so that two never work on the same data."
   - "The containers get these environment variables, unless they set them themselves: C(BG_VERSION) and C(BG_COLOR), what
-    is released and where; C(BG_PREVIOUS_VERSION) and C(BG_PREVIOUS_COLOR), the same of the other color; and
-    C(BG_NAMESPACE)."
+    is released and where; C(BG_PREVIOUS_VERSION) and C(BG_PREVIOUS_COLOR), the same of the other color;
+    C(BG_NAMESPACE). C(BG_ACTIVE_COLOR) is the color that is live when the Job begins."
 options:
   definition:
     description:
@@ -59,6 +59,15 @@ options:
     description:
       - The Job removes from the database what versions before the live one need. Before it begins, that is recorded with
         the live version, and C(bg_current_color) returns it as RV(bluegreen.kubernetes.bg_current_color#module:contracted).
+    type: bool
+    default: false
+  hands_over:
+    description:
+      - The Job freezes writes in the database of the other color and hands them over to that of O(color). It logs the line
+        C(freezing) before writes stop, and C(handed over) when they may go on there.
+      - With the second line the module returns, and lets the Job go on. So the Services can be switched at once. A call
+        without O(hands_over) follows the same Job to its end, records and removes it.
+      - Such a Job is always run, and an earlier one of its name is not on record as done any more when this one begins.
     type: bool
     default: false
 extends_documentation_fragment:
@@ -143,8 +152,15 @@ logs:
   returned: always
   sample:
     - ALTER TABLE
+frozen_at:
+  description:
+    - When the Job has logged C(freezing), by the clock of the host that the module runs on.
+    - V(null) without O(hands_over), or when there was nothing to freeze.
+  type: str
+  returned: always
+  sample: "2026-01-31T12:00:01.123Z"
 elapsed:
-  description: Seconds until it ended. V(0) when it had been done before.
+  description: Seconds until it ended, or handed over. V(0) when it had been done before.
   type: float
   returned: always
   sample: 3.218

@@ -58,6 +58,9 @@ options:
   job:
     description: Job of the automation controller that switches, for the history.
     type: str
+  frozen_at:
+    description: Since when writes are frozen, as RV(bluegreen.kubernetes.bg_job#module:frozen_at) says it; see RV(frozen_ms).
+    type: str
   probe:
     description:
       - Watch from outside which color answers users. From just before the switch, requests on new connections are
@@ -178,6 +181,14 @@ last_old_ms:
   type: int
   returned: always
   sample: 410
+frozen_ms:
+  description:
+    - Milliseconds from O(frozen_at) until new connections reached the new color, which takes the writes. With O(probe) until
+      the last answer of the old color.
+    - V(null) without O(frozen_at), and when nothing was switched.
+  type: int
+  returned: always
+  sample: 640
 diff:
   description: Selector of each Service before and after.
   type: dict

@@ -27,9 +27,9 @@ def test_release_and_rollback_lose_no_entry(app: Application, sql: Callable[[str
     assert (EXAMPLE / SHARED["migrate"]).is_file()
     with Users(app) as users:
         released = app.playbook("release.yml", version="2.0", bluegreen_database=SHARED, **QUICK)
-        assert released.outcome == "released", released.output
+        assert released.outcome == "released" and released.result["active_color"] == "green", released.output
         assert sql("SELECT nickname FROM users") == ""
-        assert released.time_of("Database - migrate") < released.time_of("Deploy the new version")
+        assert released.time_of("Database - migrate") < released.time_of("app-green gets myapp:2.0")
         back = app.playbook("rollback.yml", **QUICK)
         assert back.outcome == "rolled_back", back.output
     users.lost_nothing()

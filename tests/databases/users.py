@@ -17,12 +17,17 @@ class Users:
     """Somebody who writes numbered entries, and somebody who reads them, each request on a connection of its own.
 
     written: numbers whose writing was acknowledged. failed: what was answered instead, for writes and reads.
+    patient: who is told that the database takes no writes for the moment writes the same entry again; refused has the
+    times of these answers, and freezes how many ms it took each time from the last write before to the next one.
     """
 
-    def __init__(self, app: Application) -> None:
+    def __init__(self, app: Application, patient: bool = False) -> None:
         self.url = app.url("/api/entries")
+        self.patient = patient
         self.written: list[int] = []
         self.failed: list[str] = []
+        self.refused: list[float] = []
+        self.freezes: list[int] = []
         self._end = threading.Event()
         self._threads = [threading.Thread(target=target, daemon=True) for target in (self._write, self._read)]
 
@@ -44,16 +49,26 @@ class Users:
         except requests.RequestException as error:
             self.failed.append(f"{what}: {error}")
             return False
-        if not answer.ok:
+        if self.patient and method == "POST" and answer.status_code == 503 and answer.json()["status"] == "read-only":
+            self.refused.append(time.monotonic())
+        elif not answer.ok:
             self.failed.append(f"{what}: HTTP {answer.status_code} {answer.text[:200]}")
         return answer.ok
 
     def _write(self) -> None:
-        number = 0
+        number, written_at, waiting = 1, time.monotonic(), False
         while not self._end.wait(0.03):
-            number += 1
+            known = len(self.refused)
             if self._ask("POST", entry={"number": number, "text": f"entry {number}"}):
                 self.written.append(number)
+                now = time.monotonic()
+                if waiting:
+                    self.freezes.append(round((now - written_at) * 1000))
+                written_at, waiting = now, False
+            elif len(self.refused) > known:
+                waiting = True
+                continue
+            number += 1
 
     def _read(self) -> None:
         while not self._end.wait(0.03):

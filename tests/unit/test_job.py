@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
+from datetime import datetime, timezone
+from typing import Any, Iterable
 
 import pytest
 import recorded
@@ -133,6 +134,7 @@ def test_its_containers_know_what_is_released_where(clock: Clock) -> None:
         "BG_COLOR": "green",
         "BG_PREVIOUS_COLOR": "blue",
         "BG_PREVIOUS_VERSION": "1.0",
+        "BG_ACTIVE_COLOR": "blue",
         "BG_NAMESPACE": "store",
         "DATABASE_PASSWORD": "canary-1",
     }
@@ -279,6 +281,45 @@ def test_a_contraction_is_on_record_before_it_begins(clock: Clock) -> None:
     cluster.before("create", "Job", lambda: seen.append(_app.read_state(cluster.one("Service", "myapp"))["contracted"]))
     run(cluster, contracts=True)
     assert [entry["version"] for entry in seen] == ["1.0"]
+
+
+class HandsOver(Jobs):
+    """The Job logs what one that hands over logs."""
+
+    lines = [("2026-01-01T00:00:01.5Z", "it follows closely"), ("2026-01-01T00:00:04.25Z", "freezing"),
+             ("2026-01-01T00:00:04.875123456Z", "handed over")]  # fmt: skip
+
+    def follow_log(self, pod: str, container: str, since: str | None = None) -> Iterable[tuple[str, str]]:
+        return [(stamp, text) for stamp, text in self.lines if since is None or stamp > since]
+
+
+def test_a_hand_over_returns_at_once_and_is_followed_to_its_end_later(clock: Clock) -> None:
+    cluster = HandsOver("job", clock)
+    before = datetime.now(timezone.utc)
+    result = run(cluster, hands_over=True)
+    assert (result["changed"], result["succeeded"]) == (True, True)
+    # All lines came within a moment of the last one: by our clock the freeze began 0.625 s before that.
+    frozen = before - _app.moment(result["frozen_at"])
+    assert 0.5 < frozen.total_seconds() + (datetime.now(timezone.utc) - before).total_seconds() < 10
+    assert len(cluster.objects("Job")) == 1 and cluster.recorded_jobs == {}
+    made = cluster.made
+    assert run(cluster)["succeeded"]
+    assert cluster.made == made and cluster.objects("Job") == []
+    assert cluster.recorded_jobs["migrate"]["version"] == "2.0"
+
+
+def test_a_hand_over_is_always_run_and_what_was_before_is_off_the_record_first(clock: Clock) -> None:
+    cluster = HandsOver("job", clock)
+    run(cluster)
+    seen: list[Any] = []
+    cluster.before("create", "Job", lambda: seen.append(cluster.recorded_jobs), nth=2)
+    run(cluster, hands_over=True)
+    run(cluster, hands_over=True)  # the Job of the first one is not taken for the second one's
+    assert seen == [{}] and cluster.made == 3
+
+
+def test_nothing_is_frozen_when_nothing_says_so(clock: Clock) -> None:
+    assert run(Jobs("job", clock), hands_over=True)["frozen_at"] is None
 
 
 def test_check_mode_lets_the_api_server_judge_and_keeps_nothing(clock: Clock) -> None:

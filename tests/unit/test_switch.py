@@ -10,11 +10,12 @@ import functools
 import json
 import re
 import time
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color, _lock, _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _current_color, _lock, _switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
     BlueGreenError,
@@ -62,6 +63,17 @@ def annotate(cluster: RecordedCluster, key: str, text: str, name: str = "myapp")
 
 def preconditions(operations: list[dict[str, Any]]) -> dict[str, Any]:
     return {operation["path"]: operation["value"] for operation in operations if operation["op"] == "test"}
+
+
+def test_the_freeze_ends_when_the_endpoints_have_followed(cluster: RecordedCluster) -> None:
+    result = switch(cluster, frozen_at=_app.written(datetime.now(timezone.utc) - timedelta(seconds=2)))
+    assert 2000 <= result["frozen_ms"] < 60_000
+    assert result["msg"].endswith("writes were frozen for {0} ms.".format(result["frozen_ms"]))
+
+
+def test_a_freeze_of_no_known_begin_is_refused_before_anything(cluster: RecordedCluster) -> None:
+    assert failure(cluster, frozen_at="soon").reason == "bad_input"
+    assert cluster.requests == []
 
 
 # --- one write

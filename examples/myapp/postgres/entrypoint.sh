@@ -30,4 +30,5 @@ if [ ! -d "$PGDATA" ]; then
     unset PGHOST PGUSER PGPASSWORD
     mv "$new" "$PGDATA"
 fi
-exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/data
+# wal_level: so that another database can follow this one (docs/databases.md, per_color).
+exec postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/data -c wal_level=logical
