@@ -29,7 +29,7 @@ def nothing_written_after(run: FaultRun, moment: float) -> None:
 @pytest.mark.parametrize(("line", "options", "live", "variables"), [
     pytest.param("app-green: 1 of 3 pods ready", {"env": {"START_DELAY": "5"}}, "blue", {}, id="wait"),
     pytest.param("Validate the idle color", {}, "blue", {"bluegreen_checks": SLOW_CHECK}, id="check"),
-    pytest.param("TASK [A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}, id="hook"),
+    pytest.param("A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}, id="hook"),
     pytest.param("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}, id="delay"),
 ])
 def test_rollback_takes_over(new_scene: Callable[..., Scene], line: str, options: dict, live: str,

@@ -43,6 +43,7 @@ def test_all_of_them_run_in_their_order(app: Application) -> None:
     every = [f"{when}_{stage}" for stage in STAGES for when in ("before", "after")]
     run = app.playbook("release.yml", version="2.0", bluegreen_scale_down_delay=0, bluegreen_hooks=hooks("say.yml", *every))
     assert run.outcome == "released", run.output
+    assert [run.result[key] for key in ("active_color", "version", "previous_version")] == ["green", "2.0", "1.0"]
     said = [line.partition("hook ")[2].rstrip('"') for _at, line in run.lines if '"msg": "hook ' in line]
     assert [text.partition(":")[0] for text in said] == every
     moved = every.index("after_switch")
