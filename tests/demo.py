@@ -53,7 +53,7 @@ class Phase:
         arguments = [*self.playbook, "-e", f"bluegreen_namespace={app.namespace}", "-e", f"bluegreen_scale_down_delay={DELAY}s",
                      "-e", json.dumps({"bluegreen_probe": app.probe})]
         say(f"$ cd examples/myapp\n$ ansible-playbook {shlex.join(arguments)}")
-        run = Run(arguments, live=True).finish()
+        run = Run(arguments, live=True, env=app.credentials).finish()
         if run.code:
             raise Failure(f"{self.playbook[0]} ended with exit code {run.code}")
         # The collection's own record of the switch, made just before it was asked for.

@@ -77,10 +77,10 @@ def test_a_killed_run_s_migration_is_followed_and_not_repeated(app: Application,
                 "migrate": job("migrate", "INSERT INTO runs VALUES (now())", "SELECT pg_sleep(15)")}
     variables = app.variables(version="2.0", bluegreen_database=database, **QUICK)
     with Users(app) as users:
-        first = Run(["release.yml"], variables)
+        first = Run(["release.yml"], variables, env=app.credentials)
         until(lambda: sql("SELECT count(*) FROM runs") == "1")
         first.kill()
-        again = Run(["release.yml"], variables).finish(180)
+        again = Run(["release.yml"], variables, env=app.credentials).finish(180)
     assert again.outcome == "released", again.output
     assert sql("SELECT count(*) FROM runs") == "1"
     users.lost_nothing()

@@ -49,7 +49,7 @@ def watched(run: Run) -> tuple[float, int]:
 
 def start(app: Application, tag: str, report: Path, **variables: object) -> Run:
     run = Run(["release.yml"], app.variables(bluegreen_scale_down_delay=0, bluegreen_idle_replicas=0, bluegreen_report=str(report),
-                                             **variables), env={"BG_TEST_RUN": tag})
+                                             **variables), env={"BG_TEST_RUN": tag, **app.credentials})
     run.tag = tag
     return run
 

@@ -57,6 +57,7 @@ def never_live(requests: list[Request]) -> list[tuple[str, str]]:
 
 def test_preview(new_app: Callable[..., Application]) -> None:
     app = new_app(change=with_preview)
+    app.grant("service-checks")
     audit = Audit()
     mark = audit.mark()
     prepared = app.playbook("../../playbooks/prepare.yml", "--inventory=inventory", version="2.0", bluegreen_hosts="myapp",
@@ -93,6 +94,7 @@ def test_preview(new_app: Callable[..., Application]) -> None:
 
 def test_a_mistake_is_refused_before_anything(new_app: Callable[..., Application]) -> None:
     app = new_app(change=with_preview)
+    app.grant("service-checks")
     audit = Audit()
     mark = audit.mark()
     for name, text in (("myapp", "carry the users' traffic"), ("nobody", "does not exist")):

@@ -44,6 +44,7 @@ def scrape(app: Application) -> None:
 @pytest.mark.parametrize("bad", [True, False], ids=["error-rate-rises", "good"])
 def test_error_rate(new_app: Callable[..., Application], figure: Callable[[str], None], bad: bool) -> None:
     app = new_app(replicas=(3, 0), change=green(**({"FAIL_AFTER": "25"} if bad else {})))
+    app.grant("service-checks")
     scrape(app)
     audit = Audit()
     mark = audit.mark()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from harness import OURS, Application, Audit, Run, kubeconfig, kubectl
+from harness import OURS, Application, Audit, Run, kubectl
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +22,16 @@ def app(namespace: str) -> Iterator[Application]:
     application.delete(wait=True)
     application.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {OURS: "true"}}})
     application.apply(
+        *application.accounts(),
         service("myapp", "blue"), deployment("app-blue", "myapp", "blue"), deployment("app-green", "myapp", "green"),
         service("colorless", "purple"),
         service("single", "blue"), deployment("single-blue", "single", "blue"),
         service("twofold", "blue"), *[deployment(f"twofold-{color}", "twofold", color, ["web", "worker"])
                                       for color in ("blue", "green")])
+    # Who may list the Services is told which there are. No release needs that, so the shipped Role does not have it.
+    application.kubectl("create", "role", "lists", "--verb=list", "--resource=services")
+    application.kubectl("create", "rolebinding", "lists", "--role=lists", f"--serviceaccount={namespace}:release")
+    application.kubeconfig()
     yield application
     application.delete()
 
@@ -102,7 +107,7 @@ def test_mistake_is_named(app: Application, audit: Audit, mistake: str) -> None:
     variables, text = MISTAKES[mistake]
     mark = audit.mark()
     run = app.playbook("release.yml", "-vvv", **variables)
-    refused(run, text.format(namespace=app.namespace, host=host(), kubeconfig=kubeconfig()))
+    refused(run, text.format(namespace=app.namespace, host=host(), kubeconfig=app.kubeconfig()))
     assert not [str(request) for request in audit.since(mark, namespace=app.namespace) if request.writes]
 
 
