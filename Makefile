@@ -88,7 +88,7 @@ bench: tools images ## the side-by-side figures
 	@$(IN) python tests/bench/bench.py
 
 docs: tools ## the modules' and the role's documentation as HTML, in docs/build
-	@$(IN) python tests/docs.py
+	@$(IN) python tests/docs/build.py
 
 clean: ## stop the cluster and remove what was made in the work tree; caches outside it stay
 	@env -u KUBECONFIG $(PYTHON) tests/cluster/cluster.py down

@@ -25,6 +25,7 @@ CHECKS = {
     "changelog": ["antsibull-changelog", "lint"],
     "documentation": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs",
                       "--validate-collection-refs", "all", "--skip-rstcheck", "."],
+    "code blocks": [sys.executable, "-m", "pytest", "-q", "-n", "2", "tests/docs/test_blocks.py"],
     "ansible-lint": ["ansible-lint", "--strict", "--nocolor", "-q"],
     "artifact": [sys.executable, str(Path(__file__).with_name("artifact.py"))],
 }

@@ -36,8 +36,8 @@ options:
       - "C(body), for C(http) and C(url): text to send; a dictionary or list is sent as JSON."
       - "C(ca_cert), for C(http) and C(url): file with the certificate authority that the application's certificate
         must be signed by."
-      - "C(port), for C(http) and C(command): number or name of the pods' port. Their first TCP port if not given, else
-        V(80). With C(service_proxy) it is the Service's port, V(80) or V(443) if not given."
+      - "C(port), for C(http) and C(command): number or name of the pods' port. If not given, the one that the Service
+        leads to, by the first of its ports. With C(service_proxy) it is the Service's port, V(80) or V(443) if not given."
       - "C(scheme), for C(http) and C(command): V(http) (default) or V(https)."
       - "C(via), for C(http), the way to the pods: V(proxy) is the API server's; V(port_forward) is a connection through
         it that reaches the pod as it is, with C(Authorization) headers and TLS. V(auto) (default) takes the proxy unless

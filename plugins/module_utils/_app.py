@@ -110,7 +110,7 @@ class Application:
             raise BlueGreenError(
                 "Two different colors are needed, not {0}.".format(self.names),
                 "bad_input",
-                next_step="Set colors to two names, such as [blue, green].",
+                next_step="Set bluegreen_colors to two names, such as [blue, green].",
             )
         unknown = sorted(set(params["deployments"]) - set(self.names))
         if unknown:
@@ -139,7 +139,7 @@ class Application:
                 ),
                 "not_found",
                 why="Services there: {0}.".format(self._names_of("Service")),
-                next_step="Correct services or namespace (the connection comes from {0}).".format(self.cluster.source),
+                next_step="Correct bluegreen_services or bluegreen_namespace (the connection comes from {0}).".format(self.cluster.source),
             )
         selector = service["spec"].get("selector") or {}
         if selector.get(self.label) not in self.names:
@@ -149,7 +149,7 @@ class Application:
                 why="Its selector is {0}; expected {1!r} to be one of {2}.".format(
                     json.dumps(selector, sort_keys=True), self.label, " and ".join(self.names)
                 ),
-                next_step="Put the color that shall be live into the selector, or set color_label and colors to what the Service uses.",
+                next_step="Put the color that shall be live into the selector, or set bluegreen_color_label and bluegreen_colors to what the Service uses.",
             )
         return service
 
@@ -197,7 +197,7 @@ class Application:
                         ),
                         "not_found",
                         why="Deployments there: {0}.".format(", ".join(sorted(by_name)) or "none"),
-                        next_step="Correct the option deployments.",
+                        next_step="Correct bluegreen_deployments.",
                     )
                 found = [by_name[wanted]]
             else:
@@ -213,7 +213,7 @@ class Application:
                     ),
                     "ambiguous",
                     why="Their pod labels all match {0}.".format(self.selector_for(name)),
-                    next_step="Say which one it is: deployments: {{{0}: NAME}}.".format(name),
+                    next_step="Say which one it is: bluegreen_deployments: {{{0}: NAME}}.".format(name),
                 )
             colors[name] = Color(name, found[0] if found else None, params["containers"])
         return colors
@@ -256,7 +256,7 @@ class Application:
                     "Looked for pod labels {0}.".format(self.selector_for(name)),
                     "Deployments there: {0}.".format(self._names_of("Deployment")),
                 ],
-                next_step="Create it (create_missing makes it from the live one), or name it: deployments: {{{0}: NAME}}.".format(
+                next_step="Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{{0}: NAME}}.".format(
                     name
                 ),
             )
@@ -395,7 +395,7 @@ class Application:
                         len(containers), ", ".join(item["name"] for item in containers)
                     ),
                     "bad_input",
-                    next_step="Give version instead of image, or name one container in containers.",
+                    next_step="Give version instead of image, or name one container in bluegreen_containers.",
                 )
             repository, tag, digest = split_image(image)
             if version and not tag and not digest:
@@ -557,7 +557,7 @@ def _containers(deployment, names):
                 "Deployment {0!r} has no container {1}.".format(deployment["metadata"]["name"], ", ".join(missing)),
                 "not_found",
                 why="Its containers: {0}.".format(choices),
-                next_step="Correct the option containers.",
+                next_step="Correct bluegreen_containers.",
             )
         return chosen
     mains = [item for item in every if item["list"] == "containers"]
@@ -569,7 +569,7 @@ def _containers(deployment, names):
             ),
             "ambiguous",
             why="Its containers: {0}; none is named 'app'.".format(choices),
-            next_step="Set containers: [NAME].",
+            next_step="Set bluegreen_containers: [NAME].",
         )
     return chosen
 

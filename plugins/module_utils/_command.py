@@ -40,7 +40,7 @@ def execute(run, check, pod):
     """
     if check["target"]:
         return _run(run, check, check["target"], "url")
-    with Listener(run.cluster, pod["metadata"]["name"], port_of(pod, check["port"]), check["timeout"]) as listener:
+    with Listener(run.cluster, pod["metadata"]["name"], port_of(run, pod, check["port"]), check["timeout"]) as listener:
         address = "{0}://127.0.0.1:{1}".format(check["scheme"], listener.port)
         ended = _run(run, check, address, "port_forward")
         if ended.status and listener.error:

@@ -83,7 +83,7 @@ def _through_proxy(run, check, pod):
     """
     began, timeout = time.monotonic(), check["timeout"]
     if pod:
-        kind, name, port = "pods", pod["metadata"]["name"], port_of(pod, check["port"])
+        kind, name, port = "pods", pod["metadata"]["name"], port_of(run, pod, check["port"])
     else:
         kind, name, port = "services", check["service"], check["port"]
     path = "/api/v1/namespaces/{0}/{1}/{2}{3}:{4}/proxy/{5}".format(
@@ -159,7 +159,7 @@ def proxy_refusal(status, body, kind="pods"):
 
 
 def _through_port_forward(run, check, pod, timeout):
-    began, port = time.monotonic(), port_of(pod, check["port"])
+    began, port = time.monotonic(), port_of(run, pod, check["port"])
     tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port, timeout)
     near = tunnel.socket
     connection = http.client.HTTPConnection(check["host"] or pod["metadata"]["name"], port)
@@ -191,11 +191,14 @@ def tls(check):
     return ssl.create_default_context(cafile=check["ca_cert"])
 
 
-def port_of(pod, wanted):
-    """The number of the port: the one given, the one of that name, or the pod's first; the proxy knows no names."""
+def port_of(run, pod, wanted):
+    """The number of the port: the one given, the one of that name, or the one that the Service leads to (its first)."""
     ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
     ports = [port for port in ports if port.get("protocol", "TCP") == "TCP"]
     if wanted is None:
+        served = [port for port in run.app.services[0]["spec"].get("ports", []) if port.get("protocol", "TCP") == "TCP"]
+        wanted = (served[0].get("targetPort") or served[0]["port"]) if served else None
+    if wanted is None:  # a headless Service may have none
         return ports[0]["containerPort"] if ports else 80
     return next((port["containerPort"] for port in ports if port.get("name") == wanted), wanted)
 

@@ -29,7 +29,7 @@ def talk(run, check, pod, enough):
     """
     deadline = time.monotonic() + check["timeout"]
     if pod:
-        tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port_of(pod, check["port"]), check["timeout"])
+        tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port_of(run, pod, check["port"]), check["timeout"])
         connection, via = tunnel.socket, "port_forward"
     else:
         tunnel, via = None, "address"

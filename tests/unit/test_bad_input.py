@@ -60,7 +60,7 @@ def test_an_unknown_service(api: Api) -> None:
         """\
         There is no Service 'shop' in namespace 'store' of SERVER.
           Services there: myapp.
-        Next: Correct services or namespace (the connection comes from the connection options).
+        Next: Correct bluegreen_services or bluegreen_namespace (the connection comes from the connection options).
         """
     )
 
@@ -71,7 +71,7 @@ def test_a_service_that_selects_neither_color(api: Api) -> None:
         """\
         Service 'myapp' in namespace 'store' selects neither color.
           Its selector is {"app": "myapp"}; expected 'version' to be one of blue and green.
-        Next: Put the color that shall be live into the selector, or set color_label and colors to what the Service uses.
+        Next: Put the color that shall be live into the selector, or set bluegreen_color_label and bluegreen_colors to what the Service uses.
         """
     )
 
@@ -84,7 +84,7 @@ def test_no_deployment_for_a_color(api: Api) -> None:
           Looked for pod labels {"app": "myapp", "version": "green"}.
           Deployments there: app-blue.
         Live now: blue (version 1.0, 3 of 3 pods ready)
-        Next: Create it (create_missing makes it from the live one), or name it: deployments: {green: NAME}.
+        Next: Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {green: NAME}.
         """
     )
 
@@ -97,7 +97,7 @@ def test_an_ambiguous_container(api: Api) -> None:
         """\
         It is not clear which container of Deployment 'app-blue' carries the version.
           Its containers: web, proxy; none is named 'app'.
-        Next: Set containers: [NAME].
+        Next: Set bluegreen_containers: [NAME].
         """
     )
 

@@ -169,6 +169,25 @@ def test_the_port(port: Any, used: str, api: Api) -> None:
     assert {seen.path.split(":")[1].split("/")[0] for seen in proxied(api)} == {used}
 
 
+@pytest.mark.parametrize(
+    ("ports", "used"),
+    [
+        ([{"port": 80, "targetPort": 8080}], "8080"),  # which no container has to declare
+        ([{"port": 8080}], "8080"),
+        ([{"port": 53, "protocol": "UDP"}, {"port": 80, "targetPort": "http"}], "8080"),
+        ([], "9102"),
+    ],
+)
+def test_the_port_is_the_one_that_users_reach(ports: Any, used: str, api: Api) -> None:
+    """Not that of a container which happens to come first."""
+    api.store.objects("Service")[0]["spec"]["ports"] = ports
+    for pod in api.store.objects("Pod", "green"):
+        sidecar = {"name": "sidecar", "ports": [{"name": "metrics", "containerPort": 9102}]}
+        pod["spec"]["containers"].insert(0, sidecar)
+    check(api, {"name": "health", "http": "/health"})
+    assert {seen.path.rsplit(":", 1)[1].split("/")[0] for seen in proxied(api)} == {used}
+
+
 def test_what_is_sent(api: Api) -> None:
     one = {
         "name": "post",

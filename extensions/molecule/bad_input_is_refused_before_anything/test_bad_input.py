@@ -65,24 +65,24 @@ Next: Quote it: version: "1.1" (on the command line -e version=1.1 is a string a
     "an unknown Service": ({"version": "2.0", "bluegreen_services": ["shop"]}, """\
 There is no Service 'shop' in namespace '{namespace}' of {host}.
   Services there: colorless, myapp, single, twofold.
-Next: Correct services or namespace (the connection comes from kubeconfig {kubeconfig})."""),
+Next: Correct bluegreen_services or bluegreen_namespace (the connection comes from kubeconfig {kubeconfig})."""),
 
     "a Service with neither color": ({"version": "2.0", "bluegreen_services": ["colorless"]}, """\
 Service 'colorless' in namespace '{namespace}' selects neither color.
   Its selector is {{"app": "colorless", "version": "purple"}}; expected 'version' to be one of blue and green.
-Next: Put the color that shall be live into the selector, or set color_label and colors to what the Service uses."""),
+Next: Put the color that shall be live into the selector, or set bluegreen_color_label and bluegreen_colors to what the Service uses."""),
 
     "no Deployment for a color": ({"version": "2.0", "bluegreen_services": ["single"]}, """\
 There is no Deployment for the color green in namespace '{namespace}'.
   Looked for pod labels {{"app": "single", "version": "green"}}.
   Deployments there: app-blue, app-green, single-blue, twofold-blue, twofold-green.
 Live now: blue (version 1.0, 0 of 0 pods ready)
-Next: Create it (create_missing makes it from the live one), or name it: deployments: {{green: NAME}}."""),
+Next: Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{green: NAME}}."""),
 
     "an ambiguous container": ({"version": "2.0", "bluegreen_services": ["twofold"]}, """\
 It is not clear which container of Deployment 'twofold-blue' carries the version.
   Its containers: web, worker; none is named 'app'.
-Next: Set containers: [NAME]."""),
+Next: Set bluegreen_containers: [NAME]."""),
 
     "mistyped checks": ({"version": "2.0", "bluegreen_checks": [
         {"name": "health", "htpp": "/health"},
