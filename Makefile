@@ -14,7 +14,7 @@ STEPS := lint sanity unit -- demo molecule
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule databases awx recipes retirement validation faults bench docs clean example
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule databases awx recipes retirement validation faults bench docs quickstart matrix clean example
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -87,8 +87,14 @@ validation: tools images ## checks, bake and report against the application; ARG
 bench: tools images ## the side-by-side figures
 	@$(IN) python tests/bench/bench.py
 
-docs: tools ## the modules' and the role's documentation as HTML, in docs/build
+docs: tools ## the documentation as a site, in docs/build
 	@$(IN) python tests/docs/build.py
+
+quickstart: tools images ## the quick start followed from the built artifact, and the smoke test of an execution environment
+	@$(IN) python -m pytest tests/docs/test_quickstart.py tests/ee -n 2 $(ARGS)
+
+matrix: tools ## unit tests and sanity with all supported versions; ARGS='units 24.2' selects
+	@$(IN) python tests/matrix.py $(ARGS)
 
 clean: ## stop the cluster and remove what was made in the work tree; caches outside it stay
 	@env -u KUBECONFIG $(PYTHON) tests/cluster/cluster.py down

@@ -5,7 +5,7 @@
 
 - It holds exactly the project's files below SHIPPED: nothing of the test cluster, no cache, no generated file.
 - Once installed, alone, Ansible documents every module and the role, and reads every playbook by its name.
-- ansible-builder finds in it what an execution environment needs.
+- ansible-builder finds in it what an execution environment needs, and takes the example of one.
 - Galaxy's own importer takes it.
 
 Everything happens in a temporary directory. Exit code 0: all of it holds.
@@ -43,6 +43,12 @@ def run(*command: str | Path, cwd: Path, **environ: str) -> str:
     return result.stdout
 
 
+def build(directory: Path) -> Path:
+    """Build the artifact into a directory."""
+    run("ansible-galaxy", "collection", "build", "--output-path", directory, cwd=checkout.ROOT)
+    return next(directory.glob("*.tar.gz"))
+
+
 def check_content(artifact: Path) -> None:
     """Compare what the artifact holds with what it should hold."""
     with tarfile.open(artifact) as archive:
@@ -71,6 +77,9 @@ def check_installed(artifact: Path, directory: Path) -> None:
     missing = [line for line in needed if line and not line.startswith("#") and line not in found]
     if missing:
         raise Failure(f"ansible-builder does not see that {', '.join(missing)} is needed; it found:\n{found}")
+    example = directory / "ansible_collections" / "bluegreen" / "kubernetes" / "examples" / "execution-environment"
+    run("ansible-builder", "create", "--file", example / "execution-environment.yml", "--context", directory / "context",
+        cwd=directory)
 
 
 def check_import(artifact: Path, directory: Path) -> None:
@@ -86,8 +95,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="bluegreen-artifact-") as name:
         directory = Path(name)
         try:
-            run("ansible-galaxy", "collection", "build", "--output-path", directory, cwd=checkout.ROOT)
-            artifact = next(directory.glob("*.tar.gz"))
+            artifact = build(directory)
             check_content(artifact)
             check_installed(artifact, directory)
             check_import(artifact, directory)

@@ -13,12 +13,11 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from pathlib import Path
 
 import checkout
 from markdown_it import MarkdownIt
 
-FILE_NAME = re.compile(r"^# ([\w./-]+\.(?:yml|yaml|cfg|ini|json|sh|txt))(?=$|[:, ])")
+FILE_NAME = re.compile(r"^# ([\w./-]+\.(?:yml|yaml|cfg|ini|json|sh|txt))(?=$|[:, \n])")
 
 
 class Problem(Exception):
@@ -81,9 +80,7 @@ def commands(script: str) -> list[list[str]]:
 
 
 def files_of(document: str) -> dict[str, str]:
-    """The files that a document shows whole."""
-    return {block.file: block.text for block in blocks(document) if block.kind in ("yaml", "ini", "json") and block.file}
-
-
-def root(document: str) -> Path:
-    return (checkout.ROOT / document).parent
+    """The files that a document shows whole, and those that its commands write."""
+    own = [block for block in blocks(document) if block.kind in ("yaml", "ini", "json", "shell")]
+    written = {name: "" for block in own if block.kind == "shell" for name in re.findall(r" > ([\w./-]+)$", block.text, re.MULTILINE)}
+    return written | {block.file: block.text for block in own if block.kind != "shell" and block.file}

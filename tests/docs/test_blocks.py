@@ -32,8 +32,8 @@ from blocks import Block, Problem, blocks, commands, documents, files_of
 from checkout import ROOT
 
 # Programs whose arguments are not looked at, beyond the files that they name.
-PROGRAMS = {".", "ansible-builder", "ansible-galaxy", "ansible-runner", "antsibull-changelog", "apt-get", "awx", "chmod", "curl", "docker",
-            "echo", "export", "git", "helm", "kustomize", "ln", "mkdir", "pip", "podman", "ssh"}
+PROGRAMS = {".", "ansible-builder", "ansible-galaxy", "ansible-runner", "antsibull-changelog", "apt-get", "chmod", "curl", "docker",
+            "echo", "export", "git", "helm", "kustomize", "ln", "mkdir", "pip", "podman", "sleep", "ssh"}
 KUBECTL = {"annotate", "apply", "auth", "create", "delete", "describe", "diff", "get", "label", "logs", "patch", "rollout", "scale", "set",
            "wait"}
 PAIRS = [(document, block) for document in documents() for block in blocks(document)]
@@ -113,7 +113,7 @@ def check_checks(checks: list[dict[str, Any]], prometheus: Any, directory: Path)
     job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "stub"}, "spec": {"template": {"spec": {
         "restartPolicy": "Never", "containers": [{"name": "stub", "image": "stub"}]}}}}
     for check in checks:
-        named = [(check.get("ca_cert"), ""), (check.get("job"), json.dumps(job)), (str(check.get("command", "")).split(" ")[0], "#!/bin/sh")]
+        named = [(check.get("ca_cert"), ""), (check.get("job"), json.dumps(job)), (str(check.get("command", "")).partition(" ")[0], "#!/bin/sh")]
         for name, content in named:
             if name and "/" in f"{name}" + "/" * bool(check.get("job")) and not (directory / name).exists():
                 (directory / name).parent.mkdir(parents=True, exist_ok=True)
@@ -183,6 +183,12 @@ def check_document(item: Any, block: Block, directory: Path) -> None:
     elif "all" in item:
         check_inventory(item["all"], directory)
         run(["ansible-inventory", "-i", write(directory, block.file or "block.yml", block.text).name, "--list"], directory)
+    elif set(item) <= {"module_defaults", "block", "rescue", "always"}:  # a part of a block
+        part = {"name": "Part", "block": item.get("block") or [{"name": "Nothing", "ansible.builtin.meta": "noop"}], **item}
+        check_document([part], Block(block.document, block.line, "yaml", yaml.safe_dump([part])), directory)
+    elif len(item) == 1 and "." in next(iter(item)):  # a part of a task
+        part = {"name": "Part", **item}
+        check_document([part], Block(block.document, block.line, "yaml", yaml.safe_dump([part])), directory)
     elif set(item) <= {"collections", "roles"}:
         for entry in item["collections"]:
             if not set(entry) <= {"name", "version", "source", "type"} or "name" not in entry:
@@ -266,11 +272,18 @@ def check_script(block: Block, directory: Path) -> None:
             if unknown:
                 raise Problem(f"make has no target {', '.join(sorted(unknown))}")
         elif program == "ansible-playbook":
-            check_ansible_playbook(arguments, here)
+            try:
+                check_ansible_playbook(arguments, here)
+            except Problem as problem:
+                # Of a collection that the reader is told to install, and that is not here, nothing more can be said.
+                missing = re.search(r"couldn't resolve module/action '(\w+\.\w+)\.", str(problem))
+                if not missing or f"collection install {missing[1]}" not in block.text:
+                    raise
         elif program in ("ansible-doc", "ansible-inventory"):
             run(words, here)
         elif program in ("python", "python3"):
-            need(ROOT, arguments[0])
+            if arguments[0] != "-m":
+                need(ROOT, arguments[0])
         elif program == "kubectl":
             check_kubectl(arguments, here)
         elif program.startswith("./"):
@@ -301,9 +314,11 @@ def check_ansible_playbook(arguments: list[str], directory: Path) -> None:
             raise Problem(f"there is no inventory {value}")
         if flag == "-e" and not value.startswith(("@", "{")):
             name, _equals, text = value.partition("=")
-            if name != "version" and not name.startswith("bluegreen_"):
+            playbook = next((word for word in arguments if word.endswith((".yml", ".yaml"))), "")
+            own = (directory / playbook).read_text() if playbook and (directory / playbook).is_file() else ""
+            if name != "version" and not name.startswith("bluegreen_") and name not in own:
                 raise Problem(f"-e {value}: no variable of the role")
-            if name != "version":
+            if name.startswith("bluegreen_"):
                 check_variables({name: yaml.safe_load(text)}, directory)
         if flag == "-e" and value.startswith("@") and (directory / value[1:]).exists():
             check_variables(yaml.load((directory / value[1:]).read_text(), Loader), directory)
@@ -324,11 +339,14 @@ def check_kubectl(arguments: list[str], directory: Path) -> None:
 
 def workplace(block: Block, examples: Path, tmp_path: Path) -> Path:
     """Where its reader stands: in the example that it belongs to, else in examples/myapp; with the document's own files."""
-    copy = shutil.copytree(examples, tmp_path / "project" / "examples")
-    directory = tmp_path / "project" / Path(block.document).parent
-    if not list(directory.glob("*.yml")) or "release.yml" not in os.listdir(directory):
-        directory = copy / "myapp"
-    for name, text in files_of(block.document).items():
+    files = files_of(block.document)
+    project = examples.parent  # shared, so that what was checked for one document is not checked again for the next
+    if files or block.kind not in ("shell", "inline"):
+        project = shutil.copytree(examples, tmp_path / "project" / "examples").parent
+    directory = project / Path(block.document).parent
+    if not (directory / "release.yml").exists():
+        directory = project / "examples" / "myapp"
+    for name, text in files.items():
         write(directory, name, text)
     return directory
 
