@@ -43,14 +43,25 @@ def say(text: str) -> None:
     print(f"env: {text}", flush=True)
 
 
+def find_python(major: int, minor: int) -> str | None:
+    """A Python of this version: on the PATH, or one that pyenv has installed."""
+    name = f"python{major}.{minor}"
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    candidates = [shutil.which(name), *map(str, sorted(pyenv.glob(f"versions/*/bin/{name}")))]
+    for candidate in candidates:
+        # A version manager's shim can be on the PATH for a version it does not have.
+        if candidate and subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate
+    return None
+
+
 def use_supported_python() -> None:
     """Go on in another Python when this one is too old or too new; Failure if there is none."""
     if sys.version_info[:2] in PYTHONS:
         return
-    for major, minor in PYTHONS:
-        other = shutil.which(f"python{major}.{minor}")
-        # A version manager's shim can be on the PATH for a version it does not have.
-        if other and subprocess.run([other, "-c", ""], capture_output=True, check=False).returncode == 0:
+    for version in PYTHONS:
+        other = find_python(*version)
+        if other:
             os.execv(other, [other, *sys.argv])
     wanted = " or ".join(f"{major}.{minor}" for major, minor in reversed(PYTHONS))
     raise Failure(

@@ -13,6 +13,7 @@ failure as well). There is no file of exceptions.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -40,14 +41,20 @@ def call(*command: str | Path, **options: Any) -> str:
 
 
 def prepare_home() -> None:
-    """Put our bootstrap scripts, and the pip wheels they install, where ansible-test looks for its own."""
+    """Put our bootstrap script, and the pip wheel it installs, where ansible-test looks for its own.
+
+    Each ansible-core has its own version of pip, which only its source tells.
+    """
     target = HOME / ".ansible" / "test" / "cache"
     target.mkdir(parents=True, exist_ok=True)
-    for script in (Path(__file__).parent / "bootstrap").glob("get_pip_*.py"):
-        version = script.stem.removeprefix("get_pip_").replace("_", ".")
+    package = importlib.util.find_spec("ansible_test")
+    if package is None or not package.submodule_search_locations:
+        sys.exit(f"sanity: {sys.executable} has no ansible-test")
+    source = Path(package.submodule_search_locations[0]) / "_internal" / "python_requirements.py"
+    for version in set(re.findall(r"\bpip='([0-9.]+)'", source.read_text())):
         if not (target / f"pip-{version}-py3-none-any.whl").exists():
             call(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", target, f"pip=={version}")
-        shutil.copy(script, target)
+        shutil.copy(Path(__file__).parent / "bootstrap" / "get_pip.py", target / f"get_pip_{version.replace('.', '_')}.py")
 
 
 def environment() -> dict[str, str]:
