@@ -39,7 +39,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def test_smoke(environment: dict[str, str], tmp_path: Path) -> None:
     with Application(f"ee-{uuid.uuid4().hex[:6]}") as app:
         run = subprocess.run(["ansible-playbook", "-i", "localhost,", ROOT / "tests" / "ee" / "smoke.yml", "-c", "local",
-                              "-e", f"namespace={app.namespace}"], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL,
+                              "-e", f"app_namespace={app.namespace}"], cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert run.returncode == 0, run.stdout
     assert "failed=0" in run.stdout and "ok=6" in run.stdout
