@@ -145,32 +145,35 @@ def test_a_copy_that_cannot_succeed_ends_before_anything_is_deployed(app: Applic
     assert sql("blue", "SHOW default_transaction_read_only") == "off" and not app.get("jobs")
 
 
-@pytest.mark.parametrize("rows", [pytest.param(20000, id="far-behind-it-never-freezes"),
-                                  pytest.param(0, id="stuck-it-freezes-and-gives-back")])
-def test_a_lag_that_does_not_end(app: Application, sql: Callable[..., str], rows: int) -> None:
+# A transaction that does not end. In green the next rows are there already, so that what is replicated has to wait for it;
+# in blue it has written, so that the freeze has to.
+@pytest.mark.parametrize(("color", "numbers", "rows", "reason"), [
+    pytest.param("green", "-30000, 30000", 20000, "behind after 5 s", id="a-lag-that-does-not-end-never-freezes"),
+    pytest.param("blue", "-1, -1", 0, "transactions from before the freeze have not ended after 2 s", id="a-freeze-is-given-up"),
+])
+def test_what_does_not_end(app: Application, sql: Callable[..., str], color: str, numbers: str, rows: int, reason: str) -> None:
     with Users(app, patient=True) as users:
-        run = app.start("release.yml", version="2.0", **{**QUICK, "database_lag_limit": 5, "database_freeze_limit": 2})
+        limits = {"database_lag_limit": 5, "database_freeze_limit": 2}
+        run = app.start("release.yml", version="2.0", **{**QUICK, **limits})
         run.wait_for("app-green gets myapp:2.0", 300)
-        # The next rows are there already, in a transaction that does not end: what is replicated has to wait for it.
-        lock = ("BEGIN; INSERT INTO entries (number, text) SELECT n, '' FROM generate_series(-30000, 30000) n "
-                "ON CONFLICT DO NOTHING; SELECT pg_sleep(600)")
-        blocker = subprocess.Popen([command("kubectl"), "--namespace", app.namespace, "exec", "deployment/myapp-postgres-green", "--",
-                                    "psql", "postgres://myapp:example-only@127.0.0.1/myapp", "-c", "SET default_transaction_read_only = off",
-                                    "-c", lock], env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        insert = f"INSERT INTO entries (number, text) SELECT n, '' FROM generate_series({numbers}) n ON CONFLICT DO NOTHING"
+        blocker = subprocess.Popen([command("kubectl"), "--namespace", app.namespace, "exec",
+                                    f"deployment/myapp-postgres-{color}", "--",
+                                    "psql", "postgres://myapp:example-only@127.0.0.1/myapp",
+                                    "-c", "SET default_transaction_read_only = off",
+                                    "-c", f"BEGIN; {insert}; SELECT pg_sleep(600)"],
+                                   env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            until(lambda: sql("green", "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
-            sql("blue", f"INSERT INTO entries (number, text) SELECT -n, 'old ' || n FROM generate_series(1, {rows}) n")
+            until(lambda: sql(color, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE 'BEGIN%'"))
+            sql("blue", f"INSERT INTO entries (number, text) SELECT -n, 'old ' || n FROM generate_series(2, {rows + 1}) n")
             run.finish()
         finally:
             blocker.kill()
             blocker.wait()
-        assert run.outcome == "aborted" and run.code == 2, run.output
-        if rows:
-            assert "behind after 5 s" in run.output and not users.refused
-        else:
-            assert "the last changes have not come over after 2 s" in run.output and len(users.freezes) == 1
+        assert run.outcome == "aborted" and run.code == 2 and reason in run.output, run.output
         number = len(users.written)
         until(lambda: len(users.written) > number, 10)
+    assert len(users.freezes) == (0 if rows else 1)
     users.lost_nothing(besides=rows)
     assert app.color == "blue" and sql("blue", "SHOW default_transaction_read_only") == "off"
 
