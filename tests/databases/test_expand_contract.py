@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from harness import Application, Run
-from users import Users
+import yaml
+from harness import EXAMPLE, Application, Run
+from users import Users, until
 
 QUICK = {"bluegreen_scale_down_delay": 3, "bluegreen_wait_timeout": 90}
 DATABASE = {"strategy": "expand_contract", "expand": "../databases/expand-contract/expand.yml",
@@ -54,3 +56,26 @@ def test_once_contracted_there_is_no_way_back_by_accident(app: Application, sql:
     forced = app.playbook("rollback.yml", bluegreen_rollback_contracted=True, **QUICK)
     assert forced.outcome == "rolled_back", forced.output
     assert app.color == "blue"
+
+
+def test_a_run_killed_in_either_job_is_run_again(app: Application, sql: Callable[[str], str], tmp_path: Path) -> None:
+    database = {**DATABASE, **{name: slowly(name, tmp_path) for name in ("expand", "contract")}}
+    with Users(app) as users:
+        for playbook, outcome, variables in (("release.yml", "released", {"version": "new-schema", **QUICK}),
+                                             ("retire.yml", "retired", {"bluegreen_retire_after": 0})):
+            first = app.start(playbook, bluegreen_database=database, **variables)
+            until(lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "1")
+            first.kill()
+            again = app.playbook(playbook, bluegreen_database=database, **variables)
+            assert again.outcome == outcome, again.output
+    assert sql(COLUMNS).split() == ["id", "message", "number"]
+    users.lost_nothing()
+
+
+def slowly(name: str, directory: Path) -> str:
+    """The example's Job of that name, which sleeps before it begins."""
+    job = yaml.safe_load((EXAMPLE.parent / "databases" / "expand-contract" / f"{name}.yml").read_text())
+    job["spec"]["template"]["spec"]["containers"][0]["args"].insert(1, "--command=SELECT pg_sleep(10)")
+    path = directory / f"{name}.yml"
+    path.write_text(yaml.safe_dump(job))
+    return str(path)

@@ -88,7 +88,7 @@ def test_a_smoke_test_in_a_role_of_ones_own(app: Application, play: Play, traffi
     run = play("release_with_own_smoke_test.yml", version="2.0", preview_url=f"http://{address}")
     assert (run.code, run.outcome, app.color) == (0, "released", "green"), run.output
     assert "It is the version that was meant" in run.output
-    run = play("release_with_own_smoke_test.yml", version="liar", preview_url=f"http://{address}", bluegreen_checks=[])
+    run = play("release_with_own_smoke_test.yml", version="wrong-version", preview_url=f"http://{address}", bluegreen_checks=[])
     assert run.outcome == "aborted" and "answers as" in run.result["msg"], run.output
     assert app.color == "green"
 
