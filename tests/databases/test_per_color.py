@@ -198,6 +198,9 @@ def test_once_detached_there_is_no_way_back_by_accident_and_the_next_release_cop
         app: Application, sql: Callable[..., str]) -> None:
     with Users(app, patient=True) as users:
         assert app.playbook("release.yml", version="2.0", **QUICK).outcome == "released"
+        killed = app.start("retire.yml", **SETTINGS, bluegreen_retire_after=0)
+        until(lambda: app.get("jobs"))  # in the middle of it
+        killed.kill()
         retired = app.playbook("retire.yml", **SETTINGS, bluegreen_retire_after=0)
         assert retired.outcome == "retired", retired.output
         assert sql("green", "SELECT count(*) FROM pg_replication_slots") == "0"
