@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _lease
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
@@ -283,6 +283,11 @@ class Application:
         last = self.last_switch()
         return max(map(moment, filter(None, (last["switched_at"], last.get("reverted_at"))))) if last else None
 
+    def retires_at(self, after):
+        """When the idle color's life ends, ``after`` seconds after the traffic was moved, as a ``datetime`` or ``None``."""
+        moved = self.moved_at()
+        return moved and moved + timedelta(seconds=after)
+
     def rollback_to(self):
         """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
 
@@ -505,6 +510,11 @@ def now():
 def written(time):
     """A ``datetime`` in UTC as :func:`now` writes it."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def to_second(time):
+    """A ``datetime`` in UTC as RFC 3339 text, as Kubernetes writes it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def moment(text):

@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _kept, _preview, _wait
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, seconds
@@ -221,10 +220,8 @@ def _missing_file(params, name, path):
 
 def _retires_at(app, after):
     """When the idle color is due to be retired, as text; ``None`` when it is already, or nothing says since when it is idle."""
-    moved = app.moved_at()
-    if after is None or moved is None or not app.colors[app.idle].replicas:
-        return None
-    return (moved + timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    due = app.retires_at(after) if after is not None and app.colors[app.idle].replicas else None
+    return due and _app.to_second(due)
 
 
 def _rollback_seconds(app):

@@ -79,8 +79,8 @@ def _retire(app, params):
     if moved is None:
         text = "{0} stays: no switch is recorded, so nothing says since when it is idle.".format(color.name)
         return dict(result, msg=text)
-    due = moved + timedelta(seconds=params["after"])
-    result["due_at"] = due.strftime("%Y-%m-%dT%H:%M:%SZ")
+    due = app.retires_at(params["after"])
+    result["due_at"] = _app.to_second(due)
     if datetime.now(timezone.utc) < due:
         text = "{0} stays until {1}: a rollback goes back to it.".format(app.describe(color.name), result["due_at"])
         return dict(result, msg=text)

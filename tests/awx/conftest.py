@@ -44,14 +44,3 @@ def traffic(app: Application) -> Iterator[Traffic]:
         assert traffic.flowing()
     report = traffic.report
     assert report.sent > 60 and not report.failed, report.line()
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured, of tests that passed as well."""
-    figures = [text for reports in terminalreporter.stats.values() for report in reports
-               if isinstance(report, pytest.TestReport) and report.when == "call"
-               for name, text in report.user_properties if name == "figure"]
-    if figures:
-        terminalreporter.section("figures")
-        for line in figures:
-            terminalreporter.line(str(line))

@@ -50,14 +50,3 @@ def sql(app: Application) -> Callable[[str], str]:
                            statement).strip()
 
     return ask
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Shows what was measured, of tests that passed as well."""
-    figures = [text for reports in terminalreporter.stats.values() for report in reports
-               if isinstance(report, pytest.TestReport) and report.when == "call"
-               for name, text in report.user_properties if name == "figure"]
-    if figures:
-        terminalreporter.section("figures")
-        for line in figures:
-            terminalreporter.line(str(line))

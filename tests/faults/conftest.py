@@ -55,23 +55,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group("alone"))
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured, of tests that passed as well."""
-    figures = [f"{report.nodeid.rpartition('::')[2]}: {text}" for reports in terminalreporter.stats.values()
-               for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"
-               for name, text in report.user_properties if name == "figure"]
-    if figures:
-        terminalreporter.section("figures")
-        for line in sorted(set(figures)):
-            terminalreporter.line(line)
-
-
-@pytest.fixture
-def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Shows a line of what was measured at the end of the test run."""
-    return lambda text: record_property("figure", text)
-
-
 @pytest.fixture(autouse=True)
 def _share_the_cluster(request: pytest.FixtureRequest) -> Iterator[None]:
     """Tests marked `alone` have the cluster for themselves, also among several pytest workers."""

@@ -36,27 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
             pytest.exit(str(failure), returncode=1)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What was measured, of tests that passed as well."""
-    figures = [f"{report.nodeid.rpartition('::')[2]}: {text}" for reports in terminalreporter.stats.values()
-               for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"
-               for name, text in report.user_properties if name == "figure"]
-    if figures:
-        terminalreporter.section("figures")
-        for line in sorted(set(figures)):
-            terminalreporter.line(line)
-
-
 @pytest.fixture
 def everything(request: pytest.FixtureRequest) -> bool:
     """Whether the complete run was asked for."""
     return request.config.getoption("--all") or os.environ.get("VALIDATION") == "all"
-
-
-@pytest.fixture
-def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Shows a line of what was measured at the end of the test run."""
-    return lambda text: record_property("figure", text)
 
 
 @pytest.fixture
