@@ -82,7 +82,7 @@ faults: tools images ## kill, cut, pause and forbid everything, under traffic; A
 
 validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects, ARGS=--all takes all
 	@$(PYTHON) tests/images.py validation
-	@$(IN) python -m pytest tests/validation -n 3 $(ARGS)
+	@$(IN) python -m pytest tests/validation -n 2 $(ARGS)
 
 bench: tools images ## the side-by-side figures
 	@$(IN) python tests/bench/bench.py
