@@ -20,13 +20,12 @@ import sys
 import time
 
 from cluster.toolchain import Failure
-from harness import Application, Run, moment
+from harness import DELAY, Application, Run, moment
 from traffic import Report, Traffic
 
 NAMESPACE = "bluegreen-demo"
 RATE = 320  # sent; what must have been sent in every phase:
 LEAST = 300
-DELAY = 5  # seconds between the switch and the end of the old pods, so that those end under traffic as well
 AFTER = 2  # seconds of traffic after each playbook: what it has left behind must work
 OLD, NEW = ("blue", "1.0"), ("green", "2.0")
 

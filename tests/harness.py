@@ -51,6 +51,8 @@ OURS = "bluegreen.kubernetes/test"  # label of the namespaces that tests may del
 ANNOTATION = "bluegreen.kubernetes/"
 COLORS = ("blue", "green")
 READY_SECONDS = 120
+# Seconds that old pods stay where users are watched: longer than kube-proxy takes to know of a switch, on a busy machine too.
+DELAY = 5
 # What can be checked without a database.
 CHECKS = [
     {"name": "health", "http": "/health"},

@@ -20,7 +20,7 @@ def unsafe_stays_text() -> bool:
 
 def test_release_as_a_job(app: Application, controller: Controller, traffic: Traffic) -> None:
     """From the survey to the live version; progress comes while it works."""
-    job = controller.launch("release", {"version": '"2.0"'}, bluegreen_scale_down_delay=4)
+    job = controller.launch("release", {"version": '"2.0"'})
     steps = [job.wait_for(text) for text in ("app-green gets myapp:2.0", "app-green: 3 of 3 pods ready", "health: 3 of 3 passed",
                                              "blue keeps its 3 pods")]
     assert steps == sorted(steps)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import EXAMPLE, Application, Run
+from harness import DELAY, EXAMPLE, Application, Run
 from users import Users, until
 
-QUICK = {"bluegreen_scale_down_delay": 3, "bluegreen_wait_timeout": 90}
+QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
 SHARED = {"strategy": "shared", "migrate": "../databases/shared/migrate.yml", "undo": "../databases/shared/undo.yml"}
 
 

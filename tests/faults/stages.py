@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from gateway import Gate, Match
@@ -16,7 +16,7 @@ from scene import FaultRun, Scene
 class Point:
     """A moment of a release: when a request is held (match, nth, after), or when a line is printed.
 
-    locked: whether the run holds the lock then. live: what users get at that moment. variables: what makes the moment.
+    locked: whether the run holds the lock then. live: what users get at that moment.
     """
 
     name: str
@@ -26,14 +26,13 @@ class Point:
     line: str = ""
     locked: bool = True
     live: str = "blue"
-    variables: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         return self.name
 
     def start(self, scene: Scene, playbook: str = "release.yml", **variables: Any) -> tuple[FaultRun, Gate | None]:
         """Start a release of 2.0 and return when it has come to this point."""
-        variables = {"version": "2.0", **self.variables, **variables}
+        variables = {"version": "2.0", **variables}
         if self.match:
             return scene.start_held(playbook, self.match, self.nth, self.after, **variables)
         run = scene.start(playbook, **variables)
@@ -59,7 +58,7 @@ POINTS = [
     Point("switch-unwritten", Match("bg_switch", "PATCH", SERVICES)),
     Point("switch-written", Match("bg_switch", "PATCH", SERVICES), after=True, live="green"),
     Point("switch-delay", Match("bg_scale", "GET", FIRST), live="green"),
-    Point("delay", line="blue keeps its 3 pods", live="green", variables={"bluegreen_scale_down_delay": 3}),
+    Point("delay", line="blue keeps its 3 pods", live="green"),
     Point("scale-unwritten", Match("bg_scale", "PATCH", DEPLOYMENTS), live="green"),
     Point("scale-written", Match("bg_scale", "PATCH", DEPLOYMENTS), after=True, live="green"),
     Point("scale-report", Match("bg_lock", "GET", SERVICES), nth=2, live="green"),

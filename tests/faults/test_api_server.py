@@ -21,16 +21,15 @@ SLOW_START = {"wait": {"env": {"START_DELAY": "6"}}}
 # make no pod until then, and kube-proxy, which knows of no switch. Each opens its watches again after pauses of 0.8 s,
 # every one up to twice as long as the one before (client-go's reflector).
 PATIENT = {"bluegreen_scale_down_delay": 30, "bluegreen_wait_timeout": 300}
-AFTER_THE_DELAY = {"bluegreen_scale_down_delay": 2}  # an outage then comes to nodes that know of the switch
+AFTER_THE_DELAY = ("scale-unwritten", "report-half")  # an outage then comes to nodes that know of the switch
 
 
 def go_through(new_scene: Callable[..., Scene], names: tuple[str, ...], seconds: float) -> None:
     """A release at each of these points, an outage of the real API server, and all must end well."""
     scenes = {AT[name]: new_scene(**SLOW_START.get(name, {})) for name in names}
     with ThreadPoolExecutor() as pool:
-        started = {point: pool.submit(point.start, scene, **(
-            AFTER_THE_DELAY if point.name in ("scale-unwritten", "report-half") else PATIENT))
-            for point, scene in scenes.items()}
+        started = {point: pool.submit(point.start, scene, **({} if point.name in AFTER_THE_DELAY else PATIENT))
+                   for point, scene in scenes.items()}
         runs = {point: future.result() for point, future in started.items()}
     for scene in scenes.values():
         scene.note("the API server is stopped")

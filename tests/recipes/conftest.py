@@ -16,7 +16,7 @@ import pytest
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
 from collections_of_others import collections_path  # noqa: E402
-from harness import Application, Run, environment  # noqa: E402
+from harness import DELAY, Application, Run, environment  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
 RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
@@ -43,7 +43,7 @@ def traffic(app: Application) -> Iterator[Traffic]:
 def play(app: Application) -> Callable[..., Run]:
     """Runs a playbook of the recipes, with the recipes' inventory, in the application's namespace."""
     def run(playbook: str, *arguments: str, **variables: object) -> Run:
-        values = {"team": app.namespace, "bluegreen_scale_down_delay": 1, "bluegreen_wait_timeout": 90, **variables}
+        values = {"team": app.namespace, "bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90, **variables}
         path = f"{environment()['ANSIBLE_COLLECTIONS_PATH']}:{collections_path()}"
         return Run([Path(playbook).name, "--inventory", str(RECIPES / "inventory"), "--limit", "myapp", *arguments], values,
                    cwd=(RECIPES / playbook).parent, env={**app.credentials, "ANSIBLE_COLLECTIONS_PATH": path}).finish()

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 from conftest import RECIPES
-from harness import Application, Audit, environment
+from harness import DELAY, Application, Audit, environment
 from traffic import Traffic
 
 
@@ -40,7 +40,7 @@ def pipeline(app: Application, directory: Path, name: str, version: str, **varia
     ca.write_bytes(base64.b64decode(config["clusters"][0]["cluster"]["certificate-authority-data"]))
     kept = {key: value for key, value in environment().items()
             if key in ("PATH", "ANSIBLE_COLLECTIONS_PATH", "LANG")}
-    settings = {"team": app.namespace, "bluegreen_scale_down_delay": 0, **variables}
+    settings = {"team": app.namespace, "bluegreen_scale_down_delay": DELAY, **variables}
     (directory / "extra" / "vars.json").write_text(json.dumps(settings))
     run = script(name).replace("-i inventory", "-i inventory --limit myapp -e @extra/vars.json")
     return subprocess.run(

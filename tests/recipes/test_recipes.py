@@ -13,7 +13,7 @@ import pytest
 import yaml
 from bastion import bastion_of
 from conftest import RECIPES
-from harness import Application, Run
+from harness import DELAY, Application, Run
 from traffic import Traffic
 
 Play = Callable[..., Run]
@@ -109,7 +109,7 @@ def test_from_a_bastion_over_ssh(app: Application, traffic: Traffic, tmp_path: P
     with bastion_of(app, tmp_path) as bastion:
         hosts = tmp_path / "hosts.yml"
         hosts.write_text(yaml.safe_dump({"all": {"children": {
-            "applications": {"hosts": {"myapp": {"team": app.namespace, "bluegreen_scale_down_delay": 0}}},
+            "applications": {"hosts": {"myapp": {"team": app.namespace, "bluegreen_scale_down_delay": DELAY}}},
             "bastions": {"hosts": {"bastion": bastion.login}}}}}))
         (tmp_path / "group_vars").symlink_to(RECIPES / "inventory" / "group_vars")
         run = Run(["release_from_bastion.yml", "--inventory", str(hosts)], {"version": "2.0"}, cwd=RECIPES,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from conftest import green
-from harness import CHECKS, Application, Audit, moment
+from harness import CHECKS, DELAY, Application, Audit, moment
 from traffic import Traffic
 
 AFTER = 20  # seconds from the start of the new pods to the break; the switch must come before it, on a busy machine too
@@ -60,7 +60,7 @@ def test_breaks_after_the_switch(new_app: Callable[..., Application], figure: Ca
     mark = audit.mark()
     blue = app.uids("blue")
     with Traffic(app.url("/api/status"), rate=20, keepalive=False, timeout=4) as traffic:
-        run = app.start("release.yml", version="2.0", bluegreen_bake_time=90, bluegreen_scale_down_delay=1,
+        run = app.start("release.yml", version="2.0", bluegreen_bake_time=90, bluegreen_scale_down_delay=DELAY,
                         **scenario.settings)
         run.wait_for("bake: ")
         began = min((moment(pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"])

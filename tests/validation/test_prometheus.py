@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from conftest import green
-from harness import Application, Audit
+from harness import DELAY, Application, Audit
 from traffic import Traffic
 
 RATE = """sum(rate(http_requests_total{color="{{ bluegreen_color }}", code=~"5.."}[8s]))
@@ -50,7 +50,7 @@ def test_error_rate(new_app: Callable[..., Application], figure: Callable[[str],
     mark = audit.mark()
     with Traffic(app.url("/api/status"), rate=30, timeout=4) as traffic:
         run = app.playbook("release.yml", version="2.0", bluegreen_bake_time=60 if bad else 20, bluegreen_bake_interval=1,
-                           bluegreen_bake_checks=BAKE, bluegreen_prometheus={"service": "prometheus"}, bluegreen_scale_down_delay=1)
+                           bluegreen_bake_checks=BAKE, bluegreen_prometheus={"service": "prometheus"}, bluegreen_scale_down_delay=DELAY)
     assert run.outcome == ("reverted" if bad else "released"), run.output[-4000:]
     assert app.color == ("blue" if bad else "green")
     report = traffic.report

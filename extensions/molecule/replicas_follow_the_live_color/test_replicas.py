@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from harness import Application, Audit, moment
-
-DELAY = 3  # seconds
+from harness import DELAY, Application, Audit, moment
 
 
 def test_five_pods_before_the_switch_and_the_delay_after_it(app: Application, audit: Audit) -> None:

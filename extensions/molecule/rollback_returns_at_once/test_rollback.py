@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from harness import Application, Audit, Request, Run, within
+from harness import DELAY, Application, Audit, Request, Run, within
 from traffic import Report, Traffic
 
 
@@ -13,7 +13,7 @@ def back(app: Application, audit: Audit) -> tuple[Run, list[Request], Report]:
     """Roll back under traffic: the run, its requests to the API server, the users' requests."""
     mark = audit.mark()
     with Traffic(app.url("/api/status")) as traffic:
-        run = app.playbook("rollback.yml", bluegreen_scale_down_delay="2s")
+        run = app.playbook("rollback.yml", bluegreen_scale_down_delay=DELAY)
         assert traffic.flowing()
     return run, audit.since(mark, namespace=app.namespace, agent="bluegreen.kubernetes/"), traffic.report
 
