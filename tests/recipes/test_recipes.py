@@ -6,17 +6,20 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from bastion import bastion_of
+from cluster.toolchain import go_install
 from conftest import RECIPES
 from harness import DELAY, Application, Run
 from traffic import Traffic
 
 Play = Callable[..., Run]
+HELM = "helm.sh/helm/v3/cmd/helm@v3.19.5"
 
 
 def runs(app: Application, color: str) -> str:
@@ -42,10 +45,15 @@ def test_single_modules(app: Application, play: Play, traffic: Traffic) -> None:
     assert not app.get("leases")[0]["spec"].get("holderIdentity"), "the lock was not given back"
 
 
-@pytest.mark.parametrize("way", ["kubernetes_core", "kustomize"])
-def test_deployed_by_tasks_of_ones_own(app: Application, play: Play, traffic: Traffic, way: str) -> None:
-    app.kubectl("delete", "deployment", "app-green")
+@pytest.mark.parametrize("way", ["kubernetes_core", "kustomize", "helm"])
+def test_deployed_by_tasks_of_ones_own(app: Application, play: Play, traffic: Traffic, monkeypatch: pytest.MonkeyPatch,
+                                       way: str) -> None:
     grant_deploying(app)
+    if way == "helm":  # which takes over the Deployment that is there
+        monkeypatch.setenv("PATH", f"{go_install(HELM).parent}:{os.environ['PATH']}")
+        grant(app, "helm", "get,list,create,update,delete", "secrets")
+    else:
+        app.kubectl("delete", "deployment", "app-green")
     run = play("by_own_tasks/release.yml", version="2.0", deploy=f"{way}.yml")
     assert (run.code, run.outcome) == (0, "released"), run.output
     assert (app.color, runs(app, "green")) == ("green", "myapp:2.0")
@@ -58,8 +66,12 @@ def test_deployed_by_tasks_of_ones_own(app: Application, play: Play, traffic: Tr
 
 def grant_deploying(app: Application) -> None:
     """What kubernetes.core needs besides the Role: it reads, creates and patches the Deployment itself."""
-    app.kubectl("create", "role", "deploying", "--verb=get,create,patch", "--resource=deployments.apps")
-    app.kubectl("create", "rolebinding", "deploying", "--role=deploying", f"--serviceaccount={app.namespace}:release")
+    grant(app, "deploying", "get,create,patch", "deployments.apps")
+
+
+def grant(app: Application, name: str, verbs: str, resource: str) -> None:
+    app.kubectl("create", "role", name, f"--verb={verbs}", f"--resource={resource}")
+    app.kubectl("create", "rolebinding", name, f"--role={name}", f"--serviceaccount={app.namespace}:release")
 
 
 def test_own_tasks_that_fail_or_touch_what_is_live(app: Application, play: Play, tmp_path: Path) -> None:
