@@ -41,7 +41,8 @@ def compose(params):
         prepared release).
     """
     failure = params["failure"] or {}
-    text = str(failure.get("msg") or "")
+    text = str(failure.get("msg") or "").strip()
+    reason = failure.get("reason") or "task_failed"
     live = "{0} (version {1}) is live".format(params["active_color"], params["version"])
     steps = [line[len("Next: ") :] for line in text.splitlines() if line.startswith("Next: ")]
     sentence = {
@@ -60,14 +61,15 @@ def compose(params):
     }[params["outcome"]]
     # Some failures come before it could be read what is live.
     sentence = sentence.format(live) if params["active_color"] else sentence.replace("; {0}", "")
-    cause = text.splitlines()[0] if text else ""
+    # Our own errors say in their first line what failed; where others say it, nobody knows.
+    cause = " ".join(text.split())[:1000] if reason == "task_failed" else text.partition("\n")[0]
     return {
         "outcome": params["outcome"],
         "msg": sentence + (" " + cause if cause else ""),
         "active_color": params["active_color"],
         "version": params["version"],
         "previous_version": params["previous_version"],
-        "reason": (failure.get("reason") or "task_failed") if failed(params) else None,
+        "reason": reason if failed(params) else None,
         "next_step": steps[-1] if steps else None,
         "timings": params["timings"],
         "prepared": params["prepared"],

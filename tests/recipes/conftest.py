@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import uuid
@@ -15,11 +16,18 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
+from cluster.toolchain import go_install  # noqa: E402
 from collections_of_others import collections_path  # noqa: E402
 from harness import DELAY, Application, Run, environment  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
 RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
+HELM = "helm.sh/helm/v3/cmd/helm@v3.19.5"
+
+
+def pytest_configure() -> None:
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # once, and before the tests: it takes minutes of both CPUs
+        go_install(HELM)
 
 
 @pytest.fixture

@@ -14,12 +14,11 @@ import pytest
 import yaml
 from bastion import bastion_of
 from cluster.toolchain import go_install
-from conftest import RECIPES
+from conftest import HELM, RECIPES
 from harness import DELAY, Application, Run
 from traffic import Traffic
 
 Play = Callable[..., Run]
-HELM = "helm.sh/helm/v3/cmd/helm@v3.19.5"
 
 
 def runs(app: Application, color: str) -> str:
@@ -49,11 +48,12 @@ def test_single_modules(app: Application, play: Play, traffic: Traffic) -> None:
 def test_deployed_by_tasks_of_ones_own(app: Application, play: Play, traffic: Traffic, monkeypatch: pytest.MonkeyPatch,
                                        way: str) -> None:
     grant_deploying(app)
-    if way == "helm":  # which takes over the Deployment that is there
+    if way == "helm":
         monkeypatch.setenv("PATH", f"{go_install(HELM).parent}:{os.environ['PATH']}")
         grant(app, "helm", "get,list,create,update,delete", "secrets")
-    else:
-        app.kubectl("delete", "deployment", "app-green")
+        run = play("by_own_tasks/release.yml", version="2.0", deploy="helm.yml")
+        assert run.outcome == "aborted" and "cannot be imported" in run.result["msg"], run.output
+    app.kubectl("delete", "deployment", "app-green")
     run = play("by_own_tasks/release.yml", version="2.0", deploy=f"{way}.yml")
     assert (run.code, run.outcome) == (0, "released"), run.output
     assert (app.color, runs(app, "green")) == ("green", "myapp:2.0")

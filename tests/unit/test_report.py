@@ -101,6 +101,12 @@ def test_a_failure_that_says_nothing_has_a_reason_all_the_same(failure: Any) -> 
     assert result["next_step"] is None
 
 
+def test_a_task_of_the_users_may_say_why_in_any_line() -> None:
+    said = "Failure when executing Helm command. Exited 1.\nstdout:\nstderr: Error: the chart is broken"
+    msg = compose(outcome="aborted", failure={"msg": said, "reason": "task_failed"}, **LIVE)["msg"]
+    assert msg.endswith("Exited 1. stdout: stderr: Error: the chart is broken") and "\n" not in msg
+
+
 def test_an_unknown_outcome_is_refused() -> None:
     with pytest.raises(AssertionError, match="value of outcome must be one of"):
         parameters(outcome="fine")
