@@ -136,7 +136,7 @@ class _Bake:
                 "passed": not troubles,
                 "troubles": troubles,
                 "latency_ms": {name: max(item["latency_ms"] for item in items) for name, items in own.items() if items},
-                "values": {
+                "numbers": {
                     name: items[0]["value"] for name, items in own.items() if items and items[0]["value"] is not None
                 },
                 "failed": sorted(name for name, passed in verdicts.items() if not passed),

@@ -57,7 +57,8 @@ def _run(run, check, address, via):
     environment.update({name: str(value) for name, value in check["env"].items()})
     deadline = time.monotonic() + check["timeout"]
     try:
-        process = subprocess.Popen(  # pylint: disable=consider-using-with
+        # Not AnsibleModule.run_command: that has no time limit, and does not end what the command has started.
+        process = subprocess.Popen(  # pylint: disable=consider-using-with,ansible-bad-function
             [find(check["command"], run.directory) or check["command"][0]] + check["command"][1:] + [address],
             cwd=run.directory,
             env=dict(os.environ, **environment),

@@ -131,7 +131,7 @@ rounds:
       description: Longest time of each check, by its name, in milliseconds.
       type: dict
       sample: {"health": 8.1, "error rate": 4.3}
-    values:
+    numbers:
       description: Number that each C(prometheus) check gave, by its name.
       type: dict
       sample: {"error rate": 0.0}

@@ -110,8 +110,8 @@ def _charts(bake):
         for name, value in item["latency_ms"].items():
             series.setdefault(name, []).append((item["at"], value))
     charts = [_chart("Slowest answer of each check", "ms", series, rounds)] if series else []
-    for name in dict.fromkeys(name for item in rounds for name in item["values"]):
-        values = [(item["at"], item["values"][name]) for item in rounds if name in item["values"]]
+    for name in dict.fromkeys(name for item in rounds for name in item["numbers"]):
+        values = [(item["at"], item["numbers"][name]) for item in rounds if name in item["numbers"]]
         charts.append(_chart(name, "", {name: values}, rounds))
     return charts
 
