@@ -4,7 +4,7 @@
 """A way to the API server on which requests can be held, lost, answered wrongly or cut, exactly where a test wants.
 
     with Gateway(harness.kubeconfig(), directory) as gateway:
-        config = gateway.kubeconfig("run-1")              # KUBECONFIG of one run; its User-Agent in the audit log ends
+        config = gateway.kubeconfig("run-1", token)       # KUBECONFIG of one run; its User-Agent in the audit log ends
                                                           # with " run-1"
         gate = gateway.hold("run-1", Match("bg_switch", "PATCH", "/services/"))
         ...                                               # start the run
@@ -192,10 +192,10 @@ class Gateway:
         self._server.shutdown()
         self._server.server_close()
 
-    def kubeconfig(self, run: str, token: str = "", direct: bool = False) -> Path:
-        """The path of a kubeconfig that leads here. token: of a ServiceAccount; else the run is the cluster's admin.
+    def kubeconfig(self, run: str, token: str, direct: bool = False) -> Path:
+        """The path of a kubeconfig that leads here. token: of a ServiceAccount.
 
-        direct: it leads to the API server itself, past the gateway, as port-forwards need it. Only with a token.
+        direct: it leads to the API server itself, past the gateway, as port-forwards need it.
         """
         path = self.directory / f"{run}.kubeconfig"
         ca = base64.b64encode(self._ca.encode()).decode()
@@ -204,7 +204,7 @@ class Gateway:
         path.write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "gateway",
             "clusters": [{"name": "gateway", "cluster": cluster}],
-            "users": [{"name": "gateway", "user": {"token": token} if token else {}}],
+            "users": [{"name": "gateway", "user": {"token": token}}],
             "contexts": [{"name": "gateway", "context": {"cluster": "gateway", "user": "gateway"}}]}))
         return path
 

@@ -7,6 +7,7 @@ audit log as judge, and a timeline of it all."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -165,6 +166,11 @@ class Scene:
 
     # --- runs
 
+    @functools.cached_property
+    def token(self) -> str:
+        """Of the account that has the shipped Role for releases, and nothing else."""
+        return self.app.token()
+
     def prepare(self, playbook: str) -> str:
         """The tag of the next run of a playbook, to put gates and faults in its way before it starts."""
         number = len(self.runs) + len(self._prepared)
@@ -173,13 +179,16 @@ class Scene:
         return tag
 
     def start(self, playbook: str, tag: str = "", token: str = "", direct: bool = False, **variables: Any) -> FaultRun:
-        """Start a playbook of examples/myapp. tag: from prepare(). token, direct: see Gateway.kubeconfig."""
+        """Start a playbook of examples/myapp, with `self.token` or another one.
+
+        tag: from prepare(). direct: see Gateway.kubeconfig.
+        """
         tag = tag or self.prepare(playbook)
         self._prepared.discard(tag)
         defaults = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
         self.note(f"{tag}: {playbook} {' '.join(f'{key}={value}' for key, value in variables.items())}")
         run = FaultRun(self, tag, [playbook], self.app.variables(**{**defaults, **variables}),
-                       self.gateway.kubeconfig(tag, token, direct))
+                       self.gateway.kubeconfig(tag, token or self.token, direct))
         self.runs.append(run)
         return run
 
@@ -309,11 +318,6 @@ def without(name: str) -> Iterator[None]:
         yield
     finally:
         component("start", name)
-
-
-def token(app: Application, account: str) -> str:
-    """A token of a ServiceAccount."""
-    return app.kubectl("create", "token", account, "--duration=1h").strip()
 
 
 def node_ready() -> None:

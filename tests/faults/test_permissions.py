@@ -12,7 +12,7 @@ import pytest
 import yaml
 from checkout import ROOT
 from harness import Request
-from scene import FaultRun, Scene, token
+from scene import FaultRun, Scene
 
 ROLES = {name: yaml.safe_load((ROOT / "examples" / "rbac" / f"{name}.yml").read_text())
          for name in ("release", "status")}
@@ -43,7 +43,7 @@ def account(scene: Scene, role: dict[str, Any]) -> str:
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
          "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
          "subjects": [{"kind": "ServiceAccount", "name": name}]})
-    return token(scene.app, name)
+    return scene.app.token(name)
 
 
 def foreign_lock(scene: Scene) -> None:
