@@ -53,6 +53,8 @@ COLORS = ("blue", "green")
 READY_SECONDS = 120
 # Seconds that old pods stay where users are watched: longer than kube-proxy takes to know of a switch, on a busy machine too.
 DELAY = 5
+# Variables of a release under traffic that nobody waits for longer than needed.
+QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
 # What can be checked without a database.
 CHECKS = [
     {"name": "health", "http": "/health"},

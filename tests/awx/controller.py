@@ -27,7 +27,7 @@ from typing import Any
 import yaml
 from checkout import ROOT
 from cluster.toolchain import Failure
-from harness import DELAY, Application, command, environment
+from harness import QUICK, Application, command, environment
 
 PROJECT = ROOT / "examples" / "awx"
 MARK = "JOB_ID"  # AWX sets it; here every process of a job is known by it
@@ -195,8 +195,7 @@ class Controller:
         self.jobs: list[Job] = []
 
     def launch(self, template: str, extra: dict[str, Any] | None = None, **options: Any) -> Job:
-        defaults = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
-        job = Job(self.app, self.directory, template, extra, **{**defaults, **options})
+        job = Job(self.app, self.directory, template, extra, **{**QUICK, **options})
         self.jobs.append(job)
         return job
 

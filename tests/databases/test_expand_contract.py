@@ -9,10 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from harness import DELAY, EXAMPLE, Application, Run
+from harness import EXAMPLE, QUICK, Application, Run
 from users import Users, until
 
-QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
 DATABASE = {"strategy": "expand_contract", "expand": "../databases/expand-contract/expand.yml",
             "contract": "../databases/expand-contract/contract.yml"}
 COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'entries' ORDER BY 1"

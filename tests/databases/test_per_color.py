@@ -11,14 +11,15 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import harness
 import pytest
 import yaml
-from harness import DELAY, ROOT, Application, Run, command, environment, kubectl
+from harness import ROOT, Application, Run, command, environment, kubectl
 from users import Users, until
 
 EXAMPLE = ROOT / "examples" / "databases" / "per-color"
 SETTINGS = yaml.safe_load((EXAMPLE / "vars.yml").read_text())
-QUICK = {**SETTINGS, "bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
+QUICK = {**SETTINGS, **harness.QUICK}
 OTHER = {"blue": "green", "green": "blue"}
 
 

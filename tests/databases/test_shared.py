@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import DELAY, EXAMPLE, Application, Run
+from harness import EXAMPLE, QUICK, Application, Run
 from users import Users, until
 
-QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
 SHARED = {"strategy": "shared", "migrate": "../databases/shared/migrate.yml", "undo": "../databases/shared/undo.yml"}
 
 

@@ -10,6 +10,7 @@ an ansible-playbook command must be seen, but for numbers. The way from one Depl
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
@@ -114,7 +115,7 @@ def test_quick_start(namespace: str, tmp_path: Path) -> None:
 
 def one_deployment() -> dict[str, Any]:
     """The storefront before it had colors: a Service that selects by its name, and one Deployment."""
-    service, deployment, _other = json.loads(json.dumps(STOREFRONT["items"]))
+    service, deployment, _other = copy.deepcopy(STOREFRONT["items"])
     deployment["metadata"]["name"] = "storefront"
     for labels in (service["spec"]["selector"], deployment["spec"]["selector"]["matchLabels"],
                    deployment["spec"]["template"]["metadata"]["labels"]):

@@ -13,7 +13,7 @@
         gate.open()                                       # the request goes on; gate.status is what became of it
 
 The way from the run to the gateway is plain HTTP on the loopback interface; from there on it is the cluster's own.
-A request with credentials (a token) goes on with them; one without gets those of the cluster's kubeconfig.
+A request goes on with the token that it carries.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ import select
 import socket
 import ssl
 import struct
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -170,7 +169,8 @@ class Gateway:
         self.down: set[str] = set()  # runs for which the API server is not there
         self._rules: list[Gate | Fault] = []
         self._lock = threading.Lock()
-        self._host, self._ca, self._anonymous, self._admin = _upstream(kubeconfig)
+        self._host, self._ca = _upstream(kubeconfig)
+        self._context = ssl.create_default_context(cadata=self._ca)
         gateway = self
 
         class Handler(_Handler):
@@ -233,10 +233,9 @@ class Gateway:
             self.seen.append(seen)
             return next((rule for rule in self._rules if rule.takes(seen)), None)
 
-    def connect(self, admin: bool) -> http.client.HTTPSConnection:
+    def connect(self) -> http.client.HTTPSConnection:
         parts = urlsplit(self._host)
-        context = self._admin if admin else self._anonymous
-        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=UPSTREAM_SECONDS, context=context)
+        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=UPSTREAM_SECONDS, context=self._context)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -277,7 +276,7 @@ class _Handler(BaseHTTPRequestHandler):
         headers["User-Agent"] = f"{headers.get('User-Agent', '')} {seen.run}"
         if seen.run in self.owner.tokens:
             headers["Authorization"] = f"Bearer {self.owner.tokens[seen.run]}"
-        upstream = self.owner.connect(admin="Authorization" not in headers)
+        upstream = self.owner.connect()
         with contextlib.closing(upstream):
             upstream.request(self.command, seen.path, body or None, headers)
             answer = upstream.getresponse()
@@ -369,30 +368,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: `seen` has it."""
 
 
-def _upstream(kubeconfig: str) -> tuple[str, str, ssl.SSLContext, ssl.SSLContext]:
-    """The address of a kubeconfig's API server; its CA; a TLS context without credentials; one with the kubeconfig's.
-
-    Raises Failure when the kubeconfig has another kind of credentials than a client certificate.
-    """
+def _upstream(kubeconfig: str) -> tuple[str, str]:
+    """The address of a kubeconfig's API server, and its CA. Raises Failure when it names no CA."""
     config = yaml.safe_load(Path(kubeconfig).read_text())
 
     def named(kind: str, name: str) -> dict:
         return next(item[kind] for item in config[f"{kind}s"] if item["name"] == name)
 
-    context = named("context", config["current-context"])
-    cluster, user = named("cluster", context["cluster"]), named("user", context["user"])
-
-    def pem(source: dict, key: str) -> str:
-        if f"{key}-data" in source:
-            return base64.b64decode(source[f"{key}-data"]).decode()
-        if key in source:
-            return Path(kubeconfig).parent.joinpath(source[key]).read_text()
-        raise Failure(f"{kubeconfig}: the fault suite needs {key} or {key}-data in it, that is, a client certificate")
-
-    ca = pem(cluster, "certificate-authority")
-    anonymous, admin = (ssl.create_default_context(cadata=ca) for _number in range(2))
-    with tempfile.NamedTemporaryFile("w") as file:  # Python loads them from a file only
-        file.write(f"{pem(user, 'client-certificate')}\n{pem(user, 'client-key')}")
-        file.flush()
-        admin.load_cert_chain(file.name)
-    return cluster["server"], ca, anonymous, admin
+    cluster = named("cluster", named("context", config["current-context"])["cluster"])
+    if "certificate-authority-data" in cluster:
+        return cluster["server"], base64.b64decode(cluster["certificate-authority-data"]).decode()
+    if "certificate-authority" in cluster:
+        return cluster["server"], Path(kubeconfig).parent.joinpath(cluster["certificate-authority"]).read_text()
+    raise Failure(f"{kubeconfig}: the fault suite needs certificate-authority or certificate-authority-data in it")

@@ -22,7 +22,7 @@ from typing import Any
 from checkout import ROOT
 from cluster.toolchain import Failure
 from gateway import Gate, Gateway, Match, Seen
-from harness import ANNOTATION, DELAY, Application, Audit, Request, Run, kubectl
+from harness import ANNOTATION, QUICK, Application, Audit, Request, Run, kubectl
 from traffic import Report, Traffic
 
 LEASE_SECONDS = 30  # how long a dead run's lock stands
@@ -185,9 +185,8 @@ class Scene:
         """
         tag = tag or self.prepare(playbook)
         self._prepared.discard(tag)
-        defaults = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
         self.note(f"{tag}: {playbook} {' '.join(f'{key}={value}' for key, value in variables.items())}")
-        run = FaultRun(self, tag, [playbook], self.app.variables(**{**defaults, **variables}),
+        run = FaultRun(self, tag, [playbook], self.app.variables(**{**QUICK, **variables}),
                        self.gateway.kubeconfig(tag, token or self.token, direct))
         self.runs.append(run)
         return run

@@ -16,9 +16,9 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
 
-from cluster.toolchain import go_install  # noqa: E402
+from cluster.toolchain import Failure, go_install  # noqa: E402
 from collections_of_others import collections_path  # noqa: E402
-from harness import DELAY, Application, Run, environment  # noqa: E402
+from harness import QUICK, Application, Run, environment  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
 RECIPES = Path(__file__).parents[2] / "examples" / "recipes"
@@ -27,7 +27,10 @@ HELM = "helm.sh/helm/v3/cmd/helm@v3.19.5"
 
 def pytest_configure() -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:  # once, and before the tests: it takes minutes of both CPUs
-        go_install(HELM)
+        try:
+            go_install(HELM)
+        except Failure as failure:
+            pytest.exit(str(failure), returncode=1)
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def traffic(app: Application) -> Iterator[Traffic]:
 def play(app: Application) -> Callable[..., Run]:
     """Runs a playbook of the recipes, with the recipes' inventory, in the application's namespace."""
     def run(playbook: str, *arguments: str, **variables: object) -> Run:
-        values = {"team": app.namespace, "bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90, **variables}
+        values = {"team": app.namespace, **QUICK, **variables}
         path = f"{environment()['ANSIBLE_COLLECTIONS_PATH']}:{collections_path()}"
         return Run([Path(playbook).name, "--inventory", str(RECIPES / "inventory"), "--limit", "myapp", *arguments], values,
                    cwd=(RECIPES / playbook).parent, env={**app.credentials, "ANSIBLE_COLLECTIONS_PATH": path}).finish()

@@ -22,11 +22,10 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent.parent)]
 
-from harness import ANNOTATION, DELAY, Application, Run  # noqa: E402
+from harness import ANNOTATION, QUICK, Application, Run  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
 KEY, SECRET = "deployment.json", "bluegreen-myapp-blue"  # where a deleted blue is kept
-QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
 
 
 @pytest.fixture
