@@ -56,6 +56,7 @@ RESOURCES = {
 IN_CLUSTER_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 CONNECT_TIMEOUT = 5  # seconds; a server that accepts no connection in this time is tried again
 READ_TIMEOUT = 30  # seconds, for everything but watches
+STARTING_SECONDS = 15  # for how long a refusal may be that of a server which has just started
 WATCH_SECONDS = 30  # then a watch is opened again; a connection that has silently died is noticed as late as that
 RETRIED_STATUS = (
     429,
@@ -98,6 +99,7 @@ class Cluster:
         if options.get("impersonate_user"):
             self._headers["Impersonate-User"] = options["impersonate_user"]
         self._pool = _connection_pool(self._configuration)
+        self._ready_at = self._doubted_at = None  # monotonic times; see refusal_stands()
 
     # --- objects ---------------------------------------------------------------------------------------------
 
@@ -202,6 +204,7 @@ class Cluster:
         except urllib3.exceptions.ReadTimeoutError:
             raise
         except urllib3.exceptions.HTTPError as failure:
+            self.doubt_refusals()
             error = self._unreachable(failure, method, path)
             error.result["sent"] = isinstance(failure, urllib3.exceptions.ProtocolError)
             raise error from failure
@@ -327,7 +330,7 @@ class Cluster:
             headers = self._authenticated()
             if content_type:
                 headers["Content-Type"] = content_type
-            retry_after = None
+            retry_after, sent = None, time.monotonic()
             try:
                 response = self._pool.request(
                     method,
@@ -341,11 +344,15 @@ class Cluster:
                 if response.status < 300:
                     return response
                 error = _api_error(response, method, path)
+                if response.status == 403 and not self.refusal_stands(sent):
+                    time.sleep(0.1)
+                    continue
                 if response.status not in RETRIED_STATUS:
                     raise error
                 retry_after = response.headers.get("Retry-After")
             except urllib3.exceptions.HTTPError as failure:
                 error = self._unreachable(failure, method, path)
+            self.doubt_refusals()
             attempt += 1
             pause = (
                 float(retry_after)
@@ -358,6 +365,43 @@ class Cluster:
             if attempt == 1:
                 self.progress("{0}. Trying for {1:.0f} s more.".format(error.what, left))
             time.sleep(pause)
+
+    def doubt_refusals(self):
+        """The server has failed: what it refuses next, it may refuse because it is only being started."""
+        self._ready_at = self._doubted_at = None
+
+    def refusal_stands(self, sent):
+        """Whether the HTTP 403 to a request is to be believed; if not, the request is to be sent again.
+
+        A server that has just started answers before it has read all Roles and RoleBindings, and refuses what they allow
+        until its /readyz says ok (https://kubernetes.io/docs/reference/using-api/health-checks/). So a refusal counts when
+        the request was sent after the server had said that. Where nobody may read /readyz, it counts after
+        ``STARTING_SECONDS``.
+
+        :param sent: monotonic time when the request was sent, or a little before.
+        """
+        ready_at, doubted_at, now = self._ready_at, self._doubted_at, time.monotonic()  # other threads may reset them
+        if ready_at is not None and sent >= ready_at:
+            return True
+        if doubted_at is None:
+            self._doubted_at = doubted_at = now
+        give_up = doubted_at + min(STARTING_SECONDS, self.api_timeout)
+        if now >= give_up:
+            return True
+        try:
+            ready = self._pool.request(
+                "GET",
+                self.host + "/readyz",
+                headers=self._authenticated(),
+                retries=False,
+                redirect=False,
+                timeout=_timeout(give_up),
+            )
+            if ready.status == 200:
+                self._ready_at = time.monotonic()
+        except urllib3.exceptions.HTTPError:
+            pass  # it is being started: not ready
+        return False
 
     def _unreachable(self, failure, method, path):
         cause = getattr(failure, "reason", None) or failure
@@ -493,6 +537,7 @@ class Observation:
                 # The connection was cut, by the network or by our own closing. Listing waits for the API server to be back.
                 failures += 1
                 if not self._closed:
+                    self._cluster.doubt_refusals()
                     time.sleep(_pause(failures))
                     version = None
 
@@ -507,7 +552,7 @@ class Observation:
         query = dict(
             selectors, watch="true", resourceVersion=version, allowWatchBookmarks="true", timeoutSeconds=WATCH_SECONDS
         )
-        path = self._cluster._path(kind)  # pylint: disable=protected-access
+        path, sent = self._cluster._path(kind), time.monotonic()  # pylint: disable=protected-access
         response = self._cluster._pool.request(  # pylint: disable=protected-access
             "GET",
             self._cluster.host + path + "?" + urlencode(query),
@@ -524,6 +569,8 @@ class Observation:
                 raise OSError("HTTP {0}".format(response.status))
             if response.status == 410:
                 return None, events
+            if response.status == 403 and not self._cluster.refusal_stands(sent):
+                return version, events
             if response.status != 200:
                 raise _api_error(response, "WATCH", path)
             for line in _lines(response):

@@ -107,6 +107,8 @@ def _through_proxy(run, check, pod):
         raise _no_answer(error, timeout, time.monotonic() - began) from error
     refusal = proxy_refusal(response.status, body, kind)
     if refusal:
+        if response.status == 403 and not run.cluster.refusal_stands(began):
+            raise NoAnswer(str(refusal), "api")  # it has not reached the application
         if refusal.way == "api" and not safe and response.status != 429:
             refusal.way = "open"
         raise refusal

@@ -19,6 +19,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
 
@@ -35,10 +36,13 @@ class Tunnel:
 
     def __init__(self, cluster, pod, port, timeout, near=None):
         self.error = None  # what the node said when it could not connect
+        sent = time.monotonic()
         try:
             self._far = cluster.port_forward(pod, port, timeout)
         except ApiError as error:
             if error.status in (0, 429) or (error.status >= 500 and "dial" not in error.what):
+                raise NoAnswer(error.what, "api") from error
+            if error.status == 403 and not cluster.refusal_stands(sent):
                 raise NoAnswer(error.what, "api") from error
             denied = "; grant 'get' and 'create' on pods/portforward" if error.status in (401, 403) else ""
             raise NoAnswer("no port-forward to the pod: {0}{1}".format(error.what, denied), "blocked") from error

@@ -22,12 +22,14 @@ class Api:
     """Gives the objects of a store, and hands requests to pods to `application`.
 
     :param application: gets the request, ``POD:PORT`` as the path has it, and the rest of the path.
+    :param ready: what /readyz answers.
     """
 
     def __init__(self, server: Loopback, store: RecordedCluster) -> None:
         self.server = server
         self.store = store
         self.application: Callable[[Seen, str, str], Answer] = lambda seen, pod, path: as_json({"status": "ok"})
+        self.ready: Callable[[], Answer] = lambda: as_json("ok")
         server.answer = self.answer
 
     @property
@@ -36,6 +38,8 @@ class Api:
         return {"host": self.server.url, "api_key": "s3cret-token", "namespace": recorded.NAMESPACE}
 
     def answer(self, seen: Seen) -> Answer:
+        if seen.path == "/readyz":
+            return self.ready()
         resource, _slash, rest = seen.path.partition(IN_STORE)[2].partition("/")
         if "/proxy/" in rest:
             pod, path = rest.split("/proxy", 1)

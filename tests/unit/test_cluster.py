@@ -221,13 +221,64 @@ def test_a_retry_after_beyond_the_time_there_is_ends_the_attempts(loopback: Loop
     assert clock.now - began <= 10
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 415, 422])
+@pytest.mark.parametrize("status", [400, 401, 404, 405, 409, 413, 415, 422])
 def test_a_refusal_is_not_retried(status: int, loopback: Loopback, clock: Clock) -> None:
     answers(loopback, refusal(status, "no"))
     error = failure(lambda: connect(loopback.url).patch("Service", "myapp", OPERATIONS))
     assert isinstance(error, ApiError)
     assert error.status == status
     assert len(loopback.seen) == 1
+
+
+def authorizer(loopback: Loopback, readyz: list[Answer], allowed: Callable[[], bool]) -> None:
+    """A server that answers these to /readyz, the last one for ever, and refuses everything until it is allowed."""
+
+    def answer(seen: Seen) -> Answer:
+        if seen.path == "/readyz":
+            return readyz.pop(0) if len(readyz) > 1 else readyz[0]
+        return as_json(SERVICE) if allowed() else refusal(403, "services is forbidden", reason="Forbidden")
+
+    loopback.answer = answer
+
+
+@pytest.mark.parametrize("starting", [403, 500])
+def test_a_refusal_by_a_server_that_is_not_ready_yet_is_retried(
+    starting: int, loopback: Loopback, clock: Clock
+) -> None:
+    """It has not read the Roles yet: what it refuses now it allows in a moment."""
+    readyz = [refusal(starting, "no"), refusal(starting, "no"), as_json({})]
+    authorizer(loopback, readyz, lambda: len(readyz) == 1)
+    assert connect(loopback.url).patch("Service", "myapp", OPERATIONS) == SERVICE
+    assert len(readyz) == 1
+
+
+def test_a_refusal_by_a_server_that_is_ready_counts_when_it_is_repeated(loopback: Loopback, clock: Clock) -> None:
+    """It may have become ready between the two answers. The next refusal of this operation counts at once."""
+    authorizer(loopback, [as_json({})], lambda: False)
+    cluster = connect(loopback.url)
+    assert failure(lambda: cluster.patch("Service", "myapp", OPERATIONS)).reason == "forbidden"
+    assert [seen.path for seen in loopback.seen].count("/readyz") == 1
+    assert len(loopback.seen) == 3
+    failure(lambda: cluster.get("Service", "myapp"))
+    assert len(loopback.seen) == 4
+
+
+def test_a_refusal_after_a_failure_is_doubted_again(loopback: Loopback, clock: Clock) -> None:
+    authorizer(loopback, [as_json({})], lambda: False)
+    cluster = connect(loopback.url)
+    failure(lambda: cluster.get("Service", "myapp"))
+    refuse, failing = loopback.answer, [refusal(503)]
+    loopback.answer = lambda seen: failing.pop() if failing else refuse(seen)
+    before = len(loopback.seen)
+    failure(lambda: cluster.get("Service", "myapp"))
+    assert [seen.path for seen in loopback.seen[before:]].count("/readyz") == 1
+
+
+def test_a_refusal_counts_in_the_end_where_nobody_may_read_readyz(loopback: Loopback, clock: Clock) -> None:
+    authorizer(loopback, [refusal(403, "no")], lambda: False)
+    began = clock.now
+    assert failure(lambda: connect(loopback.url).get("Service", "myapp")).reason == "forbidden"
+    assert 5 <= clock.now - began <= 16
 
 
 def test_nothing_listens(clock: Clock) -> None:
@@ -623,6 +674,15 @@ def test_a_watch_that_is_forbidden_is_an_error_that_says_so(loopback: Loopback) 
         error = failure(lambda: [view.wait(1) for _second in range(10)])
         assert error.reason == "forbidden"
         assert 'cannot watch resource "pods"' in str(error)
+
+
+def test_a_watch_refused_by_a_server_that_is_not_ready_yet_is_opened_again(loopback: Loopback) -> None:
+    server = Watched(loopback, "a")
+    server.refuse = [refusal(403, 'User "ann" cannot watch resource "pods"')]
+    with observe(loopback) as view:
+        _until(view, lambda: len(server.watches) == 2)
+        server.change("ADDED", "b")
+        _until(view, lambda: _names(view) == ["a", "b"])
 
 
 def test_an_api_server_that_does_not_come_back_ends_the_observation(loopback: Loopback) -> None:

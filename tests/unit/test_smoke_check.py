@@ -291,6 +291,24 @@ def test_a_missing_permission_is_named(api: Api) -> None:
     assert "pods/proxy" in str(error)
 
 
+def test_a_refusal_by_an_api_server_that_is_not_ready_yet_is_no_verdict(api: Api) -> None:
+    """It has just started and does not know the Roles yet."""
+    starting = [True] * 4
+    lock = threading.Lock()
+
+    def ready() -> Answer:
+        with lock:
+            return refusal(500, "not ready") if starting and starting.pop() else as_json("ok")
+
+    api.ready = ready
+    api.application = lambda seen, pod, path: (
+        refusal(403, 'User "ann" cannot get resource "pods/proxy"') if starting else as_json({"status": "ok"})
+    )
+    result = check(api, {"name": "health", "http": "/health"})
+    assert {item["via"] for item in result["checks"]} == {"proxy"}
+    assert {item["attempts"] for item in result["checks"]} == {1}
+
+
 # --- time, retries, big answers
 
 
