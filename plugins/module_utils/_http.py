@@ -108,8 +108,8 @@ def _through_proxy(run, check, pod):
     refusal = proxy_refusal(response.status, body, kind)
     if refusal:
         if response.status == 403 and not run.cluster.refusal_stands(began):
-            raise NoAnswer(str(refusal), "api")  # it has not reached the application
-        if refusal.way == "api" and not safe and response.status != 429:
+            refusal.way = "api"  # no verdict; and it has not reached the application
+        elif refusal.way == "api" and not safe and response.status != 429:
             refusal.way = "open"
         raise refusal
     return Answer(response.status, response.headers, body, "proxy" if pod else "service_proxy")

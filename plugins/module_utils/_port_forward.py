@@ -40,9 +40,11 @@ class Tunnel:
         try:
             self._far = cluster.port_forward(pod, port, timeout)
         except ApiError as error:
-            if error.status in (0, 429) or (error.status >= 500 and "dial" not in error.what):
-                raise NoAnswer(error.what, "api") from error
-            if error.status == 403 and not cluster.refusal_stands(sent):
+            if (
+                error.status in (0, 429)
+                or (error.status >= 500 and "dial" not in error.what)
+                or (error.status == 403 and not cluster.refusal_stands(sent))
+            ):
                 raise NoAnswer(error.what, "api") from error
             denied = "; grant 'get' and 'create' on pods/portforward" if error.status in (401, 403) else ""
             raise NoAnswer("no port-forward to the pod: {0}{1}".format(error.what, denied), "blocked") from error
