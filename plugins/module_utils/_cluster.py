@@ -161,24 +161,17 @@ class Cluster:
         :raises ApiError: the container has no log (any more), or it may not be read.
         :raises urllib3.exceptions.HTTPError: the connection was cut, or nothing was written for a while.
         """
-        path = self._path("Pod", pod) + "/log"
         query = {"container": container, "follow": "true", "timestamps": "true"}
         if since:
             query["sinceTime"] = since
-        response = self._pool.request(
-            "GET",
-            self.host + path + "?" + urlencode(query),
-            headers=self._authenticated(),
-            timeout=urllib3.Timeout(connect=CONNECT_TIMEOUT, read=WATCH_SECONDS),
-            retries=False,
-            preload_content=False,
-        )
+        response = self._send("GET", self._path("Pod", pod) + "/log", query=query, stream=True)
         try:
-            if response.status != 200:
-                raise _api_error(response, "GET", path)
             for line in _lines(response):
                 stamp, _space, text = line.decode("utf-8", "replace").partition(" ")
                 yield stamp, text
+        except urllib3.exceptions.HTTPError:
+            self.doubt_refusals()
+            raise
         finally:
             response.close()
 
@@ -204,7 +197,6 @@ class Cluster:
         except urllib3.exceptions.ReadTimeoutError:
             raise
         except urllib3.exceptions.HTTPError as failure:
-            self.doubt_refusals()
             error = self._unreachable(failure, method, path)
             error.result["sent"] = isinstance(failure, urllib3.exceptions.ProtocolError)
             raise error from failure
@@ -318,8 +310,11 @@ class Cluster:
                 ),
             ) from error
 
-    def _send(self, method, path, query=None, body=None, content_type=None):
-        """Send until there is an answer, for ``api_timeout`` seconds; then raise an :class:`ApiError`."""
+    def _send(self, method, path, query=None, body=None, content_type=None, stream=False):
+        """Send until there is an answer, for ``api_timeout`` seconds; then raise an :class:`ApiError`.
+
+        :param stream: leave the body to the caller, who closes the response.
+        """
         url = self.host + path + ("?" + urlencode(query) if query else "")
         give_up = time.monotonic() + self.api_timeout
         attempt = 0
@@ -339,6 +334,7 @@ class Cluster:
                     body=body,
                     retries=False,
                     redirect=False,
+                    preload_content=not stream,
                     timeout=_timeout(give_up),
                 )
                 if response.status < 300:
@@ -349,10 +345,10 @@ class Cluster:
                     continue
                 if response.status not in RETRIED_STATUS:
                     raise error
+                self.doubt_refusals()
                 retry_after = response.headers.get("Retry-After")
             except urllib3.exceptions.HTTPError as failure:
                 error = self._unreachable(failure, method, path)
-            self.doubt_refusals()
             attempt += 1
             pause = (
                 float(retry_after)
@@ -404,6 +400,8 @@ class Cluster:
         return False
 
     def _unreachable(self, failure, method, path):
+        """The error for a request without an answer; raised at once when waiting would not heal it."""
+        self.doubt_refusals()
         cause = getattr(failure, "reason", None) or failure
         # Without urllib3's inside: "HTTPSConnection(host='...', port=...): Failed to establish a new connection: ..."
         text = re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?(\[Errno -?\d+\] )?", "", str(cause))

@@ -281,6 +281,39 @@ def test_a_refusal_counts_in_the_end_where_nobody_may_read_readyz(loopback: Loop
     assert 5 <= clock.now - began <= 16
 
 
+def test_a_refusal_after_a_failed_port_forward_is_doubted_again(loopback: Loopback, clock: Clock) -> None:
+    authorizer(loopback, [as_json({})], lambda: False)
+    cluster = connect(loopback.url)
+    failure(lambda: cluster.get("Service", "myapp"))
+    refuse = loopback.answer
+    loopback.answer = lambda _seen: CUT
+    assert failure(lambda: cluster.port_forward("app-green-1", 8080, 5)).reason == "api_unreachable"
+    loopback.answer = refuse
+    before = len(loopback.seen)
+    failure(lambda: cluster.get("Service", "myapp"))
+    assert [seen.path for seen in loopback.seen[before:]].count("/readyz") == 1
+
+
+@pytest.mark.parametrize("trouble", [refusal(403, "pods/log is forbidden", reason="Forbidden"), refusal(503), CUT])
+def test_the_log_of_a_container_is_followed_when_the_server_is_back(
+    trouble: Answer, loopback: Loopback, clock: Clock
+) -> None:
+    log = Answer(200, b"2026-01-01T00:00:00.5Z frozen for good\n2026-01-01T00:00:01Z done\n")
+    left = [trouble, log]
+    loopback.answer = lambda seen: as_json({}) if seen.path == "/readyz" else left.pop(0)
+    lines = list(connect(loopback.url).follow_log("migrate-1", "job", "2025-12-31T23:59:59Z"))
+    assert lines == [("2026-01-01T00:00:00.5Z", "frozen for good"), ("2026-01-01T00:00:01Z", "done")]
+    assert loopback.seen[-1].query["sinceTime"] == "2025-12-31T23:59:59Z"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404])
+def test_a_log_that_cannot_be_followed(status: int, loopback: Loopback, clock: Clock) -> None:
+    loopback.answer = lambda seen: as_json({}) if seen.path == "/readyz" else refusal(status, "no log")
+    error = failure(lambda: list(connect(loopback.url).follow_log("migrate-1", "job")))
+    assert isinstance(error, ApiError)
+    assert error.status == status
+
+
 def test_nothing_listens(clock: Clock) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     began, said = clock.now, []
