@@ -21,6 +21,7 @@ STATE = PREFIX + "state"  # on the first Service: schema, history, an unfinished
 LOCK_ID = PREFIX + "lock-id"  # on the Services and the idle Deployment: who may write
 RELEASE = PREFIX + "release"  # on a Deployment: which version its image is, where the tag does not say it
 JOB_OWNER = PREFIX + "application"  # on a Job: for which application it runs
+SERVICE_NAME = "kubernetes.io/service-name"  # on an EndpointSlice: whose endpoints these are
 SCHEMA = 1
 HISTORY = 10  # releases remembered
 _TAG = re.compile(
@@ -122,6 +123,7 @@ class Application:
         # Deployments before Services: who takes over stamps the Services first. So if the Services still carry our lock id,
         # the stamps read from the Deployments are older than any takeover, and a write that tests them is fenced.
         deployments = cluster.list("Deployment")["items"]
+        self._deployments_there = ", ".join(sorted(item["metadata"]["name"] for item in deployments)) or "none"
         self.services = [self._service(name) for name in params["services"]]
         self.state = read_state(self.services[0], self.warnings)
         self.active, self.pending = self._active()
@@ -138,7 +140,7 @@ class Application:
                     name, self.cluster.namespace, self.cluster.host
                 ),
                 "not_found",
-                why="Services there: {0}.".format(self._names_of("Service")),
+                why="Services there: {0}.".format(self._services_there()),
                 next_step="Correct bluegreen_services or bluegreen_namespace (the connection comes from {0}).".format(self.cluster.source),
             )
         selector = service["spec"].get("selector") or {}
@@ -153,11 +155,14 @@ class Application:
             )
         return service
 
-    def _names_of(self, kind):
+    def _services_there(self):
+        """Read from the EndpointSlices: a release may list those (see examples/rbac), but not Services."""
         try:
-            return ", ".join(sorted(item["metadata"]["name"] for item in self.cluster.list(kind)["items"])) or "none"
+            slices = self.cluster.list("EndpointSlice")["items"]
         except ApiError as error:
             return "not readable (HTTP {0})".format(error.status)
+        labels = (item["metadata"].get("labels") or {} for item in slices)
+        return ", ".join(sorted({item[SERVICE_NAME] for item in labels if SERVICE_NAME in item})) or "none"
 
     def selected(self, service):
         """The color that a Service selects."""
@@ -196,7 +201,7 @@ class Application:
                             wanted, self.cluster.namespace, name
                         ),
                         "not_found",
-                        why="Deployments there: {0}.".format(", ".join(sorted(by_name)) or "none"),
+                        why="Deployments there: {0}.".format(self._deployments_there),
                         next_step="Correct bluegreen_deployments.",
                     )
                 found = [by_name[wanted]]
@@ -254,7 +259,7 @@ class Application:
                 "not_found",
                 why=[
                     "Looked for pod labels {0}.".format(self.selector_for(name)),
-                    "Deployments there: {0}.".format(self._names_of("Deployment")),
+                    "Deployments there: {0}.".format(self._deployments_there),
                 ],
                 next_step="Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{{0}: NAME}}.".format(
                     name

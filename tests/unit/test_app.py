@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from typing import Any
 
@@ -64,7 +65,10 @@ def test_nothing_is_kept_from_an_earlier_reading() -> None:
 
 def test_an_unknown_service_names_those_that_are_there() -> None:
     cluster = RecordedCluster()
-    cluster.put({"kind": "Service", "metadata": {"name": "other"}, "spec": {}})
+    cluster.before("list", "Service", functools.partial(pytest.fail, "not in the shipped Role"))
+    labels = {"kubernetes.io/service-name": "other"}
+    cluster.put({"kind": "EndpointSlice", "metadata": {"name": "other-x7k2p", "labels": labels}, "endpoints": []})
+    cluster.put({"kind": "EndpointSlice", "metadata": {"name": "by-hand"}, "endpoints": []})
     error = failure(cluster, services=["shop"])
     assert error.reason == "not_found"
     assert "There is no Service 'shop' in namespace 'store'" in str(error)
@@ -72,13 +76,13 @@ def test_an_unknown_service_names_those_that_are_there() -> None:
     assert "kubeconfig recorded" in str(error)
 
 
-def test_services_that_may_not_be_listed_do_not_hide_the_error() -> None:
+def test_endpoints_that_may_not_be_listed_do_not_hide_the_error() -> None:
     cluster = RecordedCluster()
 
     def forbidden() -> None:
         raise ApiError("no", "forbidden", 403)
 
-    cluster.before("list", "Service", forbidden)
+    cluster.before("list", "EndpointSlice", forbidden)
     error = failure(cluster, services=["shop"])
     assert "There is no Service 'shop'" in str(error)
     assert "not readable (HTTP 403)" in str(error)
