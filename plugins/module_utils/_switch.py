@@ -61,11 +61,14 @@ RETURNS = {
 }
 
 TRIES = 5  # patches, when somebody changes other fields of the Service at the same time
-ENDPOINTS_TIMEOUT = 60  # seconds for the EndpointSlice controller; it usually takes some ten milliseconds
+# Seconds for the EndpointSlices, and for what the probe sees, to follow the switch. They usually take some ten
+# milliseconds. But the API server may be away for a minute right then, and after that the controllers and kube-proxy pause
+# for up to a minute before they ask again, and once more when the server that has just started refuses them
+# (https://github.com/kubernetes/client-go/blob/v0.37.2/tools/cache/reflector.go#L58-L68).
+FOLLOW_TIMEOUT = 180
 PROBE_QUIET = (
     2  # seconds without an answer of the old color that end the probing: more than kube-proxy's longest pause (1 s)
 )
-PROBE_TIMEOUT = 60  # seconds of probing at most
 PROBE_PAUSE = 0.01  # seconds between two probes
 
 
@@ -89,9 +92,14 @@ def run(params, cluster, progress):
     if app.active != target:
         app, color = _capacity(app, params, progress)
         _refuse_changed_template(color, params["template_hash"])
-    slices = "kubernetes.io/service-name in ({0})".format(",".join(params["services"]))
+    slices = "{0} in ({1})".format(_app.SERVICE_NAME, ",".join(params["services"]))
     probe = _Probe(params["probe"], target, app.names) if params["probe"] else None
-    with cluster.observe(slices=("EndpointSlice", {"labelSelector": slices})) as view:
+    # The pods are known before the switch as well: right after it the node needs its CPUs to carry it out.
+    watched = {
+        "slices": ("EndpointSlice", {"labelSelector": slices}),
+        "pods": ("Pod", {"labelSelector": color.pod_selector}),
+    }
+    with cluster.observe(**watched) as view:
         if probe:
             probe.start()
         try:
@@ -104,7 +112,7 @@ def run(params, cluster, progress):
                     ", ".join(params["services"]), source, target, color.version
                 )
             )
-            result["endpoints_ms"] = _observe_endpoints(app, color, view, switched)
+            result["endpoints_ms"] = _observe_endpoints(app, view, switched, progress)
             if frozen_at:
                 result["frozen_ms"] = round((time.time() - frozen_at) * 1000)
             if probe:
@@ -342,28 +350,30 @@ def _patch(app, service, target, change_state, lock_id):
 # --- after -----------------------------------------------------------------------------------------------------
 
 
-def _observe_endpoints(app, color, view, switched):
+def _observe_endpoints(app, view, switched, progress):
     """Wait until every Service's EndpointSlices hold exactly the new color's ready pods.
 
     :returns: milliseconds from the switch to the moment when that was seen.
     """
-    ready, read_at = _ready_pods(app, color), time.monotonic()
+    said = False
     while True:
+        pods = map(_wait.Pod, view["pods"])
+        ready = {pod.name for pod in pods if pod.ready and not pod.terminating}
         held = {service["metadata"]["name"]: set() for service in app.services}
         for piece in view["slices"]:
             for endpoint in piece.get("endpoints") or []:
                 # "ready" missing means unknown, to be taken as true:
                 # https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
                 if endpoint.get("conditions", {}).get("ready", True) is not False:
-                    name = piece["metadata"]["labels"]["kubernetes.io/service-name"]
+                    name = piece["metadata"]["labels"][_app.SERVICE_NAME]
                     held[name].add((endpoint.get("targetRef") or {}).get("name"))
         now = time.monotonic()
         if ready and all(names == ready for names in held.values()):
             return round((now - switched) * 1000)
-        if now - switched > ENDPOINTS_TIMEOUT:
+        if now - switched > FOLLOW_TIMEOUT:
             raise BlueGreenError(
                 "The selector was switched, but the EndpointSlices did not follow within {0} s.".format(
-                    ENDPOINTS_TIMEOUT
+                    FOLLOW_TIMEOUT
                 ),
                 "endpoints",
                 why=[
@@ -373,14 +383,10 @@ def _observe_endpoints(app, color, view, switched):
                 + ["ready pods: {0}".format(", ".join(sorted(ready)) or "none")],
                 next_step="Check the kube-controller-manager and the new pods' readiness; switch back if users are hurt.",
             )
+        if not said and now - switched > 5:
+            said = True
+            progress("the EndpointSlices have not followed yet; waiting for up to {0} s".format(FOLLOW_TIMEOUT))
         view.wait(1)
-        if time.monotonic() - read_at >= 1:  # a pod has become ready or unready meanwhile
-            ready, read_at = _ready_pods(app, color), time.monotonic()
-
-
-def _ready_pods(app, color):
-    pods = map(_wait.Pod, app.cluster.list("Pod", labelSelector=color.pod_selector)["items"])
-    return {pod.name for pod in pods if pod.ready and not pod.terminating}
 
 
 class _Probe(threading.Thread):
@@ -444,7 +450,7 @@ class _Probe(threading.Thread):
     def last_old(self, switched, progress):
         """Milliseconds from the switch to the last answer of the old color; ``None`` when nothing could be observed."""
         said = False
-        while time.monotonic() - switched < PROBE_TIMEOUT:
+        while time.monotonic() - switched < FOLLOW_TIMEOUT:
             now = time.monotonic()
             if self.new_at and now - max(switched, self.old_at or 0) > PROBE_QUIET and self.new_at > (self.old_at or 0):
                 return max(round((self.old_at - switched) * 1000), 0) if self.old_at else 0
@@ -459,7 +465,7 @@ class _Probe(threading.Thread):
         raise BlueGreenError(
             "The probe of {0} did not see the switch within {1} s: {2}.".format(
                 self.url,
-                PROBE_TIMEOUT,
+                FOLLOW_TIMEOUT,
                 "the old color still answers"
                 if self.old_at and time.monotonic() - self.old_at <= PROBE_QUIET
                 else self.trouble,

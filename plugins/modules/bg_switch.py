@@ -65,7 +65,7 @@ options:
     description:
       - Watch from outside which color answers users. From just before the switch, requests on new connections are
         sent to the address one after the other, until only the new color has answered for 2 seconds.
-      - The module fails with RV(reason=probe) if that is not so within 60 seconds. The Services have been switched
+      - The module fails with RV(reason=probe) if that is not so within 180 seconds. The Services have been switched
         then.
     type: dict
     suboptions:
@@ -108,7 +108,7 @@ notes:
     V(rollout_failed) or V(timeout) (nor can it after O(wait_timeout), see P(bluegreen.kubernetes.bg_wait#module)),
     V(changed_selector) (somebody else has changed a selector), V(not_prepared) (O(template_hash) is not what is
     there), V(conflict) (somebody else keeps changing a Service),
-    V(endpoints) (switched, but the EndpointSlices did not follow within 60 seconds), V(probe) (switched, but the
+    V(endpoints) (switched, but the EndpointSlices did not follow within 180 seconds), V(probe) (switched, but the
     probe did not see it)."
   - "Permissions needed in the namespace: C(get) and C(patch) on services, C(list) on deployments, C(list) and
     C(watch) on pods and endpointslices (C(discovery.k8s.io)). With O(wait_timeout) or O(force) also C(patch) on

@@ -434,9 +434,13 @@ def test_no_endpoints_are_not_those_of_a_color_without_ready_pods(clock: Clock) 
 def test_endpoints_that_never_follow_are_an_error_that_knows_what_was_switched(clock: Clock) -> None:
     cluster = RecordedCluster(at="ready", clock=clock)
     began = clock.now
-    error = failure(cluster)
+    said: list[str] = []
+    error = failure(cluster, said=said)
     assert error.reason == "endpoints"
-    assert clock.now - began == pytest.approx(60, abs=2)
+    assert [line for line in said if "not followed yet" in line] == [
+        "the EndpointSlices have not followed yet; waiting for up to 180 s"
+    ]
+    assert clock.now - began == pytest.approx(180, abs=2)
     assert cluster.objects("Pod", "blue")[0]["metadata"]["name"] in str(error)
     assert cluster.objects("Pod", "green")[0]["metadata"]["name"] in str(error)
     assert (error.result["to_color"], error.result["changed"]) == ("green", True)
@@ -488,7 +492,7 @@ def test_a_probe_that_does_not_see_the_switch(
     color: str | None, said: str, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cache between the users and the Service, another application, nothing at all."""
-    monkeypatch.setattr(_switch, "PROBE_TIMEOUT", 0.5)
+    monkeypatch.setattr(_switch, "FOLLOW_TIMEOUT", 0.5)
     cluster = RecordedCluster(at="ready", clock=Clock())
     cluster.after("patch", "Service", lambda: _slice(cluster, *map(_end, cluster.objects("Pod", "green"))))
     loopback.answer = lambda seen: as_json({"color": color})
