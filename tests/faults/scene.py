@@ -156,13 +156,13 @@ class Scene:
             traffic.stop()
         return {name: traffic.report for name, traffic in self.traffics.items()}
 
-    def nothing_lost(self, since: float = 0, but: tuple[str, float] = ("", 0)) -> None:
-        """End the traffic; no request may have failed (of those sent since a time), but this share in one way."""
+    def nothing_lost(self, since: float = 0, but: tuple[str, ...] = (), share: float = 0) -> None:
+        """End the traffic; no request may have failed (of those sent since a time), but this share of them in these ways."""
         for name, report in self.stop().items():
             sent = [(kind, ended) for kind, ended, took in report.rows() if ended - took >= since]
-            known = sum(kind.failure == but[0] for kind, _ended in sent) <= but[1] * len(sent)
+            known = sum(kind.failure in but for kind, _ended in sent) <= share * len(sent)
             lost = [f"{kind} at {clock(ended)}" for kind, ended in sent
-                    if kind.failure and not (known and kind.failure == but[0])]
+                    if kind.failure and not (known and kind.failure in but)]
             assert sent, f"{name}: no request since {clock(since)}"
             assert not lost, f"{name}: {len(lost)} of {len(sent)} requests lost: {', '.join(lost[:20])}"
 
