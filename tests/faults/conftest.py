@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fault suite: `make faults`, or `python -m pytest tests/faults -n 6 --dist loadgroup`.
 
---all, or FAULTS=all in the environment, adds what the bounded run leaves out.
+--all adds what the bounded run leaves out.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: stops a part of the cluster or measures time, so no other test runs")
-    config.addinivalue_line("markers", "complete: left out unless --all is given (or FAULTS=all is set)")
+    config.addinivalue_line("markers", "complete: left out unless --all is given")
     config.addinivalue_line("markers", "xdist_group(name): tests of a group run in one worker, where there are several")
     if "PYTEST_XDIST_WORKER" not in os.environ:  # once for all workers
         try:
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--all") and os.environ.get("FAULTS") != "all":
+    if not config.getoption("--all"):
         left_out = [item for item in items if item.get_closest_marker("complete")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]

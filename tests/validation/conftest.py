@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The validation suite: `make validation`. Checks, bake and report against the real application on the embedded cluster.
 
---all, or VALIDATION=all in the environment, adds what the bounded run leaves out.
+--all adds what the bounded run leaves out.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def everything(request: pytest.FixtureRequest) -> bool:
     """Whether the complete run was asked for."""
-    return request.config.getoption("--all") or os.environ.get("VALIDATION") == "all"
+    return request.config.getoption("--all")
 
 
 @pytest.fixture
