@@ -10,16 +10,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from gateway import WATCH, Match, Seen
-from scene import Scene, component, without
+from gateway import WATCH, Gate, Match, Seen
+from scene import FaultRun, Scene, component, without
 from stages import AT, Point
 
 OUTAGE = 20  # seconds
 # What makes a stage last until all the releases are where they shall be.
 SLOW_START = {"wait": {"env": {"START_DELAY": "6"}}}
-# The defaults. After an outage of the API server everybody else as well has to find the way back: the controllers, which
-# make no pod until then, and kube-proxy, which knows of no switch. Each opens its watches again after pauses of 0.8 s,
-# every one up to twice as long as the one before (client-go's reflector).
+# After an outage of the API server everybody else as well has to find the way back: the controllers, which make no pod
+# until then, and kube-proxy, which knows of no switch. Each asks again after pauses of up to a minute (client-go's
+# reflector). So these releases have the default times, and the probe, which says when kube-proxy has followed.
 PATIENT = {"bluegreen_scale_down_delay": 30, "bluegreen_wait_timeout": 300}
 AFTER_THE_DELAY = ("scale-unwritten", "report-half")  # an outage then comes to nodes that know of the switch
 
@@ -27,9 +27,13 @@ AFTER_THE_DELAY = ("scale-unwritten", "report-half")  # an outage then comes to 
 def go_through(new_scene: Callable[..., Scene], names: tuple[str, ...], seconds: float) -> None:
     """A release at each of these points, an outage of the real API server, and all must end well."""
     scenes = {AT[name]: new_scene(**SLOW_START.get(name, {})) for name in names}
+
+    def start(point: Point, scene: Scene) -> tuple[FaultRun, Gate | None]:
+        more = {} if point.name in AFTER_THE_DELAY else {**PATIENT, "bluegreen_probe": scene.app.probe}
+        return point.start(scene, **more)
+
     with ThreadPoolExecutor() as pool:
-        started = {point: pool.submit(point.start, scene, **({} if point.name in AFTER_THE_DELAY else PATIENT))
-                   for point, scene in scenes.items()}
+        started = {point: pool.submit(start, point, scene) for point, scene in scenes.items()}
         runs = {point: future.result() for point, future in started.items()}
     for scene in scenes.values():
         scene.note("the API server is stopped")
