@@ -94,7 +94,7 @@ def run(params, cluster, progress):
         _refuse_changed_template(color, params["template_hash"])
     slices = "{0} in ({1})".format(_app.SERVICE_NAME, ",".join(params["services"]))
     probe = _Probe(params["probe"], target, app.names) if params["probe"] else None
-    # The pods are known before the switch as well: right after it the node needs its CPUs to carry it out.
+    # Both are known before the switch, so that nothing is asked right after it.
     watched = {
         "slices": ("EndpointSlice", {"labelSelector": slices}),
         "pods": ("Pod", {"labelSelector": color.pod_selector}),
