@@ -66,6 +66,9 @@ TRIES = 5  # patches, when somebody changes other fields of the Service at the s
 # for up to a minute before they ask again, and once more when the server that has just started refuses them
 # (https://github.com/kubernetes/client-go/blob/v0.37.2/tools/cache/reflector.go#L58-L68).
 FOLLOW_TIMEOUT = 180
+# Seconds in which nodes usually follow the EndpointSlices; nothing but a probe tells when they have. Whatever Ansible does
+# earlier, be it to print a line, takes CPU time from a kube-proxy on the same machine (measured in docs/bench.md).
+NODES_PAUSE = 0.1
 PROBE_QUIET = (
     2  # seconds without an answer of the old color that end the probing: more than kube-proxy's longest pause (1 s)
 )
@@ -107,14 +110,15 @@ def run(params, cluster, progress):
             switched = time.monotonic()
             result["changed"] = True
             cluster.live = "{0} (version {1})".format(target, color.version)
+            result["endpoints_ms"] = _observe_endpoints(app, view, switched, progress)
+            if frozen_at:
+                result["frozen_ms"] = round((time.time() - frozen_at) * 1000)
+            cluster.sleep(NODES_PAUSE)
             progress(
                 "{0}: switched from {1} to {2} ({3})".format(
                     ", ".join(params["services"]), source, target, color.version
                 )
             )
-            result["endpoints_ms"] = _observe_endpoints(app, view, switched, progress)
-            if frozen_at:
-                result["frozen_ms"] = round((time.time() - frozen_at) * 1000)
             if probe:
                 result["last_old_ms"] = probe.last_old(switched, progress)
                 if frozen_at:
@@ -385,7 +389,9 @@ def _observe_endpoints(app, view, switched, progress):
             )
         if not said and now - switched > 5:
             said = True
-            progress("the EndpointSlices have not followed yet; waiting for up to {0} s".format(FOLLOW_TIMEOUT))
+            progress(
+                "switched, but the EndpointSlices have not followed yet; waiting for up to {0} s".format(FOLLOW_TIMEOUT)
+            )
         view.wait(1)
 
 

@@ -477,7 +477,8 @@ def measure_switches(bench: Bench, n: int, deadline: float, audit: Audit | None)
                 if turn and time.monotonic() > deadline:
                     say(f"time is up: {turn} of {n} switches each")
                     break
-                for way in result:
+                # In turns as well: which of them switches to which color.
+                for way in list(result)[:: -1 if turn % 2 else 1]:
                     time.sleep(SYNC + random.uniform(0, 0.2))
                     old, bench.color = bench.color, other[bench.color]
                     mark = audit.mark() if audit else 0

@@ -403,8 +403,19 @@ def test_the_endpoints_must_hold_exactly_the_ready_pods(clock: Clock) -> None:
     for seconds, ends in steps:
         clock.at(seconds, functools.partial(_slice, cluster, *ends))
     result = switch(cluster)
-    assert clock.now - began == pytest.approx(4, abs=0.1)
-    assert result["endpoints_ms"] == pytest.approx(4000, abs=100)
+    assert clock.now - began == pytest.approx(4 + _switch.NODES_PAUSE, abs=0.05)
+    assert result["endpoints_ms"] == pytest.approx(4000, abs=50)
+
+
+def test_nothing_is_said_until_the_nodes_had_time_to_follow(clock: Clock) -> None:
+    cluster = RecordedCluster(at="ready", clock=clock)
+    said: list[str] = []
+    seen: list[int] = []
+    clock.at(1.0, functools.partial(_slice, cluster, *map(_end, cluster.objects("Pod", "green"))))
+    clock.at(1.0 + _switch.NODES_PAUSE - 0.01, lambda: seen.append(len(said)))
+    switch(cluster, said)
+    assert seen == [0]
+    assert "switched from blue to green" in said[0]
 
 
 def test_no_endpoints_are_not_those_of_a_color_without_ready_pods(clock: Clock) -> None:
@@ -438,7 +449,7 @@ def test_endpoints_that_never_follow_are_an_error_that_knows_what_was_switched(c
     error = failure(cluster, said=said)
     assert error.reason == "endpoints"
     assert [line for line in said if "not followed yet" in line] == [
-        "the EndpointSlices have not followed yet; waiting for up to 180 s"
+        "switched, but the EndpointSlices have not followed yet; waiting for up to 180 s"
     ]
     assert clock.now - began == pytest.approx(180, abs=2)
     assert cluster.objects("Pod", "blue")[0]["metadata"]["name"] in str(error)
