@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 # The steps of `make test`, in their order: those on the left of the -- need no cluster.
-STEPS := lint sanity unit -- demo molecule databases retirement recipes quickstart awx validation faults
+STEPS := lint sanity unit -- demo molecule databases retirement recipes quickstart awx validation
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 

@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "alone: stops a part of the cluster or measures time, so no other test runs")
+    config.addinivalue_line("markers", "alone: stops a part of the cluster, measures time, or needs all CPUs, so no other test runs")
     config.addinivalue_line("markers", "complete: left out unless --all is given")
     config.addinivalue_line("markers", "xdist_group(name): tests of a group run in one worker, where there are several")
     if "PYTEST_XDIST_WORKER" not in os.environ:  # once for all workers
