@@ -431,6 +431,16 @@ class Run:
         return self.result.get("outcome")
 
 
+def until(condition: Callable[[], Any], what: str, seconds: float = 60, pause: float = 0.2) -> Any:
+    """Wait until a condition is true; what it gave then. Raises Failure, with `what` was waited for, after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise Failure(f"not seen in {seconds:g} s: {what}")
+        time.sleep(pause)
+    return found
+
+
 def within(took: float, seconds: float) -> bool:
     """Whether it took as long as it may on a machine that has little else to do.
 

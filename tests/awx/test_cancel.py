@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from controller import Controller
 from gateway import Gateway, Match
-from harness import Application, kubeconfig
+from harness import Application, kubeconfig, until
 from traffic import Traffic
 
 LEASE_SECONDS = 30  # how long a dead run's lock stands
@@ -68,10 +68,7 @@ def test_cancelled(app: Application, controller: Controller, traffic: Traffic, r
     cancelled = time.time()
     ended = job.cancel()
     assert job.status == "canceled", job.output
-    deadline = time.monotonic() + 2
-    while job.processes() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not job.processes(), "something of the cancelled job lives on"
+    until(lambda: not job.processes(), "the end of the cancelled job's last process", 2, pause=0.02)
     if gate:
         gate.drop()
     assert app.color == stage.live

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from harness import EXAMPLE, QUICK, Application, Run
-from users import Users, until
+from harness import EXAMPLE, QUICK, Application, Run, until
+from users import Users
 
 DATABASE = {"strategy": "expand_contract", "expand": "../databases/expand-contract/expand.yml",
             "contract": "../databases/expand-contract/contract.yml"}
@@ -63,7 +63,8 @@ def test_a_run_killed_in_either_job_is_run_again(app: Application, sql: Callable
         for playbook, outcome, variables in (("release.yml", "released", {"version": "new-schema", **QUICK}),
                                              ("retire.yml", "retired", {"bluegreen_retire_after": 0})):
             first = app.start(playbook, bluegreen_database=database, **variables)
-            until(lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "1")
+            until(lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "1",
+                  "the migration under way")
             first.kill()
             again = app.playbook(playbook, bluegreen_database=database, **variables)
             assert again.outcome == outcome, again.output

@@ -14,8 +14,8 @@ from pathlib import Path
 import harness
 import pytest
 import yaml
-from harness import ROOT, Application, Run, command, environment, kubectl
-from users import Users, until
+from harness import ROOT, Application, Run, command, environment, kubectl, until
+from users import Users
 
 EXAMPLE = ROOT / "examples" / "databases" / "per-color"
 SETTINGS = yaml.safe_load((EXAMPLE / "vars.yml").read_text())
@@ -58,12 +58,13 @@ def healthy(app: Application, sql: Callable[..., str]) -> None:
     live, idle = app.color, OTHER[app.color]
     assert sql(live, "SHOW default_transaction_read_only") == "off"
     assert sql(idle, "SHOW default_transaction_read_only") == "on"
-    until(lambda: sql(live, "SELECT slot_name FROM pg_replication_slots WHERE active") == "bluegreen", 20)
+    until(lambda: sql(live, "SELECT slot_name FROM pg_replication_slots WHERE active") == "bluegreen", "an active replication slot", 20)
     assert sql(live, "SELECT count(*) FROM pg_subscription") == "0"
     assert sql(idle, "SELECT count(*) FROM pg_subscription WHERE subenabled") == "1"
     assert sql(idle, "SELECT count(*) FROM pg_replication_slots") == "0"
     last = sql(live, "SELECT max(number) FROM entries")
-    until(lambda: sql(idle, f"SELECT count(*) FROM entries WHERE number = {last}") == "1", 20)
+    until(lambda: sql(idle, f"SELECT count(*) FROM entries WHERE number = {last}") == "1",
+          "the last entry in the idle color's database", 20)
     assert not app.get("jobs")
 
 
@@ -96,8 +97,7 @@ def test_release_and_rollback_lose_no_entry(app: Application, sql: Callable[...,
         assert again.outcome == "released" and "it follows already" in again.output, again.output
         instant = app.playbook("rollback.yml", bluegreen_rollback_instant=True, **QUICK)
         assert instant.outcome == "rolled_back", instant.output
-        number = len(users.written)
-        until(lambda: len(users.written) > number, 10)
+        users.write_on()
     users.lost_nothing(besides=5000)
     healthy(app, sql)
 
@@ -123,11 +123,10 @@ def test_a_run_killed_in_the_freeze_leaves_nothing_frozen_when_run_again(
         first.wait_for("hand-over: freezing", 300)
         first.kill()
         assert app.color == "blue"
-        until(lambda: users.refused)
+        until(lambda: users.refused, "a write that is told to wait")
         again = app.playbook(playbook, **version, **QUICK)
         assert again.outcome == outcome, again.output
-        number = len(users.written)
-        until(lambda: len(users.written) > number, 10)
+        users.write_on()
     users.lost_nothing()
     assert app.color == live
     healthy(app, sql)
@@ -165,15 +164,15 @@ def test_what_does_not_end(app: Application, sql: Callable[..., str], color: str
                                     "-c", f"BEGIN; {insert}; SELECT pg_sleep(600)"],
                                    env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            until(lambda: sql(color, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE 'BEGIN%'"))
+            until(lambda: sql(color, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE 'BEGIN%'"),
+                  "the transaction that blocks")
             sql("blue", f"INSERT INTO entries (number, text) SELECT -n, 'old ' || n FROM generate_series(2, {rows + 1}) n")
             run.finish()
         finally:
             blocker.kill()
             blocker.wait()
         assert run.outcome == "aborted" and run.code == 2 and reason in run.output, run.output
-        number = len(users.written)
-        until(lambda: len(users.written) > number, 10)
+        users.write_on()
     assert len(users.freezes) == (0 if rows else 1)
     users.lost_nothing(besides=rows)
     assert app.color == "blue" and sql("blue", "SHOW default_transaction_read_only") == "off"
@@ -188,8 +187,7 @@ def test_a_failure_gives_the_writes_back(app: Application, sql: Callable[..., st
     with Users(app, patient=True) as users:
         run = app.playbook("release.yml", version="2.0", **QUICK, **settings)
         assert run.outcome == ("aborted" if broken == "the-switch" else "reverted") and run.code == 2, run.output
-        number = len(users.written)
-        until(lambda: len(users.written) > number, 10)
+        users.write_on()
     users.lost_nothing()
     assert app.color == "blue"
     healthy(app, sql)
@@ -200,7 +198,7 @@ def test_once_detached_there_is_no_way_back_by_accident_and_the_next_release_cop
     with Users(app, patient=True) as users:
         assert app.playbook("release.yml", version="2.0", **QUICK).outcome == "released"
         killed = app.start("retire.yml", **SETTINGS, bluegreen_retire_after=0)
-        until(lambda: app.get("jobs"))  # in the middle of it
+        until(lambda: app.get("jobs"), "the Job, to be in the middle of it")
         killed.kill()
         retired = app.playbook("retire.yml", **SETTINGS, bluegreen_retire_after=0)
         assert retired.outcome == "retired", retired.output

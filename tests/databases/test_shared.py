@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from harness import EXAMPLE, QUICK, Application, Run
-from users import Users, until
+from harness import EXAMPLE, QUICK, Application, Run, until
+from users import Users
 
 SHARED = {"strategy": "shared", "migrate": "../databases/shared/migrate.yml", "undo": "../databases/shared/undo.yml"}
 
@@ -66,7 +66,8 @@ def test_one_that_hangs_is_ended(app: Application, sql: Callable[[str], str], jo
     run = app.playbook("release.yml", version="2.0", bluegreen_database=database, **QUICK)
     assert run.code == 2 and "has not ended after 6 s" in run.output, run.output
     assert deployed(app) == before and not left(app)
-    until(lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "0")
+    until(lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "0",
+          "the end of the migration")
 
 
 def test_a_killed_run_s_migration_is_followed_and_not_repeated(app: Application, sql: Callable[[str], str],
@@ -77,7 +78,7 @@ def test_a_killed_run_s_migration_is_followed_and_not_repeated(app: Application,
     variables = app.variables(version="2.0", bluegreen_database=database, **QUICK)
     with Users(app) as users:
         first = Run(["release.yml"], variables, env=app.credentials)
-        until(lambda: sql("SELECT count(*) FROM runs") == "1")
+        until(lambda: sql("SELECT count(*) FROM runs") == "1", "the Job's first row")
         first.kill()
         again = Run(["release.yml"], variables, env=app.credentials).finish(180)
     assert again.outcome == "released", again.output

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 
 import requests
-from harness import Application
+from harness import Application, until
 
 
 class Users:
@@ -75,6 +74,11 @@ class Users:
             if self.written:
                 self._ask("GET", f"/{self.written[-1]}")
 
+    def write_on(self) -> None:
+        """Wait until another entry has been written."""
+        number = len(self.written)
+        until(lambda: len(self.written) > number, "another entry written", 10)
+
     def lost_nothing(self, besides: int = 0) -> None:
         """Every acknowledged entry is there, once, and nothing else but so many older ones; no request failed."""
         assert self.written and not self.failed, self.failed[:5]
@@ -86,10 +90,3 @@ class Users:
             there += answer["numbers"]
         assert there == self.written
         assert answer["count"] == len(there) + besides
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "this did not come about"
-        time.sleep(0.2)

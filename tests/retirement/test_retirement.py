@@ -13,7 +13,6 @@ import copy
 import json
 import re
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ import pytest
 
 sys.path[:0] = [str(Path(__file__).parent.parent)]
 
-from harness import ANNOTATION, QUICK, Application, Run  # noqa: E402
+from harness import ANNOTATION, QUICK, Application, Run, until  # noqa: E402
 from traffic import Traffic  # noqa: E402
 
 KEY, SECRET = "deployment.json", "bluegreen-myapp-blue"  # where a deleted blue is kept
@@ -140,9 +139,7 @@ def test_a_live_version_that_turns_unready_keeps_the_old_one() -> None:
     with Application(f"retirement-{uuid.uuid4().hex[:6]}") as app:
         release = app.playbook("release.yml", version="unhealthy-after-10s", **QUICK)
         assert release.outcome == "released", release.output
-        deadline = time.monotonic() + 60
-        while app.deployment("green")["status"].get("readyReplicas") and time.monotonic() < deadline:
-            time.sleep(0.5)
+        until(lambda: not app.deployment("green")["status"].get("readyReplicas"), "green without a ready pod")
         run = writes_nothing(app, lambda: retire(app))
         assert run.outcome == "postponed" and "Deployment app-green is not Available" in run.output
 

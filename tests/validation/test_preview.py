@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import copy
 import json
-import time
 import urllib.request
 from collections.abc import Callable
 
-from harness import Application, Audit, Request
+from harness import Application, Audit, Request, until
 
 PREVIEW = "myapp-preview"
 CHECK = {"name": "preview", "http": "/api/status", "via": "service_proxy", "service": PREVIEW, "retries": 5,
@@ -32,19 +31,11 @@ def shown(app: Application) -> str:
     return app.get("service", PREVIEW)["spec"]["selector"]["version"]
 
 
-def endpoints(app: Application, wanted: set[str]) -> set[str]:
-    """The names of the pods that it leads to: the wanted ones, or what they are ten seconds later.
-
-    EndpointSlices follow by themselves, and name pods that still finish what they have: not ready, without new connections.
-    """
-    deadline = time.monotonic() + 10
-    while True:
-        slices = app.get("endpointslices", "", f"--selector=kubernetes.io/service-name={PREVIEW}")
-        found = {endpoint["targetRef"]["name"] for piece in slices for endpoint in piece.get("endpoints") or []
-                 if endpoint["conditions"]["ready"]}
-        if found == wanted or time.monotonic() > deadline:
-            return found
-        time.sleep(0.2)
+def endpoints(app: Application) -> set[str]:
+    """The names of the pods that it leads to; pods that still finish what they have, and get nothing new, are not ready."""
+    slices = app.get("endpointslices", "", f"--selector=kubernetes.io/service-name={PREVIEW}")
+    return {endpoint["targetRef"]["name"] for piece in slices for endpoint in piece.get("endpoints") or []
+            if endpoint["conditions"]["ready"]}
 
 
 def never_live(requests: list[Request]) -> list[tuple[str, str]]:
@@ -76,14 +67,15 @@ def test_preview(new_app: Callable[..., Application]) -> None:
     assert prepared.outcome == "prepared", prepared.output[-4000:]
     assert (app.color, shown(app)) == ("blue", "green")
     green = {pod["metadata"]["name"] for pod in app.pods("green")}
-    assert endpoints(app, green) == green
+    until(lambda: endpoints(app) == green, "the preview Service leads to green's pods", 10)
     address = app.get("service", PREVIEW)["spec"]["clusterIP"]
     with urllib.request.urlopen(f"http://{address}/api/status", timeout=10) as answer:
         assert json.load(answer)["version"] == "2.0"
     promoted = app.playbook("../../playbooks/promote.yml", "--inventory=inventory", version="2.0", bluegreen_hosts="myapp",
                             bluegreen_preview_service=PREVIEW, bluegreen_scale_down_delay=0)
     assert promoted.outcome == "released", promoted.output[-4000:]
-    assert (app.color, shown(app), endpoints(app, set())) == ("green", "none", set())
+    assert (app.color, shown(app)) == ("green", "none")
+    until(lambda: not endpoints(app), "the preview Service leads nowhere", 10)
 
     failed = app.playbook("release.yml", version="wrong-version", bluegreen_preview_service=PREVIEW)
     assert failed.outcome == "aborted", failed.output[-4000:]
