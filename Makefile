@@ -10,7 +10,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 # The steps of `make test`, in their order: those on the left of the -- need no cluster.
-STEPS := lint sanity unit -- demo molecule databases retirement recipes quickstart awx validation
+STEPS := lint sanity unit -- demo molecule databases retirement recipes quickstart awx validation faults
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
@@ -78,7 +78,7 @@ retirement: tools images ## the end of the old color's life, and its way back
 	@$(IN) python -m pytest tests/retirement -n 3 $(ARGS)
 
 faults: tools images ## kill, cut, pause and forbid everything, under traffic; ARGS='-k kill' selects, ARGS=--all takes all
-	@$(IN) python -m pytest tests/faults -n 4 --dist loadgroup $(ARGS)
+	@$(IN) python -m pytest tests/faults -n 3 --maxschedchunk 1 $(ARGS)
 
 validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects, ARGS=--all takes all
 	@$(PYTHON) tests/images.py validation

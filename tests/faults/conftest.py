@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fault suite: `make faults`, or `python -m pytest tests/faults -n 4 --dist loadgroup`.
+"""The fault suite: `make faults`, or `python -m pytest tests/faults -n 3 --maxschedchunk 1`.
 
 --all adds what the bounded run leaves out.
 """
@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import uuid
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,7 +35,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "alone: stops a part of the cluster, measures time, or needs all CPUs, so no other test runs")
     config.addinivalue_line("markers", "complete: left out unless --all is given")
-    config.addinivalue_line("markers", "xdist_group(name): tests of a group run in one worker, where there are several")
     if "PYTEST_XDIST_WORKER" not in os.environ:  # once for all workers
         try:
             Audit()
@@ -48,11 +48,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if item.get_closest_marker("complete")]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
-    # What must be alone comes last, and all of it in one worker, so that the others are not kept waiting.
-    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
-    for item in items:
-        if item.get_closest_marker("alone"):
-            item.add_marker(pytest.mark.xdist_group("alone"))
+    # What must be alone comes last, so that nothing else is kept waiting. Before it, tests that wait for a lease and tests
+    # that keep the CPUs busy are mixed, by an order that is the same each time.
+    items.sort(key=lambda item: (item.get_closest_marker("alone") is not None, zlib.crc32(item.nodeid.encode())))
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,12 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from checkout import ROOT
 from cluster.toolchain import Failure
 from gateway import Gate, Gateway, Match, Seen
@@ -298,6 +299,16 @@ def shown(request: Request) -> str:
 
 def clock(at: float) -> str:
     return datetime.fromtimestamp(at).strftime("%H:%M:%S")
+
+
+# --- the sub-cases of a test ------------------------------------------------------------------------------------------
+
+
+def sampled(cases: Mapping[str, Any], *kept: str) -> list[Any]:
+    """The parameters of a test, from their ids to their values (a tuple for several); those not kept need --all."""
+    assert set(kept) <= set(cases), f"no such cases: {sorted(set(kept) - set(cases))}"
+    return [pytest.param(*value if isinstance(value, tuple) else [value], id=name,
+                         marks=[] if name in kept else [pytest.mark.complete]) for name, value in cases.items()]
 
 
 # --- the cluster's components -----------------------------------------------------------------------------------------

@@ -11,12 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gateway import WATCH, Gate, Match, Seen
-from scene import FaultRun, Scene, component, without
+from harness import CHECKS
+from scene import FaultRun, Scene, component, sampled, without
 from stages import AT, Point
 
 OUTAGE = 20  # seconds
 # What makes a stage last until all the releases are where they shall be.
 SLOW_START = {"wait": {"env": {"START_DELAY": "6"}}}
+SLOW_CHECK = {"bluegreen_checks": [{**check, "timeout": 60} for check in CHECKS]}
 # After an outage of the API server everybody else as well has to find the way back: the controllers, which make no pod
 # until then, and kube-proxy, which knows of no switch. Each asks again after pauses of up to a minute (client-go's
 # reflector). So these releases have the default times, and the probe, which says when kube-proxy has followed.
@@ -30,7 +32,7 @@ def go_through(new_scene: Callable[..., Scene], names: tuple[str, ...], seconds:
 
     def start(point: Point, scene: Scene) -> tuple[FaultRun, Gate | None]:
         more = {} if point.name in AFTER_THE_DELAY else {**PATIENT, "bluegreen_probe": scene.app.probe}
-        return point.start(scene, **more)
+        return point.start(scene, **more, **SLOW_CHECK)
 
     with ThreadPoolExecutor() as pool:
         started = {point: pool.submit(start, point, scene) for point, scene in scenes.items()}
@@ -54,13 +56,15 @@ def go_through(new_scene: Callable[..., Scene], names: tuple[str, ...], seconds:
 
 @pytest.mark.alone
 @pytest.mark.parametrize("points", [
-    ("detect", "lock", "deploy-unwritten"), ("wait", "validate", "switch-unwritten"),
-    ("switch-written", "delay", "scale-unwritten", "report-half"),
+    ("wait", "switch-unwritten", "delay"),
+    pytest.param(("detect", "lock", "deploy-unwritten"), marks=pytest.mark.complete),
+    pytest.param(("validate", "switch-written", "scale-unwritten", "report-half"), marks=pytest.mark.complete),
 ], ids="+".join)
 def test_stopped_for_20_seconds(new_scene: Callable[..., Scene], points: tuple[str, ...]) -> None:
     go_through(new_scene, points, OUTAGE)
 
 
+@pytest.mark.complete
 @pytest.mark.alone
 def test_restarted(new_scene: Callable[..., Scene]) -> None:
     go_through(new_scene, ("wait", "validate", "switch-written", "delay"), 0)
@@ -91,11 +95,9 @@ LONGER = {
     "wait": "aborted", "validate": "aborted", "switch-unwritten": "failed", "switch-written": "failed",
     "delay": "failed", "scale-unwritten": "failed", "report-half": "failed",
 }
-SAMPLE = ("detect", "deploy-written", "validate", "switch-unwritten", "switch-written", "delay")
 
 
-@pytest.mark.parametrize("point", [
-    pytest.param(AT[name], id=name, marks=[] if name in SAMPLE else [pytest.mark.complete]) for name in LONGER])
+@pytest.mark.parametrize("point", sampled({name: AT[name] for name in LONGER}, "switch-unwritten", "delay"))
 def test_away_for_longer(scene: Scene, point: Point) -> None:
     """As above, in every stage, with an API server that is away for this run only."""
     run, gate = point.start(scene, bluegreen_api_timeout=3)
@@ -132,7 +134,7 @@ class FirstOfEach:
         return new
 
 
-@pytest.mark.parametrize("status", [429, 500, 503, pytest.param(504, marks=pytest.mark.complete)])
+@pytest.mark.parametrize("status", sampled({"429": 429, "500": 500, "503": 503, "504": 504}, "429", "500"))
 def test_refuses_every_request_once(scene: Scene, status: int) -> None:
     tag = scene.prepare("release.yml")
     text = "Too many requests, please try again later." if status == 429 else "etcdserver: leader changed"
@@ -175,8 +177,8 @@ class FirstOfWrites(FirstOfEach):
         return seen.method != "GET" and super().__call__(seen)
 
 
-@pytest.mark.parametrize("fault", [{"cut": 0.3}, {"status": 410}, {"status": 500}, {"reset": True}],
-                         ids=["cut", "expired", "refused", "broken"])
+@pytest.mark.parametrize("fault", sampled(
+    {"cut": {"cut": 0.3}, "expired": {"status": 410}, "refused": {"status": 500}, "broken": {"reset": True}}, "cut"))
 def test_watches(new_scene: Callable[..., Scene], fault: dict) -> None:
     """Watches that end early are opened again, and no change is missed."""
     scene = new_scene(env={"START_DELAY": "2"})

@@ -9,13 +9,20 @@ import json
 
 import pytest
 from gateway import Match
-from scene import Scene
+from scene import Scene, sampled
 from stages import DEPLOYMENTS, FIRST, SERVICES
 
 OLD = {"app": "myapp", "version": "blue"}
 # The edit comes before the switch looks at the Services, or between its last look and its write.
-MOMENTS = [pytest.param(Match("bg_switch", "GET", FIRST), id="before-the-last-look"),
-           pytest.param(Match("bg_switch", "PATCH", SERVICES), id="before-the-write")]
+LAST_LOOK, WRITE = Match("bg_switch", "GET", FIRST), Match("bg_switch", "PATCH", SERVICES)
+EDITS = {
+    "selector-edited": (LAST_LOOK, {"app": None}),
+    "selector-edited-before-the-write": (WRITE, {"app": None}),
+    "color-label-removed": (LAST_LOOK, {"version": None}),
+    "color-label-removed-before-the-write": (WRITE, {"version": None}),
+    "switched-by-hand": (LAST_LOOK, {"version": "green"}),
+    "switched-by-hand-before-the-write": (WRITE, {"version": "green"}),
+}
 AUTOSCALER = {
     "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "app-blue"},
     "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app-blue"}, "minReplicas": 5,
@@ -24,12 +31,8 @@ AUTOSCALER = {
 }
 
 
-@pytest.mark.parametrize("match", MOMENTS)
-@pytest.mark.parametrize("edit", [
-    pytest.param({"app": None}, id="selector-edited"),
-    pytest.param({"version": None}, id="color-label-removed"),
-    pytest.param({"version": "green"}, id="switched-by-hand"),
-])
+@pytest.mark.parametrize(("match", "edit"), sampled(
+    EDITS, "selector-edited-before-the-write", "color-label-removed"))
 def test_selector(scene: Scene, match: Match, edit: dict) -> None:
     run, gate = scene.start_held("release.yml", match, version="2.0", bluegreen_auto_rollback=False)
     new = {key: value for key, value in {**OLD, **edit}.items() if value is not None}

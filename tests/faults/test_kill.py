@@ -9,19 +9,16 @@ import signal
 import time
 
 import pytest
-from harness import within
-from scene import LEASE_SECONDS, SLACK, FaultRun, Scene, switches
-from stages import AT, POINTS, Point
+from harness import until, within
+from scene import LEASE_SECONDS, SLACK, FaultRun, Scene, sampled, switches
+from stages import AT, Point
 
 
 def kill(scene: Scene, run: FaultRun, number: int = signal.SIGKILL) -> None:
     """Kill a run's process group, as an automation controller cancels a job; nothing of it may stay."""
     killed = time.time()
     run.kill(number)
-    deadline = time.monotonic() + 5
-    while run.processes() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert not run.processes(), "processes of the killed run live on"
+    until(lambda: not run.processes(), "the end of the killed run's last process", 5, pause=0.02)
     scene.note(f"{run.tag}: its last process had ended {time.time() - killed:.2f} s after the signal")
     # What it had sent may still be answered; anything later is a deed of the dead.
     time.sleep(1)
@@ -29,7 +26,8 @@ def kill(scene: Scene, run: FaultRun, number: int = signal.SIGKILL) -> None:
     assert ended - killed < 0.5, f"it asked something of the API server {ended - killed:.2f} s after it was killed"
 
 
-@pytest.mark.parametrize("point", POINTS, ids=str)
+@pytest.mark.parametrize("point", sampled(
+    AT, "deploy-unwritten", "wait", "switch-unwritten", "switch-written", "delay", "report-half"))
 def test_release_again(scene: Scene, point: Point) -> None:
     run, gate = point.start(scene)
     kill(scene, run)
@@ -56,12 +54,9 @@ def test_release_again(scene: Scene, point: Point) -> None:
 
 # Where the killed run had not yet left its mark, there is nothing to roll back.
 UNTOUCHED = ("detect", "detect-lock", "lock")
-SAMPLE = ("lock", "deploy-written", "wait", "switch-unwritten", "switch-written", "delay", "scale-unwritten",
-          "report-half")
 
 
-@pytest.mark.parametrize("point", [
-    pytest.param(point, id=point.name, marks=[pytest.mark.complete][:point.name not in SAMPLE]) for point in POINTS])
+@pytest.mark.parametrize("point", sampled(AT, "deploy-written", "switch-written"))
 def test_rollback(scene: Scene, point: Point) -> None:
     run, gate = point.start(scene)
     kill(scene, run)
@@ -82,7 +77,7 @@ def test_rollback(scene: Scene, point: Point) -> None:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+@pytest.mark.parametrize("number", sampled({"SIGTERM": signal.SIGTERM, "SIGINT": signal.SIGINT}, "SIGTERM"))
 def test_cancelled(scene: Scene, number: int) -> None:
     """Other signals than SIGKILL end no worker by themselves either."""
     run, gate = AT["validate"].start(scene)
@@ -95,7 +90,9 @@ def test_cancelled(scene: Scene, number: int) -> None:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize("point", [AT["switch-unwritten"], AT["deploy-unwritten"], AT["scale-unwritten"]], ids=str)
+@pytest.mark.parametrize("point", sampled(
+    {name: AT[name] for name in ("deploy-unwritten", "switch-unwritten", "scale-unwritten")},
+    "scale-unwritten"))
 def test_late_write(scene: Scene, point: Point) -> None:
     """A write that was under way when its run was killed arrives after the next run has taken over: it is refused."""
     run, gate = point.start(scene)

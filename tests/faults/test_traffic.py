@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
+from harness import until
 from scene import Scene, clock
 
 DELAY = 8  # seconds; longer than the slowest request, and than kube-proxy takes to notice
@@ -31,7 +31,8 @@ def test_release_and_rollback(new_scene: Callable[..., Scene], figure: Callable[
         assert run.code == 0, run.output
         color = {"release.yml": "blue", "rollback.yml": "green"}[playbook]
         # The traffic goes on until the pods that were scaled away have ended.
-        wait_until_only(scene, color, 1)
+        until(lambda color=color: len(scene.app.get("pods", "", f"--selector=app=myapp,version={color}")) == 1,
+              f"{color} down to 1 pod, those that are ending counted", pause=0.5)
     reports = scene.stop()
     for name, report in reports.items():
         figure(f"{name}: sent {report.sent}, lost {report.failed}")
@@ -52,11 +53,3 @@ def test_release_and_rollback(new_scene: Callable[..., Scene], figure: Callable[
         assert len(ends) == 2 and posts.failed
         for kind, ended, _took in posts.rows():
             assert not kind.failure or any(0 <= ended - end < 5 for end in ends), f"{kind} at {clock(ended)}"
-
-
-def wait_until_only(scene: Scene, color: str, pods: int) -> None:
-    """Wait until a colour has this many pods, those that are ending counted."""
-    deadline = time.monotonic() + 60
-    while len(scene.app.get("pods", "", f"--selector=app=myapp,version={color}")) != pods:
-        assert time.monotonic() < deadline, f"{color} has not come down to {pods} pods"
-        time.sleep(0.5)

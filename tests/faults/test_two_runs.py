@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from gateway import Match
-from harness import within
-from scene import LEASE_SECONDS, SLACK, FaultRun, Scene
+from harness import until, within
+from scene import LEASE_SECONDS, SLACK, FaultRun, Scene, sampled
 from stages import FIRST
 
 SLOW_HOOK = {"before_switch": str(Path(__file__).parent / "hook.yml")}
@@ -26,12 +25,12 @@ def nothing_written_after(run: FaultRun, moment: float) -> None:
     assert not late, f"the overtaken run wrote: {', '.join(map(str, late))}"
 
 
-@pytest.mark.parametrize(("line", "options", "live", "variables"), [
-    pytest.param("app-green: 1 of 3 pods ready", {"env": {"START_DELAY": "5"}}, "blue", {}, id="wait"),
-    pytest.param("Validate the idle color", {}, "blue", {"bluegreen_checks": SLOW_CHECK}, id="check"),
-    pytest.param("A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}, id="hook"),
-    pytest.param("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}, id="delay"),
-])
+@pytest.mark.parametrize(("line", "options", "live", "variables"), sampled({
+    "wait": ("app-green: 1 of 3 pods ready", {"env": {"START_DELAY": "5"}}, "blue", {}),
+    "check": ("Validate the idle color", {}, "blue", {"bluegreen_checks": SLOW_CHECK}),
+    "hook": ("A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}),
+    "delay": ("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}),
+}, "wait", "hook", "delay"))
 def test_rollback_takes_over(new_scene: Callable[..., Scene], line: str, options: dict, live: str,
                              variables: dict) -> None:
     scene = new_scene(**options)
@@ -60,11 +59,8 @@ def test_two_together_and_a_third(scene: Scene) -> None:
         gates.append((run, gate, version))
     for _run, gate, _version in gates:
         gate.open()
-    deadline = time.monotonic() + 60
-    while not (winners := [(run, version) for run, _gate, version in gates if run.time_of("keeps its 3 pods")]):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    (winner, version), = winners
+    (winner, version), = until(
+        lambda: [(run, version) for run, _gate, version in gates if run.time_of("keeps its 3 pods")], "a switch")
     loser = next(run for run, _gate, _version in gates if run is not winner)
     with ThreadPoolExecutor() as pool:
         third = pool.submit(scene.play, "release.yml", version=version, bluegreen_force=True)
@@ -95,10 +91,10 @@ def test_same_version_again_changes_nothing(scene: Scene) -> None:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize(("match", "live"), [
-    pytest.param(Match("bg_switch", "PATCH", "/services/"), "blue", id="before-the-switch"),
-    pytest.param(Match("bg_scale", "PATCH", "/deployments/"), "green", id="before-the-scale-down"),
-])
+@pytest.mark.parametrize(("match", "live"), sampled({
+    "before-the-switch": (Match("bg_switch", "PATCH", "/services/"), "blue"),
+    "before-the-scale-down": (Match("bg_scale", "PATCH", "/deployments/"), "green"),
+}, "before-the-switch"))
 def test_paused_beyond_its_lease(scene: Scene, match: Match, live: str) -> None:
     """A run that sleeps longer than its lease is taken over; awake again it can write nothing."""
     paused, gate = scene.start_held("release.yml", match, version="2.0")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from harness import within
-from scene import FaultRun, Scene
+from scene import FaultRun, Scene, sampled
 
 
 def break_pods(scene: Scene, number: int) -> None:
@@ -31,12 +31,11 @@ def delete_deployment(scene: Scene) -> None:
     scene.app.kubectl("delete", "deployment", "app-green", "--wait=true")
 
 
-BROKEN = [pytest.param(1, id="1-of-3"), pytest.param(2, id="2-of-3"), pytest.param(3, id="3-of-3"),
-          pytest.param(None, id="deployment-deleted")]
+BROKEN = {"1-of-3": 1, "2-of-3": 2, "3-of-3": 3, "deployment-deleted": None}
 
 
 @pytest.mark.alone  # it measures time
-@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("broken", sampled(BROKEN, "deployment-deleted"))
 def test_at_full_strength(scene: Scene, figure: Callable[[str], None], broken: int | None) -> None:
     back = broken_after_switch(scene, broken, idle=3)
     seconds = back.switched() - back.requests[0].at
@@ -44,7 +43,7 @@ def test_at_full_strength(scene: Scene, figure: Callable[[str], None], broken: i
     assert within(seconds, 1)
 
 
-@pytest.mark.parametrize("broken", BROKEN)
+@pytest.mark.parametrize("broken", sampled(BROKEN, "3-of-3"))
 def test_scaled_down_to_one(scene: Scene, figure: Callable[[str], None], broken: int | None) -> None:
     back = broken_after_switch(scene, broken, idle=1)
     seconds = back.switched() - back.requests[0].at
@@ -79,7 +78,7 @@ def nothing_lost_after(scene: Scene, back: FaultRun) -> None:
     scene.nothing_lost(since=back.switched() + 4, but=("no route to host", "connection refused"), share=0.03)
 
 
-@pytest.mark.parametrize("broken", [pytest.param(3, id="3-of-3"), pytest.param(None, id="deployment-deleted")])
+@pytest.mark.parametrize("broken", sampled(BROKEN, "3-of-3"))
 def test_at_once_while_the_release_waits(scene: Scene, figure: Callable[[str], None], broken: int | None) -> None:
     """The release is still in its delay: it is overtaken, and everything is as quick."""
     release = scene.start("release.yml", version="2.0", bluegreen_scale_down_delay=600)
