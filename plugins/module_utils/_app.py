@@ -195,7 +195,9 @@ class Application:
         for name in self.names:
             wanted = params["deployments"].get(name)
             if wanted:
-                if wanted not in by_name:
+                # Before the first release it is a mistake in the name. Later somebody may have deleted the Deployment, or
+                # its life has ended; then as well there must be a way back, and a next release.
+                if wanted not in by_name and not self.state["history"]:
                     raise BlueGreenError(
                         "There is no Deployment {0!r} in namespace {1!r} (named for the color {2}).".format(
                             wanted, self.cluster.namespace, name
@@ -204,7 +206,7 @@ class Application:
                         why="Deployments there: {0}.".format(self._deployments_there),
                         next_step="Correct bluegreen_deployments.",
                     )
-                found = [by_name[wanted]]
+                found = [by_name[wanted]] if wanted in by_name else []
             else:
                 found = [
                     item
@@ -297,17 +299,24 @@ class Application:
         """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
 
         A run that was stopped before its switch is given up, and one that was stopped on its way back is finished: the
-        live color stays. A rollback or an automatic way back is not undone by another rollback: that would flip forward.
+        live color stays. A rollback or an automatic way back is not undone by another rollback, however it ended: that would
+        flip forward.
         """
+        stay = {"color": self.active, "version": self.live.version, "image": self.live.image}
+        settled = False  # a newer run has come to its end, and with it what an older one had left unfinished
         for entry in self.state["history"]:
-            unfinished = entry["outcome"] in ("running", "interrupted")
+            unfinished = entry["outcome"] in ("running", "interrupted") and not settled
             switched, rollback = entry.get("switched_at"), entry.get("kind") == "rollback"
-            if unfinished and (switched and rollback or entry.get("reverted_at") or not switched and not rollback):
-                return {"color": self.active, "version": self.live.version, "image": self.live.image}
+            if unfinished and (entry.get("reverted_at") or not switched and not rollback):
+                return stay
             if not switched:
-                continue  # it moved nothing
+                # It moved nothing. A rollback that failed has not given up either what it was to give up.
+                settled = settled or entry["outcome"] == "rolled_back" or not rollback
+                continue
             if entry["outcome"] in ("rolled_back", "reverted") or entry["color"] != self.active:
                 return None
+            if rollback:
+                return None if settled else stay
             return {
                 "color": entry["from_color"],
                 "version": entry["previous_version"],
@@ -374,10 +383,20 @@ class Application:
         return stamp_test(target)
 
     def reread(self, service):
-        """The Service as it is now, put into this reading; ``None`` when it has been deleted."""
+        """The Service as it is now, put into this reading.
+
+        :raises BlueGreenError: it has been deleted.
+        """
         name = service["metadata"]["name"]
         fresh = self.cluster.get("Service", name)
-        self.services = [fresh if item["metadata"]["name"] == name and fresh else item for item in self.services]
+        if fresh is None:
+            raise BlueGreenError(
+                "Service {0} was deleted while this run worked on it.".format(name),
+                "not_found",
+                why="Its selector was {0}.".format(json.dumps(service["spec"].get("selector"), sort_keys=True)),
+                next_step="Create it again with the color that shall be live in its selector, then run again.",
+            )
+        self.services = [fresh if item["metadata"]["name"] == name else item for item in self.services]
         return fresh
 
     # --- images ----------------------------------------------------------------------------------------------

@@ -414,11 +414,14 @@ class Cluster:
             0,
             next_step=next_step,
         )
+        # A handshake that the other side breaks off is no verdict on certificates: so does a load balancer that has no API
+        # server behind it just now.
+        broken_off = any(isinstance(item, (ssl.SSLEOFError, ssl.SSLZeroReturnError)) for item in (cause, *failure.args))
         if (
             isinstance(failure, urllib3.exceptions.SSLError)
             or isinstance(cause, ssl.SSLError)
             or "CERTIFICATE_VERIFY_FAILED" in text
-        ):
+        ) and not broken_off:
             error.what = "The certificate of the API server {0} is not trusted: {1}".format(self.host, _short(text))
             error.next_step = "Give the right ca_cert (K8S_AUTH_SSL_CA_CERT), or check that the address is right: it comes from {0}.".format(
                 self.source

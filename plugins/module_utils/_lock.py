@@ -40,6 +40,7 @@ DURATIONS = ("api_timeout", "lease_duration", "timeout")
 KEEPS_LOCK = False
 RETURNS = {"lock_id": None, "holder": None, "acquired_at": None, "waited": False}
 TRIES = 5
+OUTAGE = 5  # seconds without an answer that are more than a slow one
 
 
 def run(params, cluster, progress):
@@ -149,6 +150,13 @@ def _wait_for(params, cluster, name, lease, progress):
                         next_step="Wait for it to end (lock_timeout waits for you); rollback.yml takes over at once.",
                     )
             if now - still_since >= duration:
+                # Nobody could renew while the API server was away. Then the holder gets the time again.
+                fresh = cluster.get("Lease", name)
+                version = fresh and fresh["metadata"]["resourceVersion"]
+                if version != lease["metadata"]["resourceVersion"] or time.monotonic() - now > OUTAGE:
+                    still_since = time.monotonic()
+                    view.wait(1)
+                    continue
                 progress("the holder has not renewed the lock for {0} s: it is dead".format(duration))
                 return lease
             view.wait(still_since + duration - now)
@@ -160,11 +168,12 @@ def _wait_for(params, cluster, name, lease, progress):
 def _stamp(app, params, lock_id, holder):
     """Put our id on the Services and, if another run left one, on the idle Deployment; record the run in the history.
 
-    From the first stamp on, no write of a run that we have overtaken can succeed.
+    From the first stamp on, no write of a run that we have overtaken can succeed. Until then it may have gone on, while its
+    lease was waited for, so nothing is decided on what was read before.
 
     :returns: whether another run's stamp had to be replaced.
     """
-    took_over = any(_app.stamp(service) not in (None, lock_id) for service in app.services)
+    took_over, intent = False, None
     running = {
         "run": lock_id,
         "kind": "rollback" if params["preempt"] else "release",
@@ -177,41 +186,61 @@ def _stamp(app, params, lock_id, holder):
     }
     for number, service in enumerate(app.services):
         for _attempt in range(TRIES):
-            operations = _app.stamp_test(service) + _app.annotation_operations(service, _app.LOCK_ID, lock_id)
+            operations = [_unchanged(service)] if number == 0 else _app.stamp_test(service)
+            operations += _app.annotation_operations(service, _app.LOCK_ID, lock_id)
             if number == 0:
                 history = _app.read_state(service)["history"]
                 history = [
                     dict(entry, outcome=_ended(entry["outcome"])) for entry in history if entry["run"] != lock_id
                 ]
                 state = dict(_app.read_state(service), history=[running][: params["record"]] + history)
-                if not app.pending:
-                    state["intent"] = None  # of a run that died before it had moved anything
                 operations += _app.state_operations(state)
             try:
-                app.cluster.patch("Service", service["metadata"]["name"], operations)
+                written = app.cluster.patch("Service", service["metadata"]["name"], operations)
+                took_over = took_over or _app.stamp(service) not in (None, lock_id)
+                if number == 0:
+                    intent = state["intent"] and written
                 break
             except PatchConflict:
                 service = app.reread(service)
         else:
             raise _too_fast(service)
+    if intent:
+        _forget_intent(app, params, intent)
     if took_over:
-        _stamp_deployments(app, params, lock_id)
+        _stamp_deployments(params, app.cluster, lock_id)
         _stamp_jobs(app, lock_id)
     return took_over
 
 
-def _stamp_deployments(app, params, lock_id):
+def _forget_intent(app, params, first):
+    """The intent of a run that died before it had moved anything, or after all: the Services agree."""
+    if _app.read(app.cluster, params).pending:
+        return
+    operations = [_unchanged(first)] + _app.state_operations(dict(_app.read_state(first), intent=None))
+    try:
+        app.cluster.patch("Service", first["metadata"]["name"], operations)
+    except PatchConflict:
+        pass  # while the Services agree it means nothing, and the next switch replaces it
+
+
+def _unchanged(target):
+    return {"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}
+
+
+def _stamp_deployments(params, cluster, lock_id):
     """A write of the overtaken run may be on its way to the idle Deployment: what it tests must no longer hold."""
     for _attempt in range(TRIES):
+        app = _app.read(cluster, params)
         idle = app.colors[app.idle].deployment
         if idle is None:
             return
         operations = _app.stamp_test(idle) + _app.annotation_operations(idle, _app.LOCK_ID, lock_id)
         try:
-            app.cluster.patch("Deployment", idle["metadata"]["name"], operations)
+            cluster.patch("Deployment", idle["metadata"]["name"], operations)
             return
         except PatchConflict:
-            app = _app.read(app.cluster, params)
+            continue  # it is read again
 
 
 def _stamp_jobs(app, lock_id):

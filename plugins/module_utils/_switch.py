@@ -93,8 +93,9 @@ def run(params, cluster, progress):
             msg="{0} would be switched to {1}.".format(", ".join(params["services"]), app.describe(target)),
         )
     if app.active != target:
-        app, color = _capacity(app, params, progress)
         _refuse_changed_template(color, params["template_hash"])
+        app, color = _capacity(app, params, progress)
+        _refuse_changed_template(color, params["template_hash"])  # it may have been waited for
     slices = "{0} in ({1})".format(_app.SERVICE_NAME, ",".join(params["services"]))
     probe = _Probe(params["probe"], target, app.names) if params["probe"] else None
     # Both are known before the switch, so that nothing is asked right after it.
@@ -228,11 +229,15 @@ def _capacity(app, params, progress):
     target, deadline = params["color"], time.monotonic() + params["wait_timeout"]
     while True:
         color, needed = app.color(target), max(app.strength(), 1)
-        if color.replicas >= needed and color.ready >= color.replicas:
+        # Ready pods of an older template, which a rollout is about to replace, are not the version that shall be live.
+        rolled_out = _wait.rolled_out(color.deployment)
+        if color.replicas >= needed and color.ready >= color.replicas and rolled_out:
             return app, color
         if not params["wait_timeout"] and not params["force"]:
             raise BlueGreenError(
-                "{0} cannot carry the traffic: {1} pods ready, {2} needed.".format(target, color.ready, needed),
+                "{0} cannot carry the traffic: {1} pods ready, {2} needed{3}.".format(
+                    target, color.ready, needed, "" if rolled_out else ", and its rollout is not complete"
+                ),
                 "not_ready",
                 next_step="Scale {0} up and wait for it, or give wait_timeout; force switches all the same and risks lost requests.".format(
                     color.deployment_name
@@ -277,23 +282,34 @@ def _switch_all(app, target, entry, lock_id):
         change = (lambda state: dict(state, intent=None)) if undoing else (lambda state: _recorded(state, entry))
         _patch(app, first, target, change, lock_id)
     except BlueGreenError as error:
-        if others and not undoing and error.reason != "superseded":
-            _undo(app, done, source, lock_id, error)
-        raise
+        if not others or undoing or error.reason == "superseded" or not _undo(app, done, target, lock_id, error):
+            raise
 
 
-def _undo(app, done, source, lock_id, error):
-    """Put back the Services that were switched already; what cannot be put back is added to the error."""
+def _undo(app, done, target, lock_id, error):
+    """Put back the Services that were switched already; what cannot be put back is added to the error.
+
+    :returns: whether there is nothing to undo, because the last write had arrived and only its answer was lost.
+    """
+    source = app.other(target)
     try:
+        first = app.reread(app.services[0])
+        if _selects(app, first, target):
+            return True
         for service in done:
             fresh = app.reread(service)
-            if app.selected(fresh) != source:
+            if not _selects(app, fresh, source):
                 _patch(app, fresh, source, None, lock_id)
-        _patch(app, app.reread(app.services[0]), None, lambda state: dict(state, intent=None), lock_id)
+        _patch(app, first, None, lambda state: dict(state, intent=None), lock_id)
         error.why.append("All Services select {0} again.".format(source))
     except BlueGreenError as second:
         error.why.append("Undoing the half-done switch failed too: {0}".format(second.what))
         error.next_step = "Run rollback.yml as soon as the API server lets it: it puts all Services back to one color."
+    return False
+
+
+def _selects(app, service, color):
+    return (service["spec"].get("selector") or {}).get(app.label) == color
 
 
 def _recorded(state, entry):
@@ -331,7 +347,7 @@ def _patch(app, service, target, change_state, lock_id):
             return app.cluster.patch("Service", name, operations)
         except PatchConflict:
             service = app.reread(service)
-        found = service["spec"].get("selector") if service else None
+        found = service["spec"].get("selector")
         if found == new and (not change_state or _app.read_state(service) == state):
             return service  # our own write had arrived, only its answer was lost
         if found != old:

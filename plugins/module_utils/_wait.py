@@ -231,6 +231,12 @@ def _taken_up(deployment):
     return deployment.get("status", {}).get("observedGeneration", 0) >= deployment["metadata"]["generation"]
 
 
+def rolled_out(deployment):
+    """Whether all pods that the Deployment counts are of its newest template, by its own status."""
+    status = deployment.get("status", {})
+    return _taken_up(deployment) and status.get("updatedReplicas", 0) == status.get("replicas", 0)
+
+
 def _condition(deployment, kind):
     for condition in deployment.get("status", {}).get("conditions", []):
         if condition["type"] == kind:

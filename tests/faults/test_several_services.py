@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from gateway import Match
-from scene import Scene, sampled
+from scene import Scene, sampled, switches
 
 BOTH = {"bluegreen_services": ["myapp", "myapp-admin"]}
 SELECTOR = r'"replace", "path": "/spec/selector"'
@@ -59,6 +59,24 @@ def test_killed_between_the_patches(scene: Scene, match: Match, after: bool, bet
         assert back.outcome == "rolled_back", back.output
         assert live(scene) == ["blue", "blue"]
         scene.live_and_whole("blue", "1.0")
+    scene.tidy()
+    scene.nothing_lost()
+
+
+def test_way_back_killed_between_the_patches(scene: Scene) -> None:
+    """The same rollback again goes on; it moves nobody back to what it leads away from."""
+    assert scene.play("release.yml", version="2.0", **BOTH).outcome == "released"
+    killed, gate = scene.start_held("rollback.yml", FIRST, **BOTH)
+    killed.kill()
+    gate.drop()
+    assert live(scene) == ["green", "blue"]
+    back = scene.play("rollback.yml", **BOTH)
+    assert back.outcome == "rolled_back", back.output
+    assert live(scene) == ["blue", "blue"]
+    moved = [change["value"]["version"] for request in back.written if switches(request)
+             for change in request.body if change["path"] == "/spec/selector" and change["op"] == "replace"]
+    assert moved and set(moved) == {"blue"}, "somebody was moved to the version that is rolled back"
+    scene.live_and_whole("blue", "1.0")
     scene.tidy()
     scene.nothing_lost()
 

@@ -78,6 +78,25 @@ def test_two_together_and_a_third(scene: Scene) -> None:
     scene.nothing_lost()
 
 
+def test_what_the_other_did_while_it_was_waited_for(scene: Scene) -> None:
+    """A release waits for another one, which switches and is killed: whoever takes over knows the way back."""
+    first, gate = scene.start_held("release.yml", Match("bg_switch", "PATCH", "/services/"), version="2.0",
+                                   bluegreen_scale_down_delay=600)
+    second = scene.start("release.yml", version="2.0", bluegreen_lock_timeout="10m")
+    second.wait_for("watching whether it lives")
+    gate.open()
+    first.wait_for("blue keeps its 3 pods")
+    first.kill()
+    second.finish()
+    assert second.code == 0, second.output
+    scene.live_and_whole("green", "2.0")
+    back = scene.play("rollback.yml")
+    assert back.outcome == "rolled_back", back.output
+    scene.live_and_whole("blue", "1.0")
+    scene.tidy()
+    scene.nothing_lost()
+
+
 def test_same_version_again_changes_nothing(scene: Scene) -> None:
     """The version that is live already, while its release is in the delay: there is nothing to do but to tidy up."""
     first = scene.start("release.yml", version="2.0", bluegreen_scale_down_delay=15)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from harness import within
@@ -106,6 +107,34 @@ def test_instant(scene: Scene) -> None:
     assert scaled[0].answered <= back.switched(), "the old colour was not scaled up first"
     scene.app.wait("app-blue")
     scene.live_and_whole("blue", "1.0")
+
+
+def test_over_a_version_that_was_refused(scene: Scene) -> None:
+    """A version that failed its checks is where the old one was, and ready: nobody gets it on the way back."""
+    assert scene.play("release.yml", version="2.0").outcome == "released"
+    assert scene.play("release.yml", version="wrong-version").outcome == "aborted"
+    assert scene.app.deployment("blue")["status"].get("readyReplicas") == 3
+    back = scene.play("rollback.yml")
+    assert back.outcome == "rolled_back", back.output
+    scene.live_and_whole("blue", "1.0")
+    scene.nothing_lost()
+    answers = {str(kind) for kind, _ended, _took in scene.traffics["users"].report.rows()}
+    assert answers == {"blue(1.0)", "green(2.0)"}
+
+
+def test_again_after_one_that_failed(scene: Scene, tmp_path: Path) -> None:
+    """A rollback that fails after its switch, and the same command again: it is finished, and does not flip forward."""
+    hook = tmp_path / "hook.yml"
+    hook.write_text("- ansible.builtin.fail: {msg: by intention}\n")
+    assert scene.play("release.yml", version="2.0").outcome == "released"
+    failed = scene.play("rollback.yml", bluegreen_hooks={"after_switch": str(hook)})
+    assert failed.code != 0 and failed.outcome == "failed", failed.output
+    assert scene.app.color == "blue"
+    back = scene.play("rollback.yml")
+    assert back.outcome == "rolled_back", back.output
+    scene.live_and_whole("blue", "1.0")
+    scene.tidy()
+    scene.nothing_lost()
 
 
 def test_twice_does_not_flip_forward(scene: Scene) -> None:

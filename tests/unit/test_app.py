@@ -162,6 +162,16 @@ def test_deployments_names_what_does_not_exist() -> None:
     assert "app-blue, app-green" in str(error)
 
 
+def test_a_named_deployment_that_was_deleted_is_in_nobodys_way() -> None:
+    """After a release it is no mistake in the name, and there must be a way back from a live color that is gone."""
+    cluster = RecordedCluster(at="end")
+    history = json.dumps({"schema": 1, "history": [past("released", "green")], "intent": None})
+    annotate(cluster.one("Service", "myapp"), STATE, history)
+    cluster.remove("Deployment", "app-green")
+    app = read(cluster, deployments={"blue": "app-blue", "green": "app-green"})
+    assert (app.active, app.live.deployment, app.colors["blue"].deployment_name) == ("green", None, "app-blue")
+
+
 def test_deployments_for_a_color_that_does_not_exist() -> None:
     error = failure(RecordedCluster(), deployments={"red": "app-blue"})
     assert error.reason == "bad_input"
@@ -464,6 +474,31 @@ UNSWITCHED: dict[str, Any] = {"switched_at": None}
             "green",
             "0.9",
             id="the rollback that asks",
+        ),
+        pytest.param([past("failed", kind="rollback")], "blue", "1.0", id="a rollback that failed after its switch"),
+        pytest.param(
+            [past("aborted", **UNSWITCHED), past("failed", kind="rollback")],
+            None,
+            None,
+            id="a rollback that failed, and a release since",
+        ),
+        pytest.param(
+            [past("aborted", **UNSWITCHED), past("interrupted", **UNSWITCHED), past("released")],
+            "green",
+            "0.9",
+            id="a newer release has ended since one died",
+        ),
+        pytest.param(
+            [past("rolled_back", kind="rollback", **UNSWITCHED), past("interrupted", **UNSWITCHED), past("released")],
+            "green",
+            "0.9",
+            id="the release that died was given up by a rollback",
+        ),
+        pytest.param(
+            [past("failed", kind="rollback", **UNSWITCHED), past("interrupted", **UNSWITCHED), past("released")],
+            "blue",
+            "1.0",
+            id="the rollback that was to give it up failed",
         ),
     ],
 )

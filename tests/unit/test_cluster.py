@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
+import socket
 import ssl
 import threading
 import time
@@ -499,6 +501,39 @@ def test_a_certificate_of_another_server_is_not_trusted(authority: Authority) ->
 
 def test_validate_certs_off(secure: Loopback) -> None:
     assert connect(secure.url, validate_certs=False).get("Service", "myapp") == SERVICE
+
+
+def test_a_handshake_that_is_broken_off_says_nothing_about_certificates(secure: Loopback, authority: Authority) -> None:
+    """As by a load balancer that has no API server behind it for a moment."""
+    server, handshakes = socket.create_server(("127.0.0.1", 0)), []
+
+    def serve() -> None:
+        while True:
+            try:
+                connection = server.accept()[0]
+            except OSError:
+                return
+            handshakes.append(connection.recv(5000))
+            if len(handshakes) < 3:
+                connection.close()
+                continue
+            with socket.create_connection(("127.0.0.1", int(secure.url.rpartition(":")[2]))) as behind:
+                behind.sendall(handshakes[-1])
+                threading.Thread(target=_pour, args=(connection, behind), daemon=True).start()
+                _pour(behind, connection)
+
+    threading.Thread(target=serve, daemon=True).start()
+    with server:
+        cluster = connect(f"https://127.0.0.1:{server.getsockname()[1]}", ca_cert=str(authority.certificate))
+        assert cluster.get("Service", "myapp") == SERVICE
+        assert len(handshakes) == 3
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def _pour(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
 
 
 def test_a_client_certificate(secure: Loopback, authority: Authority) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from typing import Any
@@ -162,6 +163,67 @@ def test_clocks_are_not_compared(cluster: RecordedCluster, clock: Clock) -> None
     began = clock.now
     lock(cluster)
     assert clock.now - began == pytest.approx(30, abs=1)
+
+
+def record_a_switch(cluster: RecordedCluster) -> None:
+    """What the holder's bg_switch writes, but for the selector."""
+    entry = dict(history(cluster)[0], switched_at="2026-01-01T00:00:00.000Z", color="green", from_color="blue")
+    text = json.dumps({"schema": 1, "history": [entry], "intent": None})
+    cluster.touch("Service", "myapp", lambda item: item["metadata"]["annotations"].update({STATE: text}))
+
+
+def test_what_the_holder_writes_while_it_is_waited_for_is_kept(cluster: RecordedCluster, clock: Clock) -> None:
+    """It switches, and dies in its delay: whoever takes over must know of the switch."""
+    first = lock(cluster, by="ann", version="2.0")["lock_id"]
+    renewing(cluster, times=4)
+    clock.at(10, lambda: record_a_switch(cluster))
+    second = lock(cluster, timeout="10m")["lock_id"]
+    newest, before = history(cluster)
+    assert (newest["run"], before["run"], before["outcome"]) == (second, first, "interrupted")
+    assert before["switched_at"]
+
+
+def test_the_holder_may_write_at_the_last_moment(cluster: RecordedCluster) -> None:
+    """A rollback waits for nobody, so the run that it overtakes may write between its look and its stamp."""
+    first = lock(cluster, by="ann", version="2.0")["lock_id"]
+    cluster.before("patch", "Service", lambda: record_a_switch(cluster))
+    second = lock(cluster, preempt=True)["lock_id"]
+    assert [(entry["run"], bool(entry["switched_at"])) for entry in history(cluster)] == [(second, False), (first, True)]
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_the_intent_of_a_dead_run_stays_while_it_is_needed(
+    moved: bool, cluster: RecordedCluster, clock: Clock
+) -> None:
+    """Killed between two Services, after whoever waits had looked at them; or before it had moved one."""
+    both = ["myapp", "myapp-internal"]
+    second = copy.deepcopy(cluster.one("Service", "myapp"))
+    second["metadata"].update(name="myapp-internal", uid="second")
+    cluster.put(second)
+    first = lock(cluster, services=both)["lock_id"]
+
+    def half() -> None:
+        intent = {"from": "blue", "to": "green", "run": first}
+        text = json.dumps({"schema": 1, "history": history(cluster), "intent": intent})
+        cluster.touch("Service", "myapp", lambda item: item["metadata"]["annotations"].update({STATE: text}))
+        if moved:
+            cluster.touch("Service", "myapp-internal", lambda item: item["spec"]["selector"].update(version="green"))
+
+    clock.at(5, half)
+    lock(cluster, services=both, timeout="10m")
+    now = recorded.run(_current_color, cluster, services=both)
+    assert (now["active_color"], now["pending_color"]) == ("blue", "green" if moved else None)
+    assert bool(json.loads(annotations(cluster)[STATE])["intent"]) is moved
+
+
+def test_a_holder_that_could_not_renew_is_not_dead(cluster: RecordedCluster, clock: Clock) -> None:
+    """The API server is away: nobody renews. The holder does when it is back, and keeps its lock."""
+    first = lock(cluster, by="ann")["lock_id"]
+    clock.at(45, lambda: cluster.touch("Lease", LEASE, lambda item: item["spec"].update(renewTime="renewed")))
+    # The first look, then the one that the answer to came late.
+    cluster.before("get", "Lease", lambda: clock.sleep(14), nth=2)
+    assert failure(cluster, by="bob").reason == "locked"
+    assert spec(cluster)["holderIdentity"] == first
 
 
 def test_a_lock_timeout_waits_for_the_other_release(cluster: RecordedCluster, clock: Clock) -> None:

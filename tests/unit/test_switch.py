@@ -230,7 +230,9 @@ def test_a_service_that_is_deleted_at_the_last_moment(cluster: RecordedCluster) 
         raise PatchConflict("no such Service any more", "conflict", 409)
 
     cluster.before("patch", "Service", delete)
-    assert failure(cluster).reason in ("changed_selector", "not_found")
+    error = failure(cluster)
+    assert error.reason == "not_found"
+    assert "Service myapp was deleted" in str(error) and '"version": "blue"' in str(error)
 
 
 @pytest.mark.parametrize("releases", [0, 10])
@@ -281,6 +283,20 @@ def test_as_many_pods_as_the_live_color_has_are_needed(cluster: RecordedCluster)
     error = failure(cluster)
     assert error.reason == "not_ready"
     assert "3 pods ready, 5 needed" in str(error)
+
+
+@pytest.mark.parametrize("behind", ["the status", "the pods"])
+def test_ready_pods_of_an_older_template_carry_no_traffic(behind: str, cluster: RecordedCluster) -> None:
+    """The image has just been changed: the pods that are ready are those that a rollout is about to replace."""
+    green = cluster.one("Deployment", "app-green")
+    if behind == "the status":
+        green["metadata"]["generation"] += 1
+    else:
+        green["status"]["updatedReplicas"] = 1
+    error = failure(cluster)
+    assert error.reason == "not_ready"
+    assert "its rollout is not complete" in str(error)
+    assert cluster.writes == []
 
 
 def test_a_live_color_that_was_scaled_to_nothing_needs_the_pods_of_its_switch(cluster: RecordedCluster) -> None:
@@ -662,6 +678,34 @@ def test_all_or_none(nth: int, two: RecordedCluster) -> None:
     assert failure(two, services=BOTH).reason == "forbidden"
     assert (selector(two), selector(two, "myapp-internal")) == (BLUE, BLUE)
     assert _intent(two) is None
+
+
+@pytest.mark.parametrize("nth", [2, 3])
+def test_all_or_none_when_an_answer_is_lost(nth: int, two: RecordedCluster) -> None:
+    """A write arrives, and the API server is away before it could say so: nothing is undone that is complete."""
+
+    def lost() -> None:
+        raise ApiError("The API server does not answer", "api_unreachable", 0)
+
+    two.after("patch", "Service", lost, nth=nth)
+    if nth == 3:
+        assert switch(two, services=BOTH)["changed"] is True
+    else:
+        assert "All Services select blue again." in str(failure(two, services=BOTH))
+    wanted = GREEN if nth == 3 else BLUE
+    assert (selector(two), selector(two, "myapp-internal")) == (wanted, wanted)
+    assert _intent(two) is None
+
+
+def test_a_service_that_loses_its_color_while_the_switch_is_undone(two: RecordedCluster) -> None:
+    def forbidden() -> None:
+        two.touch("Service", "myapp-internal", lambda item: item["spec"]["selector"].pop("version"))
+        raise ApiError("The API server refused it (HTTP 403)", "forbidden", 403)
+
+    two.before("patch", "Service", forbidden, nth=3)
+    error = failure(two, services=BOTH)
+    assert error.reason == "forbidden"
+    assert "All Services select blue again." not in str(error) or selector(two, "myapp-internal") == BLUE
 
 
 class Killed(Exception):
