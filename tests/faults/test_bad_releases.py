@@ -68,6 +68,7 @@ def test_over_a_dirty_idle_colour(scene: Scene, dirt: dict, version: str) -> Non
     scene.nothing_lost()
 
 
+@pytest.mark.complete
 def test_while_the_old_colour_waits(scene: Scene) -> None:
     """The release before is in its delay: it has the lock, so the bad one is refused, and the good one ends well."""
     first = scene.start("release.yml", version="2.0", bluegreen_scale_down_delay=20)
@@ -82,6 +83,7 @@ def test_while_the_old_colour_waits(scene: Scene) -> None:
     scene.nothing_lost()
 
 
+@pytest.mark.complete
 def test_while_the_old_colour_still_has_all_pods(scene: Scene) -> None:
     """The release before was killed in its delay, so the idle colour is at full strength."""
     run, _gate = AT["delay"].start(scene)

@@ -67,7 +67,7 @@ def test_another_field(scene: Scene) -> None:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize("who", ["by-hand", "by-an-autoscaler"])
+@pytest.mark.parametrize("who", sampled({name: name for name in ("by-hand", "by-an-autoscaler")}, "by-an-autoscaler"))
 def test_live_colour_scaled_before_the_switch(scene: Scene, who: str) -> None:
     tag = scene.prepare("release.yml")
     look = scene.gateway.hold(tag, Match("bg_switch", "GET", FIRST))
@@ -90,6 +90,7 @@ def test_live_colour_scaled_before_the_switch(scene: Scene, who: str) -> None:
     scene.nothing_lost()
 
 
+@pytest.mark.complete
 def test_idle_deployment_changed_before_the_deploy(scene: Scene) -> None:
     """A write that was decided on an old reading of the Deployment is decided again."""
     run, gate = scene.start_held("release.yml", Match("bg_deploy", "PATCH", DEPLOYMENTS), version="2.0")

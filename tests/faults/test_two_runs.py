@@ -30,7 +30,7 @@ def nothing_written_after(run: FaultRun, moment: float) -> None:
     "check": ("Validate the idle color", {}, "blue", {"bluegreen_checks": SLOW_CHECK}),
     "hook": ("A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}),
     "delay": ("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}),
-}, "wait", "hook", "delay"))
+}, "hook", "delay"))
 def test_rollback_takes_over(new_scene: Callable[..., Scene], line: str, options: dict, live: str,
                              variables: dict) -> None:
     scene = new_scene(**options)
@@ -97,6 +97,7 @@ def test_what_the_other_did_while_it_was_waited_for(scene: Scene) -> None:
     scene.nothing_lost()
 
 
+@pytest.mark.complete
 def test_same_version_again_changes_nothing(scene: Scene) -> None:
     """The version that is live already, while its release is in the delay: there is nothing to do but to tidy up."""
     first = scene.start("release.yml", version="2.0", bluegreen_scale_down_delay=15)

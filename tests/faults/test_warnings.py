@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from scene import FaultRun, Scene
 
 SCALER = {
@@ -47,6 +48,7 @@ def test_before_the_first_write(scene: Scene) -> None:
         assert warning in before, f"{warning!r} is not said before the lock:\n{run.output}"
 
 
+@pytest.mark.complete
 def test_manager_and_headless(scene: Scene) -> None:
     service = scene.service
     scene.app.kubectl("delete", "service", "myapp", "--wait=true")

@@ -97,6 +97,7 @@ def test_at_once_while_the_release_waits(scene: Scene, figure: Callable[[str], N
     nothing_lost_after(scene, back)
 
 
+@pytest.mark.complete
 def test_instant(scene: Scene) -> None:
     """rollback_instant does not even wait for the old colour's pods."""
     assert scene.play("release.yml", version="2.0", bluegreen_idle_replicas=0).outcome == "released"
