@@ -391,7 +391,9 @@ class Application:
         fresh = self.cluster.get("Service", name)
         if fresh is None:
             raise BlueGreenError(
-                "Service {0} was deleted while this run worked on it.".format(name),
+                "Service {0} was deleted from namespace {1!r} while this run worked on it.".format(
+                    name, self.cluster.namespace
+                ),
                 "not_found",
                 why="Its selector was {0}.".format(json.dumps(service["spec"].get("selector"), sort_keys=True)),
                 next_step="Create it again with the color that shall be live in its selector, then run again.",
@@ -466,7 +468,12 @@ def stamp_test(target):
     # always the version: it changes so seldom, and without a lock nothing else fences.
     if target.get("kind") != "Service" and target["metadata"].get("annotations"):
         return [{"op": "test", "path": "/metadata/annotations", "value": target["metadata"]["annotations"]}]
-    return [{"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}]
+    return [unchanged(target)]
+
+
+def unchanged(target):
+    """The JSON Patch operation that holds only while nobody has changed anything of an object since it was read."""
+    return {"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}
 
 
 def read_state(service, warnings=None):

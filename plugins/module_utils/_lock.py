@@ -105,7 +105,7 @@ def _acquire(params, cluster, progress, lock_id, holder):
                 waited = True
                 progress("taking over from {0}".format(_lease.describe(lease)))
             operations = [
-                {"op": "test", "path": "/metadata/resourceVersion", "value": lease["metadata"]["resourceVersion"]},
+                _app.unchanged(lease),
                 {"op": "replace", "path": "/spec", "value": _spec(params, lock_id)},
             ]
             operations += _app.annotation_operations(lease, _lease.HOLDER, _app.compact(holder))
@@ -173,7 +173,7 @@ def _stamp(app, params, lock_id, holder):
 
     :returns: whether another run's stamp had to be replaced.
     """
-    took_over, intent = False, None
+    took_over, first = False, None
     running = {
         "run": lock_id,
         "kind": "rollback" if params["preempt"] else "release",
@@ -186,27 +186,27 @@ def _stamp(app, params, lock_id, holder):
     }
     for number, service in enumerate(app.services):
         for _attempt in range(TRIES):
-            operations = [_unchanged(service)] if number == 0 else _app.stamp_test(service)
+            operations = [_app.unchanged(service)] if number == 0 else _app.stamp_test(service)
             operations += _app.annotation_operations(service, _app.LOCK_ID, lock_id)
             if number == 0:
-                history = _app.read_state(service)["history"]
+                state = _app.read_state(service)
                 history = [
-                    dict(entry, outcome=_ended(entry["outcome"])) for entry in history if entry["run"] != lock_id
+                    dict(entry, outcome=_ended(entry["outcome"]))
+                    for entry in state["history"]
+                    if entry["run"] != lock_id
                 ]
-                state = dict(_app.read_state(service), history=[running][: params["record"]] + history)
-                operations += _app.state_operations(state)
+                operations += _app.state_operations(dict(state, history=[running][: params["record"]] + history))
             try:
                 written = app.cluster.patch("Service", service["metadata"]["name"], operations)
                 took_over = took_over or _app.stamp(service) not in (None, lock_id)
-                if number == 0:
-                    intent = state["intent"] and written
+                first = first or written
                 break
             except PatchConflict:
                 service = app.reread(service)
         else:
             raise _too_fast(service)
-    if intent:
-        _forget_intent(app, params, intent)
+    if _app.read_state(first)["intent"]:
+        _forget_intent(app, params, first)
     if took_over:
         _stamp_deployments(params, app.cluster, lock_id)
         _stamp_jobs(app, lock_id)
@@ -217,15 +217,11 @@ def _forget_intent(app, params, first):
     """The intent of a run that died before it had moved anything, or after all: the Services agree."""
     if _app.read(app.cluster, params).pending:
         return
-    operations = [_unchanged(first)] + _app.state_operations(dict(_app.read_state(first), intent=None))
+    operations = [_app.unchanged(first)] + _app.state_operations(dict(_app.read_state(first), intent=None))
     try:
         app.cluster.patch("Service", first["metadata"]["name"], operations)
     except PatchConflict:
         pass  # while the Services agree it means nothing, and the next switch replaces it
-
-
-def _unchanged(target):
-    return {"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}
 
 
 def _stamp_deployments(params, cluster, lock_id):
