@@ -295,6 +295,25 @@ class Application:
         moved = self.moved_at()
         return moved and moved + timedelta(seconds=after)
 
+    def unfinished(self):
+        """The entry of the release that is live, and whose run was stopped after its switch; ``None`` when there is none.
+
+        Attempts at the same version that were stopped as well, and rollbacks that moved nothing, leave it as it is. It is
+        over when a newer run has come to its end or went for another version, or when its way back is not there any more.
+        """
+        attempts = {None, ""}  # versions; a rollback, and a release of an image, name none
+        for entry in self.state["history"]:
+            stopped = entry["outcome"] in ("running", "interrupted")
+            if entry.get("switched_at"):
+                if not stopped or entry.get("kind") != "release" or entry.get("reverted_at"):
+                    return None
+                whole = entry["color"] == self.active and entry["previous_image"] == self.colors[self.idle].image
+                return entry if whole and attempts <= {None, "", entry["version"]} else None
+            if entry["outcome"] == "rolled_back" or not stopped and entry.get("kind") != "rollback":
+                return None
+            attempts.add(entry.get("version"))
+        return None
+
     def rollback_to(self):
         """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
 
@@ -302,6 +321,9 @@ class Application:
         live color stays. A rollback or an automatic way back is not undone by another rollback, however it ended: that would
         flip forward.
         """
+        unfinished = self.unfinished()
+        if unfinished:  # also while another run is finishing it
+            return _before(unfinished)
         stay = {"color": self.active, "version": self.live.version, "image": self.live.image}
         settled = False  # a newer run has come to its end, and with it what an older one had left unfinished
         for entry in self.state["history"]:
@@ -317,11 +339,7 @@ class Application:
                 return None
             if rollback:
                 return None if settled else stay
-            return {
-                "color": entry["from_color"],
-                "version": entry["previous_version"],
-                "image": entry["previous_image"],
-            }
+            return _before(entry)
         return None
 
     def prepared(self):
@@ -452,6 +470,11 @@ class Application:
             "",
             self.live.version,
         )
+
+
+def _before(entry):
+    """What was live before a switch."""
+    return {"color": entry["from_color"], "version": entry["previous_version"], "image": entry["previous_image"]}
 
 
 def stamp(target):

@@ -29,6 +29,7 @@ ARGUMENTS = dict(
     color={"type": "str", "required": True},
     selectors={"type": "dict"},
     template_hash={"type": "str"},
+    reverts={"type": "str"},
     wait_timeout={"type": "raw", "default": 0},
     force={"type": "bool", "default": False},
     by={"type": "str"},
@@ -107,7 +108,7 @@ def run(params, cluster, progress):
         if probe:
             probe.start()
         try:
-            _switch_all(app, target, _entry(app, color, params), params["lock_id"])
+            _switch_all(app, target, _entry(app, color, params), params)
             switched = time.monotonic()
             result["changed"] = True
             cluster.live = "{0} (version {1})".format(target, color.version)
@@ -260,13 +261,13 @@ def _capacity(app, params, progress):
 # --- the switch ------------------------------------------------------------------------------------------------
 
 
-def _switch_all(app, target, entry, lock_id):
+def _switch_all(app, target, entry, params):
     """Point every Service at ``target``, all or none.
 
     With one Service, one write does it. With several, the intent is recorded first, so that whoever comes after a run that
     was killed in between knows what it meant; the first Service, which keeps the state, is switched last and closes it.
     """
-    first, others = app.services[0], app.services[1:]
+    first, others, lock_id = app.services[0], app.services[1:], params["lock_id"]
     source = app.other(target)
     undoing = (
         app.pending is not None and target == app.active
@@ -279,7 +280,11 @@ def _switch_all(app, target, entry, lock_id):
         for service in others:
             done.append(service)
             _patch(app, service, target, None, lock_id)
-        change = (lambda state: dict(state, intent=None)) if undoing else (lambda state: _recorded(state, entry))
+        change = (
+            (lambda state: dict(state, intent=None))
+            if undoing
+            else (lambda state: _recorded(state, entry, params["reverts"] or entry["run"]))
+        )
         _patch(app, first, target, change, lock_id)
     except BlueGreenError as error:
         if not others or undoing or error.reason == "superseded" or not _undo(app, done, target, lock_id, error):
@@ -312,16 +317,22 @@ def _selects(app, service, color):
     return (service["spec"].get("selector") or {}).get(app.label) == color
 
 
-def _recorded(state, entry):
-    """The state after the switch: no intent any more, and a record of it at the head of the history."""
-    own = next((item for item in state["history"] if item["run"] == entry["run"]), None)
-    others = [item for item in state["history"] if item["run"] != entry["run"]]
-    if own and own.get("switched_at"):
-        # The second switch of one run is its way back.
-        entry = dict(own, reverted_at=entry["switched_at"])
-    elif own:
-        entry = dict(own, **{key: value for key, value in entry.items() if key not in ("by", "job")})
-    return dict(state, history=[entry] + others, intent=None)
+def _recorded(state, entry, reverts):
+    """The state after the switch: no intent any more, and a record of it in the history.
+
+    :param reverts: the run whose switch this is the way back of, if it has switched: the one that switches now, unless that
+        goes on with what another one had begun.
+    """
+    history = state["history"]
+    if any(item["run"] == reverts and item.get("switched_at") for item in history):
+        at = entry["switched_at"]
+        history = [dict(item, reverted_at=at) if item["run"] == reverts else item for item in history]
+    else:
+        own = next((item for item in history if item["run"] == entry["run"]), None)
+        if own:
+            entry = dict(own, **{key: value for key, value in entry.items() if key not in ("by", "job")})
+        history = [entry] + [item for item in history if item["run"] != entry["run"]]
+    return dict(state, history=history, intent=None)
 
 
 def _patch(app, service, target, change_state, lock_id):

@@ -193,6 +193,15 @@ previous_color:
   type: str
   returned: always
   sample: green
+unfinished:
+  description:
+    - The release that is live, but whose run was stopped after its switch, or still goes on; an entry of RV(history).
+      Releasing its version again finishes it.
+    - V(null) when there is none, or when the idle color is not what it was before that switch any more.
+  type: dict
+  returned: always
+  sample: {run: 5b4c0f6a8f7e4d0f9a51f2d0c3e1b7aa, kind: release, outcome: interrupted, version: "1.0", color: blue,
+    from_color: green, previous_version: "0.9", previous_image: "myapp:0.9"}
 rollback_to:
   description:
     - What a rollback has to make live. After a release that is what was live before it. After a release that was

@@ -38,6 +38,12 @@ options:
       - C(template_hash) of the color to switch to, as RV(bluegreen.kubernetes.bg_current_color#module:prepared) has it.
         When its Deployment has another pod template by now, nothing is switched.
     type: str
+  reverts:
+    description:
+      - Run whose switch is taken back, such as that of RV(bluegreen.kubernetes.bg_current_color#module:unfinished). The
+        history notes it there, so that no rollback leads forward again.
+      - If not given, the second switch of a run is the way back of its first one.
+    type: str
   wait_timeout:
     description:
       - If the color cannot carry the traffic yet, how long to wait for it at most. It is scaled up to the other

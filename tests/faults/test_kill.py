@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import signal
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
-from harness import until, within
+from harness import CHECKS, until, within
 from scene import LEASE_SECONDS, SLACK, FaultRun, Scene, sampled, switches
 from stages import AT, Point
 
@@ -75,6 +77,53 @@ def test_rollback(scene: Scene, point: Point) -> None:
         scene.tidy()
     scene.live_and_whole("blue", "1.0")
     scene.nothing_lost()
+
+
+BUSINESS = {"name": "business", "http": "/api/db-check"}  # fails: this application has no database
+BAKES = {"well": (CHECKS, "released"), "badly": ([*CHECKS, BUSINESS], "reverted")}
+
+
+@pytest.mark.parametrize(("checks", "outcome"), sampled(BAKES, "well", "badly"))
+def test_release_again_in_its_bake(scene: Scene, tmp_path: Path, checks: list[dict[str, Any]], outcome: str) -> None:
+    """What the dead run had not watched to its end is watched anew, with the same way back."""
+    hook = tmp_path / "hook.yml"
+    hook.write_text("- ansible.builtin.debug: {msg: '{{ bluegreen_hook }} {{ bluegreen_color }} {{ bluegreen_previous_version }}'}\n")
+    in_bake(scene).kill()
+    again = scene.play("release.yml", version="2.0", bluegreen_bake_time=10, bluegreen_bake_checks=checks,
+                       bluegreen_hooks={"after_switch": str(hook)})
+    assert again.outcome == outcome, again.output
+    assert "after_switch green 1.0" in again.output
+    if outcome == "released":
+        assert "green was watched for 10 s" in again.output
+        scene.live_and_whole("green", "2.0")
+        scene.tidy()
+    else:
+        assert again.result["reason"] == "bake_failed"
+        scene.live_and_whole("blue", "1.0")
+        scene.tidy(idle=3)
+        # It leads forward no more than after a release that was reverted in one go.
+        back = scene.play("rollback.yml")
+        assert back.outcome == "refused" and not back.writes, back.output
+    scene.nothing_lost()
+
+
+def test_rollback_while_the_release_is_finished(scene: Scene) -> None:
+    """A rollback while the second run bakes takes back the switch of the first one."""
+    in_bake(scene).kill()
+    again = in_bake(scene)
+    back = scene.play("rollback.yml")
+    assert back.outcome == "rolled_back", back.output
+    again.finish(30)
+    assert again.outcome == "superseded", again.output
+    scene.live_and_whole("blue", "1.0")
+    scene.tidy()
+    scene.nothing_lost()
+
+
+def in_bake(scene: Scene) -> FaultRun:
+    run = scene.start("release.yml", version="2.0", bluegreen_bake_time=600)
+    run.wait_for("bake: ")
+    return run
 
 
 @pytest.mark.complete

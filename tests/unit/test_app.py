@@ -443,7 +443,7 @@ def past(outcome: str, color: str = "blue", kind: str = "release", **fields: Any
         "from_color": other,
         "version": "1.0",
         "previous_version": "0.9",
-        "previous_image": "myapp:0.9",
+        "previous_image": "myapp:1.0",  # what the idle color of the recorded cluster has
         "switched_at": "2026-01-01T00:00:00.000Z",
         **fields,
     }
@@ -500,6 +500,12 @@ UNSWITCHED: dict[str, Any] = {"switched_at": None}
             "1.0",
             id="the rollback that was to give it up failed",
         ),
+        pytest.param(
+            [past("running", **UNSWITCHED), past("interrupted")],
+            "green",
+            "0.9",
+            id="a release that died after its switch is being finished",
+        ),
     ],
 )
 def test_where_a_rollback_goes(history: list[dict[str, Any]], color: str | None, version: str | None) -> None:
@@ -507,6 +513,43 @@ def test_where_a_rollback_goes(history: list[dict[str, Any]], color: str | None,
     annotate(cluster.one("Service", "myapp"), STATE, json.dumps({"schema": 1, "history": history, "intent": None}))
     target = read(cluster).rollback_to()
     assert (target and target["color"], target and target["version"]) == (color, version)
+
+
+@pytest.mark.parametrize(
+    ("history", "unfinished"),
+    [
+        pytest.param([past("interrupted")], True, id="dead after its switch"),
+        pytest.param([past("running")], True, id="still going on"),
+        pytest.param([past("running", **UNSWITCHED), past("interrupted")], True, id="being finished"),
+        pytest.param(
+            [past("interrupted", kind="rollback", version=None, **UNSWITCHED), past("interrupted")],
+            True,
+            id="a rollback died before it moved anything",
+        ),
+        pytest.param([past("released")], False, id="ended"),
+        pytest.param([past("switched")], False, id="a switch without a lock"),
+        pytest.param([past("interrupted", reverted_at="x")], False, id="reverted"),
+        pytest.param([past("interrupted", kind="rollback")], False, id="a rollback"),
+        pytest.param([past("interrupted", "green")], False, id="not live"),
+        pytest.param([past("interrupted", previous_image="myapp:0.9")], False, id="the way back is gone"),
+        pytest.param([past("aborted", **UNSWITCHED), past("interrupted")], False, id="another one has ended since"),
+        pytest.param(
+            [past("interrupted", version="3.0", **UNSWITCHED), past("interrupted")],
+            False,
+            id="another version was begun since",
+        ),
+        pytest.param(
+            [past("rolled_back", kind="rollback", version=None, **UNSWITCHED), past("interrupted")],
+            False,
+            id="a rollback has given it up",
+        ),
+    ],
+)
+def test_a_release_that_was_stopped_after_its_switch(history: list[dict[str, Any]], unfinished: bool) -> None:
+    cluster = RecordedCluster()
+    annotate(cluster.one("Service", "myapp"), STATE, json.dumps({"schema": 1, "history": history, "intent": None}))
+    found = recorded.run(_current_color, cluster)["unfinished"]
+    assert found == (history[-1] if unfinished else None)
 
 
 # --- what bg_current_color returns

@@ -599,6 +599,24 @@ def test_the_way_back_of_a_run_is_noted_in_its_entry(cluster: RecordedCluster, c
     assert selector(cluster) == BLUE
 
 
+def test_the_way_back_from_another_runs_switch_is_noted_there(cluster: RecordedCluster, clock: Clock) -> None:
+    first = recorded.run(_lock, cluster, version="2.0")["lock_id"]
+    switch(cluster, lock_id=first)
+    blue = cluster.objects("Pod", "blue")
+    cluster.after("patch", "Service", lambda: clock.at(1, lambda: _slice(cluster, *map(_end, blue))), nth=None)
+    clock.sleep(60)
+    second = recorded.run(_lock, cluster, version="2.0")["lock_id"]
+    assert recorded.run(_current_color, cluster)["unfinished"]["run"] == first
+    switch(cluster, color="blue", lock_id=second, reverts=first)
+    own, other = state(cluster)["history"]
+    assert (own["run"], own["switched_at"]) == (second, None)
+    assert (other["run"], other["outcome"], bool(other["reverted_at"])) == (first, "interrupted", True)
+    now = recorded.run(_current_color, cluster)
+    assert (now["unfinished"], now["rollback_to"]["color"]) == (None, "blue")  # killed now, it has nothing to go back to
+    recorded.run(_lock, cluster, state="released", lock_id=second, outcome="reverted")
+    assert recorded.run(_current_color, cluster)["rollback_to"] is None
+
+
 def test_every_switch_without_a_lock_is_a_run_of_its_own(cluster: RecordedCluster, clock: Clock) -> None:
     switch(cluster)
     blue = cluster.objects("Pod", "blue")
