@@ -298,18 +298,22 @@ class Application:
     def unfinished(self):
         """The entry of the release that is live, and whose run was stopped after its switch; ``None`` when there is none.
 
-        Attempts at the same version that were stopped as well, and rollbacks that moved nothing, leave it as it is. It is
-        over when a newer run has come to its end or went for another version, or when its way back is not there any more.
+        Further attempts at its version that did not come to their end either, and rollbacks that moved nothing, leave it
+        as it is. It is over when another version was begun, or when its way back is not there any more: the idle color is
+        another version, or the database has lost what that needs.
         """
-        attempts = {None, ""}  # versions; a rollback, and a release of an image, name none
+        contracted = (self.state.get("contracted") or {}).get("version") == self.live.version
+        attempts = set()  # versions, or images where no version was given; a rollback names none
         for entry in self.state["history"]:
-            stopped = entry["outcome"] in ("running", "interrupted")
+            stopped = entry["outcome"] in ("running", "interrupted", "failed")
             if entry.get("switched_at"):
                 if not stopped or entry.get("kind") != "release" or entry.get("reverted_at"):
                     return None
                 whole = entry["color"] == self.active and entry["previous_image"] == self.colors[self.idle].image
-                return entry if whole and attempts <= {None, "", entry["version"]} else None
-            if entry["outcome"] == "rolled_back" or not stopped and entry.get("kind") != "rollback":
+                same = attempts <= {None, entry["version"], entry["image"]}
+                return entry if whole and same and not contracted else None
+            did_nothing = entry["outcome"] in ("refused", "unchanged") or entry.get("kind") == "rollback"
+            if entry["outcome"] == "rolled_back" or not stopped and not did_nothing:
                 return None
             attempts.add(entry.get("version"))
         return None

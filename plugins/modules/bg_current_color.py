@@ -195,9 +195,10 @@ previous_color:
   sample: green
 unfinished:
   description:
-    - The release that is live, but whose run was stopped after its switch, or still goes on; an entry of RV(history).
-      Releasing its version again finishes it.
-    - V(null) when there is none, or when the idle color is not what it was before that switch any more.
+    - The release that is live, but whose run was stopped or has failed after its switch, or still goes on; an entry of
+      RV(history). Releasing its version again finishes it.
+    - V(null) when there is none, when another version was begun since, or when there is no way back to what was live
+      before that switch any more.
   type: dict
   returned: always
   sample: {run: 5b4c0f6a8f7e4d0f9a51f2d0c3e1b7aa, kind: release, outcome: interrupted, version: "1.0", color: blue,
@@ -279,7 +280,7 @@ history:
       type: str
       sample: released
     version:
-      description: Version that it was to make live.
+      description: Version that it was to make live; its image where no version was given.
       type: str
       sample: "1.0"
     by:

@@ -94,7 +94,7 @@ def test_release_again_in_its_bake(scene: Scene, tmp_path: Path, checks: list[di
     assert again.outcome == outcome, again.output
     assert "after_switch green 1.0" in again.output
     if outcome == "released":
-        assert "green was watched for 10 s" in again.output
+        assert "green was watched for" in again.output
         scene.live_and_whole("green", "2.0")
         scene.tidy()
     else:

@@ -442,6 +442,7 @@ def past(outcome: str, color: str = "blue", kind: str = "release", **fields: Any
         "color": color,
         "from_color": other,
         "version": "1.0",
+        "image": "myapp:1.0",
         "previous_version": "0.9",
         "previous_image": "myapp:1.0",  # what the idle color of the recorded cluster has
         "switched_at": "2026-01-01T00:00:00.000Z",
@@ -526,6 +527,16 @@ def test_where_a_rollback_goes(history: list[dict[str, Any]], color: str | None,
             True,
             id="a rollback died before it moved anything",
         ),
+        pytest.param([past("failed")], True, id="failed after its switch"),
+        pytest.param([past("failed", **UNSWITCHED), past("interrupted")], True, id="finishing it has failed"),
+        pytest.param([past("refused", **UNSWITCHED), past("interrupted")], True, id="refused, before it did anything"),
+        pytest.param([past("unchanged", **UNSWITCHED), past("interrupted")], True, id="prepared what is live"),
+        pytest.param(
+            [past("running", version="myapp:1.0", **UNSWITCHED), past("interrupted")], True, id="the same image"
+        ),
+        pytest.param(
+            [past("running", version="myapp:3.0", **UNSWITCHED), past("interrupted")], False, id="another image"
+        ),
         pytest.param([past("released")], False, id="ended"),
         pytest.param([past("switched")], False, id="a switch without a lock"),
         pytest.param([past("interrupted", reverted_at="x")], False, id="reverted"),
@@ -550,6 +561,13 @@ def test_a_release_that_was_stopped_after_its_switch(history: list[dict[str, Any
     annotate(cluster.one("Service", "myapp"), STATE, json.dumps({"schema": 1, "history": history, "intent": None}))
     found = recorded.run(_current_color, cluster)["unfinished"]
     assert found == (history[-1] if unfinished else None)
+
+
+def test_a_release_whose_way_back_the_database_has_lost_is_over() -> None:
+    cluster = RecordedCluster()
+    state = {"schema": 1, "history": [past("interrupted")], "intent": None, "contracted": {"version": "1.0", "at": "x"}}
+    annotate(cluster.one("Service", "myapp"), STATE, json.dumps(state))
+    assert recorded.run(_current_color, cluster)["unfinished"] is None
 
 
 # --- what bg_current_color returns
