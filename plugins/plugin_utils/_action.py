@@ -97,4 +97,5 @@ def _die_with_parent():
         if os.getppid() != expected:
             os._exit(1)
 
+    still_wanted()  # a parent that ended before the kernel was told has no signal for us
     return still_wanted
