@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -34,6 +35,7 @@ type application struct {
 	host     string
 	started  time.Time
 	turned   sync.Once     // logs once that the health has turned bad
+	draining atomic.Bool   // every answer closes its connection, so that clients open their next one elsewhere
 	database *pgxpool.Pool // nil without DATABASE_URL
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -85,7 +87,23 @@ func (app *application) handler() http.Handler {
 	all.HandleFunc("GET /health", app.health)
 	all.Handle("GET /metrics", promhttp.HandlerFor(app.registry, promhttp.HandlerOpts{}))
 	all.Handle("/", promhttp.InstrumentHandlerCounter(counter, app.failing(api)))
-	return all
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		all.ServeHTTP(closing{w, &app.draining}, r)
+	})
+}
+
+// closing tells the client with the answer that its connection ends, once the application drains. A connection that is
+// closed without a word may be closed while the client's next request is on its way; a POST is lost then.
+type closing struct {
+	http.ResponseWriter
+	draining *atomic.Bool
+}
+
+func (w closing) WriteHeader(status int) {
+	if w.draining.Load() {
+		w.Header().Set("Connection", "close")
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 // health is asked by the readiness probe and says nothing about the database: all pods of both colours share it,

@@ -38,6 +38,26 @@ func get(t *testing.T, env map[string]string, paths ...string) []*httptest.Respo
 	return answers
 }
 
+func TestAnswersOfADrainingApplicationCloseTheirConnection(t *testing.T) {
+	set, err := settingsFromEnv(lookup(map[string]string{"VERSION": "2.0", "COLOR": "green"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	app, err := newApplication(set, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler := app.handler()
+	for _, draining := range []bool{false, true} {
+		app.draining.Store(draining)
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest("GET", "/api/status", nil))
+		if closes := recorder.Header().Get("Connection") == "close"; closes != draining {
+			t.Errorf("draining %v, but the answer closes its connection: %v", draining, closes)
+		}
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	colour := map[string]string{"VERSION": "2.0", "COLOR": "green"}
 	with := func(name, value string) map[string]string {

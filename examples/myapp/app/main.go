@@ -90,6 +90,7 @@ func run(log *slog.Logger) error {
 	}
 	// A pod gets SIGTERM while nodes still send it new connections, so it has to go on answering for a while.
 	log.Info("draining", "seconds", set.drain.Seconds())
+	app.draining.Store(true)
 	time.Sleep(set.drain)
 	ctx, done := context.WithTimeout(context.Background(), finishTimeout)
 	defer done()
