@@ -68,7 +68,7 @@ def test_cancelled(app: Application, controller: Controller, traffic: Traffic, r
     cancelled = time.time()
     ended = job.cancel()
     assert job.status == "canceled", job.output
-    until(lambda: not job.processes(), "the end of the cancelled job's last process", 5, pause=0.02)
+    until(lambda: not job.processes(), "the end of the cancelled job's last process", 2, pause=0.02)
     if gate:
         gate.drop()
     assert app.color == stage.live

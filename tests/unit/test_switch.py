@@ -587,12 +587,17 @@ def test_a_locked_run_has_one_entry_in_the_history(cluster: RecordedCluster) -> 
     assert entry["switched_at"]
 
 
+def _later(cluster: RecordedCluster, clock: Clock, seconds: float) -> None:
+    """Some time after the switch to green; from now on the EndpointSlices follow a switch back to blue."""
+    blue = cluster.objects("Pod", "blue")
+    cluster.after("patch", "Service", lambda: clock.at(1, lambda: _slice(cluster, *map(_end, blue))), nth=None)
+    clock.sleep(seconds)
+
+
 def test_the_way_back_of_a_run_is_noted_in_its_entry(cluster: RecordedCluster, clock: Clock) -> None:
     lock_id = recorded.run(_lock, cluster, version="2.0")["lock_id"]
     switch(cluster, lock_id=lock_id)
-    blue = cluster.objects("Pod", "blue")
-    cluster.after("patch", "Service", lambda: clock.at(1, lambda: _slice(cluster, *map(_end, blue))), nth=None)
-    clock.sleep(5)
+    _later(cluster, clock, 5)
     switch(cluster, color="blue", lock_id=lock_id)
     (entry,) = state(cluster)["history"]
     assert (entry["color"], bool(entry["switched_at"]), bool(entry["reverted_at"])) == ("green", True, True)
@@ -602,9 +607,7 @@ def test_the_way_back_of_a_run_is_noted_in_its_entry(cluster: RecordedCluster, c
 def test_the_way_back_from_another_runs_switch_is_noted_there(cluster: RecordedCluster, clock: Clock) -> None:
     first = recorded.run(_lock, cluster, version="2.0")["lock_id"]
     switch(cluster, lock_id=first)
-    blue = cluster.objects("Pod", "blue")
-    cluster.after("patch", "Service", lambda: clock.at(1, lambda: _slice(cluster, *map(_end, blue))), nth=None)
-    clock.sleep(60)
+    _later(cluster, clock, 60)
     second = recorded.run(_lock, cluster, version="2.0")["lock_id"]
     assert recorded.run(_current_color, cluster)["unfinished"]["run"] == first
     switch(cluster, color="blue", lock_id=second, reverts=first)
@@ -612,16 +615,15 @@ def test_the_way_back_from_another_runs_switch_is_noted_there(cluster: RecordedC
     assert (own["run"], own["switched_at"]) == (second, None)
     assert (other["run"], other["outcome"], bool(other["reverted_at"])) == (first, "interrupted", True)
     now = recorded.run(_current_color, cluster)
-    assert (now["unfinished"], now["rollback_to"]["color"]) == (None, "blue")  # killed now, it has nothing to go back to
+    # Killed now, it has nothing to go back to.
+    assert (now["unfinished"], now["rollback_to"]["color"]) == (None, "blue")
     recorded.run(_lock, cluster, state="released", lock_id=second, outcome="reverted")
     assert recorded.run(_current_color, cluster)["rollback_to"] is None
 
 
 def test_every_switch_without_a_lock_is_a_run_of_its_own(cluster: RecordedCluster, clock: Clock) -> None:
     switch(cluster)
-    blue = cluster.objects("Pod", "blue")
-    cluster.after("patch", "Service", lambda: clock.at(1, lambda: _slice(cluster, *map(_end, blue))), nth=None)
-    clock.sleep(5)
+    _later(cluster, clock, 5)
     switch(cluster, color="blue")
     runs = [entry["run"] for entry in state(cluster)["history"]]
     assert len(set(runs)) == len(runs) == 2

@@ -17,7 +17,7 @@ func lookup(env map[string]string) func(string) (string, bool) {
 	return func(name string) (string, bool) { value, ok := env[name]; return value, ok }
 }
 
-func get(t *testing.T, env map[string]string, paths ...string) []*httptest.ResponseRecorder {
+func newApp(t *testing.T, env map[string]string) *application {
 	t.Helper()
 	set, err := settingsFromEnv(lookup(env))
 	if err != nil {
@@ -27,6 +27,12 @@ func get(t *testing.T, env map[string]string, paths ...string) []*httptest.Respo
 	if err != nil {
 		t.Fatal(err)
 	}
+	return app
+}
+
+func get(t *testing.T, env map[string]string, paths ...string) []*httptest.ResponseRecorder {
+	t.Helper()
+	app := newApp(t, env)
 	app.started = app.started.Add(-5 * time.Second)
 	handler := app.handler()
 	var answers []*httptest.ResponseRecorder
@@ -39,14 +45,7 @@ func get(t *testing.T, env map[string]string, paths ...string) []*httptest.Respo
 }
 
 func TestAnswersOfADrainingApplicationCloseTheirConnection(t *testing.T) {
-	set, err := settingsFromEnv(lookup(map[string]string{"VERSION": "2.0", "COLOR": "green"}))
-	if err != nil {
-		t.Fatal(err)
-	}
-	app, err := newApplication(set, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	app := newApp(t, map[string]string{"VERSION": "2.0", "COLOR": "green"})
 	handler := app.handler()
 	for _, draining := range []bool{false, true} {
 		app.draining.Store(draining)
