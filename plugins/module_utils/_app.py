@@ -69,16 +69,8 @@ class Color:
 
     @property
     def template_hash(self):
-        """A short digest of the pod template, without what controllers add to it: the same hash means the same pods."""
-        if self.deployment is None:
-            return None
-        template = self.deployment["spec"]["template"]
-        about = {key: value for key, value in template["metadata"].items() if key != "creationTimestamp"}
-        about["labels"] = {
-            key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"
-        }
-        text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        """:func:`template_hash` of the Deployment, ``None`` when there is none."""
+        return template_hash(self.deployment) if self.deployment else None
 
     def summary(self):
         return {
@@ -89,6 +81,18 @@ class Color:
             "deployment": self.deployment_name,
             "template_hash": self.template_hash,
         }
+
+
+def template_hash(owner):
+    """A short digest of the pod template of a Deployment or ReplicaSet: the same hash means the same pods.
+
+    What controllers add to the template is left out.
+    """
+    template = owner["spec"]["template"]
+    about = {key: value for key, value in template["metadata"].items() if key != "creationTimestamp"}
+    about["labels"] = {key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"}
+    text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Application:

@@ -47,7 +47,6 @@ GRACE = {
 }
 EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that only events tell, such as FailedMount
 WARNINGS = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
-REVISION = "deployment.kubernetes.io/revision"
 HEARTBEAT = 10  # seconds between progress lines when nothing changes
 EVENTS_SHOWN = 5
 LOG_LINES = 10
@@ -210,15 +209,20 @@ class _Newest:
         self._template = template
 
     def follow(self, cluster, color, deployment):
-        """Know the newest template: that of the ReplicaSet that carries the Deployment's revision. Asked once a generation."""
+        """Know the newest template's pods, by the ReplicaSet that was made of it. Asked once a generation.
+
+        As the Deployment controller finds it, by the template. The revision that the Deployment carries is no guide: where the
+        replicas change too, the controller first scales, and reports the new generation before it has made the ReplicaSet.
+        https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/deployment/util/deployment_util.go (FindNewReplicaSet)
+        """
         generation = deployment["metadata"]["generation"]
         if not _taken_up(deployment):
             return _Newest(None, None)
         if generation == self._generation:
             return self
-        revision = (deployment["metadata"].get("annotations") or {}).get(REVISION)
+        wanted = _app.template_hash(deployment)
         for item in cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
-            if (item["metadata"].get("annotations") or {}).get(REVISION) == revision:
+            if _app.template_hash(item) == wanted:
                 return _Newest(generation, item["metadata"]["labels"].get("pod-template-hash"))
         return _Newest(None, None)  # the Deployment controller is about to make it
 

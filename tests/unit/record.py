@@ -11,8 +11,8 @@ its own, `store`, which must not exist yet and is deleted at the end.
 A recording is {"server": version, "start": [objects], "events": [[seconds, type, object]], "logs": {pod: {container: [text
 of this run, text of the run before]}}}. The events are those of watches of Deployments, ReplicaSets, pods, Jobs,
 Events, EndpointSlices and Services, in the order of their resourceVersions; seconds count from the change that the scenario makes.
-What no test reads and nobody wants to review is left out: managedFields, most of a pod's spec, a ReplicaSet's template, and
-Events of type Normal.
+What no test reads and nobody wants to review is left out: managedFields, most of a pod's spec, and Events of type
+Normal.
 """
 
 from __future__ import annotations
@@ -58,8 +58,6 @@ def manifest(name: str) -> dict[str, Any]:
 def essence(item: dict[str, Any]) -> dict[str, Any]:
     item["metadata"].pop("managedFields", None)
     (item["metadata"].get("annotations") or {}).pop("kubectl.kubernetes.io/last-applied-configuration", None)
-    if item["kind"] == "ReplicaSet":
-        item["spec"].pop("template")
     if item["kind"] == "Pod":
         kept = ("name", "image", "ports")
         containers = [{key: entry[key] for key in kept if key in entry} for entry in item["spec"]["containers"]]
@@ -224,6 +222,10 @@ def job(script: str, image: str = "myapp-postgres:15") -> Callable[[], None]:
     return lambda: kubectl("create", "--filename", "-", given=json.dumps(body)) and None
 
 
+def scaled_and_crashing() -> None:
+    deployment(replicas=5, template={"spec": {"containers": [{"name": "app", "image": "myapp:crash"}]}})()
+
+
 def quota() -> None:
     limit = {
         "apiVersion": "v1",
@@ -267,7 +269,9 @@ SCENARIOS: dict[str, tuple[Callable[[], None], Reached]] = {
     "job-failed": (job("echo one; echo ERROR: it is broken >&2; exit 3"), job_has("Failed")),
     "job-image-missing": (job("true", image=IMAGE_OF_NOBODY), waits("ImagePullBackOff", color="migrate")),
     "unschedulable": (pods(nodeSelector={"no": "node"}), says("Unschedulable")),
+    "over-crash": (container(image="myapp:2.0"), settled("green")),
 }
+EARLIER = {"over-crash": (scaled_and_crashing, waits("CrashLoopBackOff"))}  # what has happened before the recording starts
 
 
 def record(name: str, version: str) -> None:
@@ -281,6 +285,10 @@ def record(name: str, version: str) -> None:
         for color in ("blue", "green"):
             watch.until(f"{name}: a ready {color}", settled(color))
         watch.until(f"{name}: the endpoints", ends_hold("blue"))
+        if name in EARLIER:
+            earlier, seen = EARLIER[name]
+            earlier()
+            watch.until(f"{name}: what happened earlier", seen)
         time.sleep(0.5)  # the controllers' last words
         before, began = len(watch.seen), time.monotonic()
         start = watch.objects()
