@@ -222,10 +222,6 @@ def job(script: str, image: str = "myapp-postgres:15") -> Callable[[], None]:
     return lambda: kubectl("create", "--filename", "-", given=json.dumps(body)) and None
 
 
-def scaled_and_crashing() -> None:
-    deployment(replicas=5, template={"spec": {"containers": [{"name": "app", "image": "myapp:crash"}]}})()
-
-
 def quota() -> None:
     limit = {
         "apiVersion": "v1",
@@ -271,7 +267,12 @@ SCENARIOS: dict[str, tuple[Callable[[], None], Reached]] = {
     "unschedulable": (pods(nodeSelector={"no": "node"}), says("Unschedulable")),
     "over-crash": (container(image="myapp:2.0"), settled("green")),
 }
-EARLIER = {"over-crash": (scaled_and_crashing, waits("CrashLoopBackOff"))}  # what has happened before the recording starts
+EARLIER = {  # what has happened before the recording starts
+    "over-crash": (
+        deployment(replicas=5, template={"spec": {"containers": [{"name": "app", "image": "myapp:crash"}]}}),
+        waits("CrashLoopBackOff"),
+    ),
+}
 
 
 def record(name: str, version: str) -> None:
