@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shlex
@@ -47,6 +48,7 @@ from cluster.toolchain import Failure
 EXAMPLE = ROOT / "examples" / "myapp"
 RBAC = ROOT / "examples" / "rbac"
 STATE = ROOT / ".cluster"
+LOG = logging.getLogger(__name__)  # pytest shows it with a test that failed
 OURS = "bluegreen.kubernetes/test"  # label of the namespaces that tests may delete
 ANNOTATION = "bluegreen.kubernetes/"
 COLORS = ("blue", "green")
@@ -356,6 +358,8 @@ class Run:
         with self._changed:
             self.ended = time.time()
             self._changed.notify_all()
+        LOG.info("ansible-playbook %s ended after %.1f s; it said:\n%s", shlex.join(self.arguments), self.seconds,
+                 "\n".join(text[:300] for _at, text in self.lines if text))
 
     def _in_stats(self) -> bool:
         return any(text.startswith("CUSTOM STATS:") for _at, text in self.lines[-4:])

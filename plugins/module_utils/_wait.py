@@ -29,13 +29,22 @@ PULL_IS_FINAL = re.compile(
     r"|not present with pull policy",
     re.IGNORECASE,
 )
+# What a busy node or API server does to a good pod; the kubelet tries again after 10 to 15 s. Its caches of ConfigMaps and
+# Secrets have 1 s to be filled, and are empty on a node that has not used them for a while
+# (https://github.com/kubernetes/kubernetes/issues/117972); of a container whose making took too long the runtime keeps the
+# name (https://github.com/containerd/containerd/issues/4604).
+BUSY = re.compile(
+    r"timed out|deadline exceeded|not yet been read|failed to reserve container name|connection refused|unavailable",
+    re.IGNORECASE,
+)
+BUSY_GRACE = 60  # seconds
 NEVER = None  # goes on to the timeout; the reason is shown there
 GRACE = {
     "ErrImagePull": 60,  # 0 when PULL_IS_FINAL says so
     "ImagePullBackOff": 60,
     "ErrImageNeverPull": 0,
     "InvalidImageName": 0,
-    "CreateContainerConfigError": 2,  # a ConfigMap, Secret or key is missing
+    "CreateContainerConfigError": 2,  # a ConfigMap, Secret or key is missing; these three BUSY_GRACE when it is BUSY
     "CreateContainerError": 2,
     "RunContainerError": 2,
     "CrashLoopBackOff": 0,  # has crashed, was started again, and has crashed again
@@ -82,7 +91,7 @@ def wait_ready(app, color, timeout, progress):
     deadline_before = None  # a ProgressDeadlineExceeded of an earlier rollout says nothing about this one
     with app.cluster.observe(**watched) as view:
         events_watched = False
-        newest = _Newest(None, None)
+        newest = _Newest()
         while True:
             deployments, pods = view["deployment"], [Pod(pod) for pod in view["pods"]]
             if not deployments:
@@ -110,9 +119,10 @@ def wait_ready(app, color, timeout, progress):
                 view.add("events", "Event", WARNINGS)
                 events_watched = True
             events = [item for item in view["events"] if item["reason"] == "FailedMount"] if events_watched else []
-            if events or any(pod.in_trouble() for pod in pods):
-                newest = newest.follow(app.cluster, color, deployment)
-            troubles = _troubles(deployment, newest.of(pods), pods, events, deadline_before)
+            refused = _no_pods_made(deployment)
+            if refused or events or any(pod.in_trouble() for pod in pods):
+                newest = newest.follow(app.cluster, color, deployment, refused)
+            troubles = _troubles(deployment, newest, pods, events, deadline_before)
             now = time.monotonic()
             first_seen = {key: first_seen.get(key, now) for key in troubles}
             certain = [
@@ -159,6 +169,10 @@ class Pod:
         self.phase = status.get("phase")
         self.conditions = {item["type"]: item for item in status.get("conditions", [])}
         self.ready = self.conditions.get("Ready", {}).get("status") == "True"
+        # Events stay when a volume is mounted at last, and then an image may take minutes to come. The sandbox is made after
+        # the mounts (a condition since Kubernetes 1.29); a pod that has run has them too.
+        sandbox = self.conditions.get("PodReadyToStartContainers", {}).get("status") == "True"
+        self.mounted = sandbox or self.phase != "Pending"
         self.containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
         self.restarts = sum(item.get("restartCount", 0) for item in self.containers)
 
@@ -204,27 +218,33 @@ class Pod:
 class _Newest:
     """Which pods are of the Deployment's newest template: what older ones suffer from says nothing about this rollout."""
 
-    def __init__(self, generation, template):
+    def __init__(self, generation=None, replica_set=None):
         self._generation = generation
-        self._template = template
+        self._asked = time.monotonic()
+        self._template = replica_set and replica_set["metadata"]["labels"].get("pod-template-hash")
+        self.failure = _condition(replica_set or {}, "ReplicaFailure")
 
-    def follow(self, cluster, color, deployment):
+    def follow(self, cluster, color, deployment, refused):
         """Know the newest template's pods, by the ReplicaSet that was made of it. Asked once a generation.
 
         As the Deployment controller finds it, by the template. The revision that the Deployment carries is no guide: where the
         replicas change too, the controller first scales, and reports the new generation before it has made the ReplicaSet.
         https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/deployment/util/deployment_util.go (FindNewReplicaSet)
+
+        :param refused: whether the Deployment says that pods cannot be made. It may mean pods of an older template, and says
+            nothing more when the newest one's follow them, so the ReplicaSet is asked again.
         """
         generation = deployment["metadata"]["generation"]
         if not _taken_up(deployment):
-            return _Newest(None, None)
-        if generation == self._generation:
+            return _Newest()
+        again = refused and time.monotonic() - self._asked >= GRACE["FailedCreate"]
+        if generation == self._generation and not again:
             return self
         wanted = _app.template_hash(deployment)
         for item in cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
             if _app.template_hash(item) == wanted:
-                return _Newest(generation, item["metadata"]["labels"].get("pod-template-hash"))
-        return _Newest(None, None)  # the Deployment controller is about to make it
+                return _Newest(generation, item)
+        return _Newest()  # the Deployment controller is about to make it
 
     def of(self, pods):
         return [pod for pod in pods if pod.template == self._template and self._template]
@@ -241,11 +261,16 @@ def rolled_out(deployment):
     return _taken_up(deployment) and status.get("updatedReplicas", 0) == status.get("replicas", 0)
 
 
-def _condition(deployment, kind):
-    for condition in deployment.get("status", {}).get("conditions", []):
+def _condition(owner, kind):
+    for condition in owner.get("status", {}).get("conditions", []):
         if condition["type"] == kind:
             return condition
     return {}
+
+
+def _no_pods_made(deployment):
+    """Whether pods of one of its ReplicaSets cannot be made, the newest or an older one."""
+    return _condition(deployment, "ReplicaFailure").get("status") == "True"
 
 
 def _deadline_exceeded(deployment):
@@ -286,11 +311,10 @@ def _troubles(deployment, newest, pods, events, deadline_before):
     if exceeded and exceeded != deadline_before:
         message = _condition(deployment, "Progressing").get("message", "")
         note(troubles, "Deployment", "ProgressDeadlineExceeded", message)
-    failure = _condition(deployment, "ReplicaFailure")
     # Pods on their way out may make the room that is missing.
-    if failure.get("status") == "True" and _taken_up(deployment) and not any(pod.terminating for pod in pods):
-        note(troubles, "Deployment", "FailedCreate", failure.get("message", ""))
-    troubles.update(pod_troubles(newest, events))
+    if _no_pods_made(deployment) and newest.failure and not any(pod.terminating for pod in pods):
+        note(troubles, "Deployment", "FailedCreate", newest.failure.get("message", ""))
+    troubles.update(pod_troubles(newest.of(pods), events))
     return troubles
 
 
@@ -298,13 +322,17 @@ def pod_troubles(pods, events):
     """The same of what stands in the way of pods, by their states and the Events about them."""
     troubles = {}
     waiting = [pod for pod in pods if not pod.terminating and not pod.ready]
-    unmounted = {pod.name for pod in waiting if pod.phase == "Pending"}  # nothing of them has run yet
+    unmounted = {pod.name for pod in waiting if not pod.mounted}
     for pod in waiting:
         for container, reason, message in pod.waiting():
             if reason in GRACE:
                 # The kubelet goes to and fro between the two reasons of a failing pull; they share one grace.
                 pull = reason in ("ErrImagePull", "ImagePullBackOff")
-                grace = 0 if pull and PULL_IS_FINAL.search(message) else None
+                grace = None
+                if pull and PULL_IS_FINAL.search(message):
+                    grace = 0
+                elif reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+                    grace = BUSY_GRACE if BUSY.search(message) else None
                 what = "pod {0}, container {1}".format(pod.name, container)
                 note(troubles, what, reason, message, grace, "image pull" if pull else None)
         scheduled = pod.conditions.get("PodScheduled", {})

@@ -47,16 +47,18 @@ notes:
     C(InvalidImageName), C(ProgressDeadlineExceeded) (the Deployment's own limit), C(Paused) (C(spec.paused) is set)."
   - "After 2 seconds: C(CreateContainerConfigError) (a ConfigMap, a Secret or a key in it is missing),
     C(CreateContainerError), C(RunContainerError), C(FailedCreate) (a quota, a LimitRange or an admission policy lets
-    no pod be made; not counted while older pods are still going, which may make room)."
+    no pod of the new version be made; not counted while older pods are still going, which may make room)."
   - "After 20 seconds: C(FailedMount) (a volume's ConfigMap or Secret is missing; disks may take their time)."
   - "After 60 seconds: C(ErrImagePull) and C(ImagePullBackOff), when a registry is slow or overloaded. At once when the
-    message says that the image is not there, that access is denied, or that the registry's name or address is wrong."
+    message says that the image is not there, that access is denied, or that the registry's name or address is wrong.
+    C(CreateContainerConfigError), C(CreateContainerError) and C(RunContainerError), when the message says that the node
+    or the API server was too slow; the kubelet then tries again."
   - "Not before O(timeout): C(Unschedulable), because an autoscaler may bring a node, and pods that run but do not
     become ready. The reason is shown then as well."
   - "Beside the general ones (below), RV(reason) can be V(rollout_failed) (it was certain that the color does not become
     ready) or V(timeout)."
   - "Permissions needed in the namespace: C(get) on services, C(list) and C(watch) on deployments, pods and events,
-    C(get) on pods/log."
+    C(list) on replicasets, C(get) on pods/log."
 seealso:
   - module: bluegreen.kubernetes.bg_deploy
   - module: bluegreen.kubernetes.bg_smoke_check

@@ -233,6 +233,18 @@ def quota() -> None:
     container(image="myapp:2.0")()
 
 
+def refused() -> None:
+    """No pod of the template that the green Deployment gets can be made."""
+    body = {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": "small"},
+        "spec": {"limits": [{"type": "Container", "max": {"memory": "128Mi"}}]},
+    }
+    kubectl("create", "--filename", "-", given=json.dumps(body))
+    container(resources={"limits": {"memory": "256Mi"}})()
+
+
 def switch() -> None:
     kubectl("patch", "service", "myapp", "--patch", json.dumps({"spec": {"selector": {"version": "green"}}}))
 
@@ -266,18 +278,20 @@ SCENARIOS: dict[str, tuple[Callable[[], None], Reached]] = {
     "job-image-missing": (job("true", image=IMAGE_OF_NOBODY), waits("ImagePullBackOff", color="migrate")),
     "unschedulable": (pods(nodeSelector={"no": "node"}), says("Unschedulable")),
     "over-crash": (container(image="myapp:2.0"), settled("green")),
+    "over-refused": (container(image="myapp:2.0", resources={"limits": {"memory": "96Mi"}}), settled("green")),
 }
 EARLIER = {  # what has happened before the recording starts
     "over-crash": (
         deployment(replicas=5, template={"spec": {"containers": [{"name": "app", "image": "myapp:crash"}]}}),
         waits("CrashLoopBackOff"),
     ),
+    "over-refused": (refused, says("FailedCreate")),
 }
 
 
 def record(name: str, version: str) -> None:
     change, reached = SCENARIOS[name]
-    kubectl("delete", "resourcequota,job,deployment,service,event", "--all", "--wait")
+    kubectl("delete", "resourcequota,limitrange,job,deployment,service,event", "--all", "--wait")
     kubectl("wait", "--for=delete", "pod", "--all", "--timeout=60s")
     for each in ("app-blue", "app-green", "service"):
         kubectl("apply", "--filename", "-", given=json.dumps(manifest(each)))

@@ -153,6 +153,12 @@ def test_what_an_earlier_version_suffers_from_says_nothing_about_this_one(clock:
     assert wait(cluster)["ready"] is True
 
 
+def test_pods_of_an_earlier_version_that_cannot_be_made_say_nothing_about_this_one(clock: Clock) -> None:
+    """The Deployment's condition goes on telling of them while it makes the new version's pods, here without a pod leaving."""
+    cluster = rollout("over-refused", clock, lambda text: re.sub(r'"deletion(Timestamp|GracePeriodSeconds)":[^,]*,', "", text))
+    assert wait(cluster)["ready"] is True
+
+
 def test_a_color_that_is_given_is_waited_for() -> None:
     assert wait(RecordedCluster(), color="blue", timeout=0)["color"] == "blue"
 
@@ -287,20 +293,49 @@ def test_what_heals_in_its_grace_is_no_failure() -> None:
     assert (error.reason, error.result["elapsed"]) == ("timeout", pytest.approx(30, abs=1))
 
 
-def test_a_volume_that_was_mounted_at_last_is_no_failure() -> None:
-    """The ConfigMap came a second after the pod; the application then takes its time to become ready."""
+@pytest.mark.parametrize("then", ["runs", "waits for its image"])
+def test_a_volume_that_was_mounted_at_last_is_no_failure(then: str) -> None:
+    """The ConfigMap came a second after the pod; the application then takes its time to become ready, or its image to come."""
     clock = Clock()
     cluster = RecordedCluster("volume-missing", "end", clock)
     event = next(event for event in cluster.objects("Event") if event["reason"] == "FailedMount")
     pod = cluster.one("Pod", event["involvedObject"]["name"])
 
     def mounted() -> None:
-        state = pod["status"]["containerStatuses"][0]
-        state.update(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}}, started=True)
-        pod["status"]["phase"] = "Running"
+        for condition in pod["status"]["conditions"]:
+            if condition["type"] == "PodReadyToStartContainers":
+                condition["status"] = "True"
+        if then == "runs":
+            state = pod["status"]["containerStatuses"][0]
+            state.update(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}}, started=True)
+            pod["status"]["phase"] = "Running"
 
     clock.at(1, mounted)
     assert _measured(cluster, clock, timeout=40).reason == "timeout"
+
+
+@pytest.mark.parametrize(
+    ("reason", "message"),
+    [
+        ("CreateContainerConfigError", "failed to sync secret cache: timed out waiting for the condition"),
+        ("CreateContainerConfigError", "services have not yet been read at least once, cannot construct envvars"),
+        ("CreateContainerError", "context deadline exceeded"),
+        ("CreateContainerError", 'failed to reserve container name "app_1": name "app_1" is reserved for "5d4e"'),
+        ("RunContainerError", "failed to start containerd task: dial unix:///run/s/1: connect: connection refused"),
+    ],
+)
+def test_what_a_busy_node_does_has_a_minute_to_heal(reason: str, message: str) -> None:
+    for heals_at, timeout, verdict, elapsed in ((15, 30, "timeout", 30), (None, 90, HEALS_NOT, 60)):
+        clock = Clock()
+        cluster = RecordedCluster("config-key-missing", "end", clock)
+        pod = next(pod for pod in cluster.objects("Pod", "green") if _waiting(pod) == "CreateContainerConfigError")
+        state = pod["status"]["containerStatuses"][0]
+        state["state"] = {"waiting": {"reason": reason, "message": message}}
+        if heals_at:
+            running = {"running": {"startedAt": "2026-01-01T00:00:00Z"}}
+            clock.at(heals_at, lambda state=state, running=running: state.update(state=running, started=True))
+        error = _measured(cluster, clock, timeout=timeout)
+        assert (error.reason, error.result["elapsed"]) == (verdict, pytest.approx(elapsed, abs=1))
 
 
 def _waiting(pod: dict[str, Any]) -> str | None:
