@@ -17,6 +17,7 @@ import json
 import os
 import random
 import re
+import socket
 import ssl
 import threading
 import time
@@ -427,9 +428,9 @@ class Cluster:
                 self.source
             )
             raise error  # waiting does not heal it
-        if isinstance(
-            cause, urllib3.exceptions.NameResolutionError if hasattr(urllib3.exceptions, "NameResolutionError") else ()
-        ):
+        # A name that does not exist is a mistake; that no name server answers is an outage like others.
+        looked_up = cause.__cause__ or cause.__context__
+        if isinstance(looked_up, socket.gaierror) and looked_up.errno != socket.EAI_AGAIN:
             raise error
         return error
 

@@ -328,6 +328,34 @@ def test_nothing_listens(clock: Clock) -> None:
     assert len(said) == 1
 
 
+def _no_address(monkeypatch: pytest.MonkeyPatch, code: int, times: int) -> None:
+    """The next lookups of a name fail so."""
+    real, left = socket.getaddrinfo, [code] * times
+
+    def lookup(*given: Any, **options: Any) -> Any:
+        if left:
+            raise socket.gaierror(left.pop(), "by intention")
+        return real(*given, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+
+
+def test_a_name_that_does_not_exist_is_said_at_once(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    _no_address(monkeypatch, socket.EAI_NONAME, 1)
+    began = clock.now
+    error = failure(lambda: connect("http://typo.invalid:6443").get("Service", "myapp"))
+    assert error.reason == "api_unreachable"
+    assert "The API server http://typo.invalid:6443 does not answer" in str(error)
+    assert "by intention" in str(error)
+    assert clock.now == began
+
+
+def test_a_name_server_that_comes_back_is_asked_again(monkeypatch: pytest.MonkeyPatch, loopback: Loopback) -> None:
+    answers(loopback, as_json(SERVICE))
+    _no_address(monkeypatch, socket.EAI_AGAIN, 2)
+    assert connect(f"http://localhost:{loopback.port}").get("Service", "myapp") == SERVICE
+
+
 def test_a_server_that_comes_back_is_found(loopback: Loopback) -> None:
     """In real time: an API server that restarts."""
     port = free_port()
