@@ -139,9 +139,13 @@ def test_again_after_one_that_failed(scene: Scene, tmp_path: Path) -> None:
 
 
 def test_twice_does_not_flip_forward(scene: Scene) -> None:
-    """A second rollback says what is live and asks for a version."""
+    """A second rollback says what is live and asks for a version. One that was never live is no way back."""
     assert scene.play("release.yml", version="2.0").outcome == "released"
-    assert scene.play("rollback.yml").outcome == "rolled_back"
+    other = scene.play("rollback.yml", version="3.0")
+    assert other.code != 0 and other.outcome == "refused", other.output
+    assert "live before was 1.0" in other.output
+    assert not other.writes
+    assert scene.play("rollback.yml", version="2.0").outcome == "rolled_back"  # as a workflow hands it on
     again = scene.play("rollback.yml")
     assert again.code != 0 and again.outcome == "refused"
     assert "blue (version 1.0, 3 of 3 pods ready) is live" in again.output
