@@ -403,7 +403,8 @@ class Cluster:
     def _unreachable(self, failure, method, path):
         """The error for a request without an answer; raised at once when waiting would not heal it."""
         self.doubt_refusals()
-        cause = getattr(failure, "reason", None) or failure
+        reason = getattr(failure, "reason", None)
+        cause = reason if isinstance(reason, Exception) else failure  # an ssl.SSLError's reason is text
         # Without urllib3's inside: "HTTPSConnection(host='...', port=...): Failed to establish a new connection: ..."
         text = re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?(\[Errno -?\d+\] )?", "", str(cause))
         next_step = "Check the address (it comes from {0}), the network and whether the API server runs; then run the same command again.".format(

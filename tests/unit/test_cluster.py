@@ -527,6 +527,20 @@ def test_a_certificate_of_another_server_is_not_trusted(authority: Authority) ->
         assert server.seen == []
 
 
+def test_the_certificate_of_a_port_forward_is_looked_at_too(secure: Loopback) -> None:
+    error = failure(lambda: connect(secure.url).port_forward("app-green-1", 8080, 5))
+    assert f"The certificate of the API server {secure.url} is not trusted" in str(error)
+
+
+def test_a_port_forward_to_a_server_that_breaks_the_handshake_off(authority: Authority) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+        url = f"https://127.0.0.1:{server.getsockname()[1]}"
+        cluster = connect(url, ca_cert=str(authority.certificate))
+        error = failure(lambda: cluster.port_forward("app-green-1", 8080, 5))
+    assert f"The API server {url} does not answer" in str(error)
+
+
 def test_validate_certs_off(secure: Loopback) -> None:
     assert connect(secure.url, validate_certs=False).get("Service", "myapp") == SERVICE
 
