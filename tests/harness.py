@@ -56,11 +56,11 @@ READY_SECONDS = 120
 # Seconds that old pods stay where users are watched: longer than kube-proxy takes to know of a switch, on a busy machine too.
 DELAY = 5
 # Variables of a release under traffic that nobody waits for longer than needed.
-QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 90}
-# What can be checked without a database.
+QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 240}
+# What can be checked without a database. Several tests share the machine, which may leave a pod without CPU for seconds.
 CHECKS = [
-    {"name": "health", "http": "/health"},
-    {"name": "version", "http": "/api/status", "expect": {"json": {"version": "{{ bluegreen_expected_version }}"}}},
+    {"name": "health", "http": "/health", "timeout": 30},
+    {"name": "version", "http": "/api/status", "timeout": 30, "expect": {"json": {"version": "{{ bluegreen_expected_version }}"}}},
 ]
 
 

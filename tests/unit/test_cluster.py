@@ -534,7 +534,11 @@ def test_the_certificate_of_a_port_forward_is_looked_at_too(secure: Loopback) ->
 
 def test_a_port_forward_to_a_server_that_breaks_the_handshake_off(authority: Authority) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        threading.Thread(target=lambda: server.accept()[0].close(), daemon=True).start()
+
+        def hang_up() -> None:
+            server.accept()[0].close()
+
+        threading.Thread(target=hang_up, daemon=True).start()
         url = f"https://127.0.0.1:{server.getsockname()[1]}"
         cluster = connect(url, ca_cert=str(authority.certificate))
         error = failure(lambda: cluster.port_forward("app-green-1", 8080, 5))
