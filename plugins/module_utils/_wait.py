@@ -38,15 +38,17 @@ BUSY = re.compile(
     re.IGNORECASE,
 )
 BUSY_GRACE = 60  # seconds
+# The command is not in the image, or may not be run (runc's and crun's words).
+NO_PROGRAM = re.compile(r'exec: "|executable file .* not found')
 NEVER = None  # goes on to the timeout; the reason is shown there
 GRACE = {
     "ErrImagePull": 60,  # 0 when PULL_IS_FINAL says so
     "ImagePullBackOff": 60,
     "ErrImageNeverPull": 0,
     "InvalidImageName": 0,
-    "CreateContainerConfigError": 2,  # a ConfigMap, Secret or key is missing; these three BUSY_GRACE when it is BUSY
-    "CreateContainerError": 2,
-    "RunContainerError": 2,
+    "CreateContainerConfigError": 2,  # a ConfigMap, Secret or key is missing; BUSY_GRACE when the node is BUSY
+    "CreateContainerError": 2,  # the same
+    "RunContainerError": 15,  # it is started again at once, and may have been the runtime's trouble; 2 when NO_PROGRAM
     "CrashLoopBackOff": 0,  # has crashed, was started again, and has crashed again
     "FailedCreate": 2,  # quota, LimitRange, admission: no pod can be made
     "FailedMount": 20,  # a volume's ConfigMap or Secret is missing; disks may take their time
@@ -54,6 +56,8 @@ GRACE = {
     "Paused": 0,
     "Unschedulable": NEVER,  # an autoscaler may bring a node
 }
+PULLS = ("ErrImagePull", "ImagePullBackOff")
+STARTS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that only events tell, such as FailedMount
 WARNINGS = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
 HEARTBEAT = 10  # seconds between progress lines when nothing changes
@@ -326,15 +330,7 @@ def pod_troubles(pods, events):
     for pod in waiting:
         for container, reason, message in pod.waiting():
             if reason in GRACE:
-                # The kubelet goes to and fro between the two reasons of a failing pull; they share one grace.
-                pull = reason in ("ErrImagePull", "ImagePullBackOff")
-                grace = None
-                if pull and PULL_IS_FINAL.search(message):
-                    grace = 0
-                elif reason in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
-                    grace = BUSY_GRACE if BUSY.search(message) else None
-                what = "pod {0}, container {1}".format(pod.name, container)
-                note(troubles, what, reason, message, grace, "image pull" if pull else None)
+                note(troubles, "pod {0}, container {1}".format(pod.name, container), reason, message)
         scheduled = pod.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
             note(troubles, "pod " + pod.name, "Unschedulable", scheduled.get("message", ""))
@@ -344,10 +340,23 @@ def pod_troubles(pods, events):
     return troubles
 
 
-def note(troubles, what, reason, message, grace=None, family=None):
-    """Put one more into ``troubles``; a family of reasons shares one entry, and so one grace."""
+def _grace(reason, message):
+    """The grace (seconds or NEVER) of a container's reason to wait, which the message may make shorter or longer."""
+    if reason in PULLS and PULL_IS_FINAL.search(message):
+        return 0
+    if reason == "RunContainerError" and NO_PROGRAM.search(message):
+        return 2
+    if reason in STARTS and BUSY.search(message):
+        return BUSY_GRACE
+    return GRACE[reason]
+
+
+def note(troubles, what, reason, message):
+    """Put one more into ``troubles``."""
     text = " ".join("{0}: {1}{2}".format(what, reason, ": " + message if message else "").split())
-    troubles[(what, family or reason)] = (GRACE[reason] if grace is None else grace, reason, text[:600])
+    # The kubelet goes to and fro between the two reasons of a failing pull; they share one entry, and so one grace.
+    key = (what, "image pull" if reason in PULLS else reason)
+    troubles[key] = (_grace(reason, message), reason, text[:600])
 
 
 def _failure(app, color, pods, reason, elapsed, what, reasons):

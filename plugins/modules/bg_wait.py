@@ -46,8 +46,10 @@ notes:
   - "At once: C(CrashLoopBackOff) (the container has crashed again after a restart), C(ErrImageNeverPull),
     C(InvalidImageName), C(ProgressDeadlineExceeded) (the Deployment's own limit), C(Paused) (C(spec.paused) is set)."
   - "After 2 seconds: C(CreateContainerConfigError) (a ConfigMap, a Secret or a key in it is missing),
-    C(CreateContainerError), C(RunContainerError), C(FailedCreate) (a quota, a LimitRange or an admission policy lets
-    no pod of the new version be made; not counted while older pods are still going, which may make room)."
+    C(CreateContainerError), C(RunContainerError) when the command is not in the image or may not be run,
+    C(FailedCreate) (a quota, a LimitRange or an admission policy lets no pod of the new version be made; not counted
+    while older pods are still going, which may make room)."
+  - "After 15 seconds: any other C(RunContainerError). The kubelet starts the container once more at once."
   - "After 20 seconds: C(FailedMount) (a volume's ConfigMap or Secret is missing; disks may take their time)."
   - "After 60 seconds: C(ErrImagePull) and C(ImagePullBackOff), when a registry is slow or overloaded. At once when the
     message says that the image is not there, that access is denied, or that the registry's name or address is wrong.
