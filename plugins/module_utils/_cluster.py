@@ -431,7 +431,8 @@ class Cluster:
             raise error  # waiting does not heal it
         # A name that does not exist is a mistake; that no name server answers is an outage like others.
         looked_up = cause.__cause__ or cause.__context__
-        if isinstance(looked_up, socket.gaierror) and looked_up.errno != socket.EAI_AGAIN:
+        no_such_name = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME))
+        if isinstance(looked_up, socket.gaierror) and looked_up.errno in no_such_name:
             raise error
         return error
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import timedelta
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
@@ -34,7 +35,8 @@ PULL_IS_FINAL = re.compile(
 # (https://github.com/kubernetes/kubernetes/issues/117972); of a container whose making took too long the runtime keeps the
 # name (https://github.com/containerd/containerd/issues/4604).
 BUSY = re.compile(
-    r"timed out|deadline exceeded|not yet been read|failed to reserve container name|connection refused|unavailable",
+    r"timed ?out|timeout|deadline exceeded|not yet been read|connection refused|unavailable"
+    r"|name .* is (reserved|already in use)|reserving ctr name",
     re.IGNORECASE,
 )
 BUSY_GRACE = 60  # seconds
@@ -51,11 +53,14 @@ GRACE = {
     "RunContainerError": 15,  # it is started again at once, and may have been the runtime's trouble; 2 when NO_PROGRAM
     "CrashLoopBackOff": 0,  # has crashed, was started again, and has crashed again
     "FailedCreate": 2,  # quota, LimitRange, admission: no pod can be made
-    "FailedMount": 20,  # a volume's ConfigMap or Secret is missing; disks may take their time
+    "FailedMount": NEVER,  # a volume's ConfigMap or Secret is missing; 0 after MOUNT_FAILS, disks may take their time
     "ProgressDeadlineExceeded": 0,
     "Paused": 0,
     "Unschedulable": NEVER,  # an autoscaler may bring a node
 }
+# Seconds between the first and the last Event of a failed mount that make it certain. The kubelet tries again after 0.5, 1, 2, 4
+# and 8 s, so this is the sixth; a volume that was mounted at last has no later Event, and its image may take minutes to come.
+MOUNT_FAILS = 15
 PULLS = ("ErrImagePull", "ImagePullBackOff")
 STARTS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that only events tell, such as FailedMount
@@ -173,10 +178,6 @@ class Pod:
         self.phase = status.get("phase")
         self.conditions = {item["type"]: item for item in status.get("conditions", [])}
         self.ready = self.conditions.get("Ready", {}).get("status") == "True"
-        # Events stay when a volume is mounted at last, and then an image may take minutes to come. The sandbox is made after
-        # the mounts (a condition since Kubernetes 1.29); a pod that has run has them too.
-        sandbox = self.conditions.get("PodReadyToStartContainers", {}).get("status") == "True"
-        self.mounted = sandbox or self.phase != "Pending"
         self.containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
         self.restarts = sum(item.get("restartCount", 0) for item in self.containers)
 
@@ -326,7 +327,7 @@ def pod_troubles(pods, events):
     """The same of what stands in the way of pods, by their states and the Events about them."""
     troubles = {}
     waiting = [pod for pod in pods if not pod.terminating and not pod.ready]
-    unmounted = {pod.name for pod in waiting if not pod.mounted}
+    unmounted = {pod.name for pod in waiting if pod.phase == "Pending"}  # nothing of them has run yet
     for pod in waiting:
         for container, reason, message in pod.waiting():
             if reason in GRACE:
@@ -334,9 +335,15 @@ def pod_troubles(pods, events):
         scheduled = pod.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
             note(troubles, "pod " + pod.name, "Unschedulable", scheduled.get("message", ""))
+    times = {}  # of failed mounts, by pod
     for event in events:
-        if event["reason"] == "FailedMount" and event["involvedObject"]["name"] in unmounted:
-            note(troubles, "pod " + event["involvedObject"]["name"], "FailedMount", event.get("message", ""))
+        name = event["involvedObject"]["name"]
+        if event["reason"] == "FailedMount" and name in unmounted:
+            stamps = (event.get("firstTimestamp"), event.get("lastTimestamp"))
+            times.setdefault(name, []).extend(_app.moment(stamp) for stamp in stamps if stamp)
+            lasted = max(times[name]) - min(times[name]) if times[name] else timedelta(0)
+            certain = lasted.total_seconds() >= MOUNT_FAILS
+            note(troubles, "pod " + name, "FailedMount", event.get("message", ""), certain)
     return troubles
 
 
@@ -351,12 +358,12 @@ def _grace(reason, message):
     return GRACE[reason]
 
 
-def note(troubles, what, reason, message):
-    """Put one more into ``troubles``."""
+def note(troubles, what, reason, message, certain=False):
+    """Put one more into ``troubles``; with no grace when it is certain already."""
     text = " ".join("{0}: {1}{2}".format(what, reason, ": " + message if message else "").split())
     # The kubelet goes to and fro between the two reasons of a failing pull; they share one entry, and so one grace.
     key = (what, "image pull" if reason in PULLS else reason)
-    troubles[key] = (_grace(reason, message), reason, text[:600])
+    troubles[key] = (0 if certain else _grace(reason, message), reason, text[:600])
 
 
 def _failure(app, color, pods, reason, elapsed, what, reasons):

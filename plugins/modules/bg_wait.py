@@ -50,7 +50,8 @@ notes:
     C(FailedCreate) (a quota, a LimitRange or an admission policy lets no pod of the new version be made; not counted
     while older pods are still going, which may make room)."
   - "After 15 seconds: any other C(RunContainerError). The kubelet starts the container once more at once."
-  - "After 20 seconds: C(FailedMount) (a volume's ConfigMap or Secret is missing; disks may take their time)."
+  - "After 15 seconds: C(FailedMount) (a volume's ConfigMap or Secret is missing), when its last Event is so much later
+    than the first one; disks may take their time."
   - "After 60 seconds: C(ErrImagePull) and C(ImagePullBackOff), when a registry is slow or overloaded. At once when the
     message says that the image is not there, that access is denied, or that the registry's name or address is wrong.
     C(CreateContainerConfigError), C(CreateContainerError) and C(RunContainerError), when the message says that the node

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Callable
 
@@ -162,6 +163,17 @@ def says(text: str) -> Reached:
     return reached
 
 
+def fails_to_mount(seconds: float) -> Reached:
+    """Events about a green pod's volume span so much time."""
+
+    def reached(objects: Objects) -> bool:
+        events = [item for item in of(objects, "Event", "green") if item["reason"] == "FailedMount"]
+        times = [datetime.fromisoformat(item[key]) for item in events for key in ("firstTimestamp", "lastTimestamp")]
+        return bool(times) and (max(times) - min(times)).total_seconds() >= seconds
+
+    return reached
+
+
 def ends_hold(color: str) -> Reached:
     """The Service's EndpointSlices hold the color's pods and nothing else."""
 
@@ -264,7 +276,7 @@ SCENARIOS: dict[str, tuple[Callable[[], None], Reached]] = {
     "command-missing": (container(command=["/missing"]), waits("RunContainerError", "CrashLoopBackOff")),
     "crash": (container(image="myapp:crash"), waits("CrashLoopBackOff")),
     "quota": (quota, says("FailedCreate")),
-    "volume-missing": (pods(**MISSING_VOLUME), says("FailedMount")),
+    "volume-missing": (pods(**MISSING_VOLUME), fails_to_mount(15)),
     "never-ready": (container(readinessProbe=NOWHERE), later(4)),
     "deadline": (
         deployment(

@@ -203,7 +203,7 @@ def _first(cluster: RecordedCluster, reason: str) -> float:
         ("command-missing", "RunContainerError", 2, 'exec: "/missing"'),
         ("crash", "CrashLoopBackOff", 0, "restarting failed container"),
         ("quota", "FailedCreate", 2, "exceeded quota: small, requested: pods=1, used: pods=5, limited: pods=5"),
-        ("volume-missing", "FailedMount", 20, 'configmap "missing" not found'),
+        ("volume-missing", "FailedMount", 15, 'configmap "missing" not found'),
         ("deadline", "ProgressDeadlineExceeded", 0, "has timed out progressing"),
         ("image-missing", "ErrImagePull", 60, "registry.invalid/myapp:9.9"),
     ],
@@ -299,12 +299,10 @@ def test_a_volume_that_was_mounted_at_last_is_no_failure(then: str) -> None:
     clock = Clock()
     cluster = RecordedCluster("volume-missing", "end", clock)
     event = next(event for event in cluster.objects("Event") if event["reason"] == "FailedMount")
+    event["lastTimestamp"] = event["firstTimestamp"]
     pod = cluster.one("Pod", event["involvedObject"]["name"])
 
     def mounted() -> None:
-        for condition in pod["status"]["conditions"]:
-            if condition["type"] == "PodReadyToStartContainers":
-                condition["status"] = "True"
         if then == "runs":
             state = pod["status"]["containerStatuses"][0]
             state.update(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}}, started=True)
