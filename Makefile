@@ -66,7 +66,7 @@ molecule: tools images ## the scenarios on the cluster
 	@$(IN) molecule test --all
 
 databases: tools images ## releases that change the schema of a real PostgreSQL while users write to it
-	@$(IN) python -m pytest tests/databases -n 3 $(ARGS)
+	@$(IN) python -m pytest tests/databases -n 2 $(ARGS)
 
 awx: tools images ## AWX's path: jobs by ansible-runner, cancelled in each stage, and the workflow with approval
 	@$(IN) python -m pytest tests/awx -n 4 $(ARGS)
@@ -75,7 +75,7 @@ recipes: tools images ## releases inside other automation, as docs/recipes.md sh
 	@$(IN) python -m pytest tests/recipes -n 3 $(ARGS)
 
 retirement: tools images ## the end of the old color's life, and its way back
-	@$(IN) python -m pytest tests/retirement -n 3 $(ARGS)
+	@$(IN) python -m pytest tests/retirement -n 2 $(ARGS)
 
 faults: tools images ## kill, cut, pause and forbid everything, under traffic; ARGS='-k kill' selects, ARGS=--all takes all
 	@$(IN) python -m pytest tests/faults -n 3 --maxschedchunk 1 $(ARGS)

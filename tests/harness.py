@@ -57,11 +57,10 @@ READY_SECONDS = 120
 DELAY = 5
 # Variables of a release under traffic that nobody waits for longer than needed.
 QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 240}
-# What can be checked without a database. Several tests share the machine, which may leave a pod without CPU for seconds.
-CHECKS = [
-    {"name": "health", "http": "/health", "timeout": 30},
-    {"name": "version", "http": "/api/status", "timeout": 30, "expect": {"json": {"version": "{{ bluegreen_expected_version }}"}}},
-]
+# The example's checks. Several tests share the machine, which may leave a pod without CPU for seconds.
+EXAMPLE_CHECKS = [{**check, "timeout": 30} for check in
+                  yaml.safe_load((EXAMPLE / "inventory" / "host_vars" / "myapp.yml").read_text())["bluegreen_checks"]]
+CHECKS = [check for check in EXAMPLE_CHECKS if check["name"] in ("health", "version")]  # they need no database
 
 
 class Unavailable(Failure):
@@ -116,7 +115,7 @@ class Application:
     """examples/myapp in a fresh namespace; as a context manager it is there, ready, and deleted in the end.
 
     namespace: an old one of that name is deleted first, if a test made it. postgres: with its database (some seconds
-    more); without it, playbooks get checks that need none. replicas: of blue and green. env: added to the container of
+    more); without it, the checks that need one are left out. replicas: of blue and green. env: added to the container of
     both colours, such as {"DRAIN": "3"}. change: called with the list of manifests, which it may change. keep: leave the
     namespace in the end.
 
@@ -300,8 +299,8 @@ class Application:
 
     def variables(self, **more: Any) -> dict[str, Any]:
         """The extra variables of a playbook for this application."""
-        checks = {} if self.postgres else {"bluegreen_checks": CHECKS}
-        return {"bluegreen_namespace": self.namespace, **checks, **more}
+        checks = EXAMPLE_CHECKS if self.postgres else CHECKS
+        return {"bluegreen_namespace": self.namespace, "bluegreen_checks": checks, **more}
 
     def playbook(self, name: str, *arguments: str, live: bool = False, **variables: Any) -> Run:
         """Run a playbook of examples/myapp to its end; variables keep their types (version="2.0")."""

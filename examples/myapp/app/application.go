@@ -26,7 +26,7 @@ import (
 
 const (
 	maxSlow      = 30 * time.Second
-	queryTimeout = 3 * time.Second
+	queryTimeout = 8 * time.Second
 )
 
 type application struct {
