@@ -295,7 +295,7 @@ class Job:
                         next_step="Delete it if nobody needs it, or give this one another name.",
                     )
                 same = adopt and notes.get(DONE_FOR) == self.digest and "deletionTimestamp" not in found["metadata"]
-                if not (fresh or same) or _condition(found, "Failed") or _condition(found, "FailureTarget"):
+                if not (fresh or same) or _wait.holds(found, "Failed") or _wait.holds(found, "FailureTarget"):
                     self.uid = found["metadata"]["uid"]
                     self.progress("Job {0} of an earlier run is removed first".format(self.name))
                     self.remove()
@@ -365,10 +365,10 @@ class Job:
                     raise self._failure("job_failed", "Job {0} was deleted while it ran.".format(self.name), [], pods)
                 for job in jobs:
                     seen = True
-                    if _condition(job, "Complete"):
+                    if _wait.holds(job, "Complete"):
                         self._settle()
                         return
-                    failed = _condition(job, "Failed")
+                    failed = _wait.holds(job, "Failed")
                     if failed:
                         self._settle()
                         late = failed.get("reason") == "DeadlineExceeded"
@@ -564,11 +564,3 @@ class Job:
                         result={"job": self.name},
                     )
                 view.wait(1)
-
-
-def _condition(job, kind):
-    """A condition of the Job that holds, else ``None``."""
-    for condition in job.get("status", {}).get("conditions") or []:
-        if condition["type"] == kind and condition["status"] == "True":
-            return condition
-    return None

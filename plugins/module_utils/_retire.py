@@ -107,10 +107,9 @@ def _issues(app, moved):
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#complete-deployment
     """
     live = app.color(app.active)
-    status = live.deployment.get("status", {})
-    available = next((item for item in status.get("conditions", []) if item["type"] == "Available"), None)
+    available = _wait.holds(live.deployment, "Available")
     found = []
-    if available is None or available["status"] != "True":
+    if not available:
         found.append("Deployment {0} is not Available".format(live.deployment_name))
     elif _app.moment(available["lastTransitionTime"]) > moved + timedelta(seconds=CLOCKS_DIFFER):
         found.append(

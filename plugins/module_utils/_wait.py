@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import timedelta
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
@@ -128,9 +127,8 @@ def wait_ready(app, color, timeout, progress):
                 view.add("events", "Event", WARNINGS)
                 events_watched = True
             events = [item for item in view["events"] if item["reason"] == "FailedMount"] if events_watched else []
-            refused = _no_pods_made(deployment)
-            if refused or events or any(pod.in_trouble() for pod in pods):
-                newest = newest.follow(app.cluster, color, deployment, refused)
+            if holds(deployment, "ReplicaFailure") or events or any(pod.in_trouble() for pod in pods):
+                newest = newest.follow(app.cluster, color, deployment)
             troubles = _troubles(deployment, newest, pods, events, deadline_before)
             now = time.monotonic()
             first_seen = {key: first_seen.get(key, now) for key in troubles}
@@ -227,23 +225,23 @@ class _Newest:
         self._generation = generation
         self._asked = time.monotonic()
         self._template = replica_set and replica_set["metadata"]["labels"].get("pod-template-hash")
-        self.failure = _condition(replica_set or {}, "ReplicaFailure")
+        self.failure = holds(replica_set or {}, "ReplicaFailure")
 
-    def follow(self, cluster, color, deployment, refused):
+    def follow(self, cluster, color, deployment):
         """Know the newest template's pods, by the ReplicaSet that was made of it. Asked once a generation.
 
         As the Deployment controller finds it, by the template. The revision that the Deployment carries is no guide: where the
         replicas change too, the controller first scales, and reports the new generation before it has made the ReplicaSet.
         https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/deployment/util/deployment_util.go (FindNewReplicaSet)
 
-        :param refused: whether the Deployment says that pods cannot be made. It may mean pods of an older template, and says
-            nothing more when the newest one's follow them, so the ReplicaSet is asked again.
+        While the Deployment says that pods cannot be made, the ReplicaSet is asked again: these may be pods of an older template,
+        and the Deployment says nothing more when the newest one's follow them.
         """
         generation = deployment["metadata"]["generation"]
         if not _taken_up(deployment):
             return _Newest()
-        again = refused and time.monotonic() - self._asked >= GRACE["FailedCreate"]
-        if generation == self._generation and not again:
+        due = time.monotonic() - self._asked >= GRACE["FailedCreate"]
+        if generation == self._generation and not (due and holds(deployment, "ReplicaFailure")):
             return self
         wanted = _app.template_hash(deployment)
         for item in cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
@@ -267,15 +265,16 @@ def rolled_out(deployment):
 
 
 def _condition(owner, kind):
-    for condition in owner.get("status", {}).get("conditions", []):
+    for condition in owner.get("status", {}).get("conditions") or []:
         if condition["type"] == kind:
             return condition
     return {}
 
 
-def _no_pods_made(deployment):
-    """Whether pods of one of its ReplicaSets cannot be made, the newest or an older one."""
-    return _condition(deployment, "ReplicaFailure").get("status") == "True"
+def holds(owner, kind):
+    """A condition of the object that holds, else ``{}``."""
+    condition = _condition(owner, kind)
+    return condition if condition.get("status") == "True" else {}
 
 
 def _deadline_exceeded(deployment):
@@ -317,7 +316,7 @@ def _troubles(deployment, newest, pods, events, deadline_before):
         message = _condition(deployment, "Progressing").get("message", "")
         note(troubles, "Deployment", "ProgressDeadlineExceeded", message)
     # Pods on their way out may make the room that is missing.
-    if _no_pods_made(deployment) and newest.failure and not any(pod.terminating for pod in pods):
+    if holds(deployment, "ReplicaFailure") and newest.failure and not any(pod.terminating for pod in pods):
         note(troubles, "Deployment", "FailedCreate", newest.failure.get("message", ""))
     troubles.update(pod_troubles(newest.of(pods), events))
     return troubles
@@ -340,9 +339,9 @@ def pod_troubles(pods, events):
         name = event["involvedObject"]["name"]
         if event["reason"] == "FailedMount" and name in unmounted:
             stamps = (event.get("firstTimestamp"), event.get("lastTimestamp"))
-            times.setdefault(name, []).extend(_app.moment(stamp) for stamp in stamps if stamp)
-            lasted = max(times[name]) - min(times[name]) if times[name] else timedelta(0)
-            certain = lasted.total_seconds() >= MOUNT_FAILS
+            seen = times.setdefault(name, [])
+            seen.extend(_app.moment(stamp).timestamp() for stamp in stamps if stamp)
+            certain = max(seen, default=0) - min(seen, default=0) >= MOUNT_FAILS
             note(troubles, "pod " + name, "FailedMount", event.get("message", ""), certain)
     return troubles
 

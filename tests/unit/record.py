@@ -47,6 +47,10 @@ def kubectl(*arguments: str, given: str | None = None) -> str:
     return result.stdout
 
 
+def create(body: dict[str, Any]) -> None:
+    kubectl("create", "--filename", "-", given=json.dumps(body))
+
+
 def manifest(name: str) -> dict[str, Any]:
     """One manifest of the example, without its database, which plays no part here."""
     document = yaml.safe_load((MANIFESTS / f"{name}.yml").read_text())
@@ -231,7 +235,7 @@ def job(script: str, image: str = "myapp-postgres:15") -> Callable[[], None]:
     container = {"name": "migrate", "image": image, "command": ["sh", "-c", script]}
     spec = {"backoffLimit": 0, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
     body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "migrate"}, "spec": spec}
-    return lambda: kubectl("create", "--filename", "-", given=json.dumps(body)) and None
+    return lambda: create(body)
 
 
 def quota() -> None:
@@ -241,7 +245,7 @@ def quota() -> None:
         "metadata": {"name": "small"},
         "spec": {"hard": {"pods": "5"}},
     }
-    kubectl("create", "--filename", "-", given=json.dumps(limit))
+    create(limit)
     container(image="myapp:2.0")()
 
 
@@ -253,7 +257,7 @@ def refused() -> None:
         "metadata": {"name": "small"},
         "spec": {"limits": [{"type": "Container", "max": {"memory": "128Mi"}}]},
     }
-    kubectl("create", "--filename", "-", given=json.dumps(body))
+    create(body)
     container(resources={"limits": {"memory": "256Mi"}})()
 
 

@@ -302,13 +302,13 @@ def test_a_volume_that_was_mounted_at_last_is_no_failure(then: str) -> None:
     event["lastTimestamp"] = event["firstTimestamp"]
     pod = cluster.one("Pod", event["involvedObject"]["name"])
 
-    def mounted() -> None:
-        if then == "runs":
-            state = pod["status"]["containerStatuses"][0]
-            state.update(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}}, started=True)
-            pod["status"]["phase"] = "Running"
+    def runs() -> None:
+        state = pod["status"]["containerStatuses"][0]
+        state.update(state={"running": {"startedAt": "2026-01-01T00:00:00Z"}}, started=True)
+        pod["status"]["phase"] = "Running"
 
-    clock.at(1, mounted)
+    if then == "runs":
+        clock.at(1, runs)
     assert _measured(cluster, clock, timeout=40).reason == "timeout"
 
 
