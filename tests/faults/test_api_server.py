@@ -83,7 +83,7 @@ def test_stopped_for_longer(new_scene: Callable[..., Scene]) -> None:
     finally:
         component("start", "kube-apiserver")
     assert run.outcome == LONGER["wait"], run.output
-    assert scene.play("release.yml", version="2.0").outcome == "released"
+    assert scene.play("release.yml", version="2.0", **PATIENT, bluegreen_probe=scene.app.probe).outcome == "released"
     scene.live_and_whole("green", "2.0")
     scene.tidy()
     scene.nothing_lost()
