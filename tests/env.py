@@ -29,14 +29,11 @@ import time
 from pathlib import Path
 
 from checkout import CACHE, ROOT
+from cluster.toolchain import Failure, install_packages
 
 # What the pinned ansible-core is tested with, newest first.
 PYTHONS = ((3, 13), (3, 12), (3, 11))
 REQUIREMENTS = [ROOT / "tests" / "requirements.txt", ROOT / "tests" / "constraints.txt"]
-
-
-class Failure(Exception):
-    """Something foreseeable went wrong; its text tells the user what and what to do."""
 
 
 def say(text: str) -> None:
@@ -78,16 +75,7 @@ def require_venv_module() -> None:
         package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
     else:
         return
-    apt = shutil.which("apt-get")
-    if not apt or os.geteuid() != 0:
-        raise Failure(f"{sys.executable} cannot make virtual environments: it lacks ensurepip.\n"
-                      f"Install it (Debian, Ubuntu: apt-get install {package}) and run this again.")
-    say(f"installing the Debian package {package}, which virtual environments need")
-    environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "-y", "--no-install-recommends", package]):
-        result = subprocess.run([apt, "-q", *command], env=environ, capture_output=True, text=True, check=False)
-        if result.returncode != 0:
-            raise Failure(f"apt-get {shlex.join(command)} failed:\n{(result.stdout + result.stderr).strip()}")
+    install_packages(f"{sys.executable} cannot make virtual environments: it lacks ensurepip.", package)
 
 
 def venv_path() -> Path:

@@ -5,7 +5,8 @@
 
     images.py           build what has changed and load it into the embedded cluster
     images.py build     build only; print the archives
-    images.py validation    what only tests/validation needs: Prometheus, and an application that is hard to check
+    images.py validation    what only tests/validation needs: Prometheus, an application that is hard to check,
+                            and Chromium, in which it opens reports
 
 The archives are docker-archives, which `docker load`, `ctr images import`, `kind load image-archive`, podman and skopeo
 read. They are kept in ${XDG_CACHE_HOME:-~/.cache}/bluegreen-kubernetes/images/HASH; HASH stands for their content.
@@ -253,7 +254,8 @@ def prometheus() -> Path:
 
 def make_rootfs(what: str, options: list[str], path: Path) -> None:
     if not shutil.which("mmdebstrap"):
-        install_mmdebstrap()
+        toolchain.install_packages("mmdebstrap, which builds root file systems, is missing.",
+                                   "mmdebstrap", "debian-archive-keyring")
     say(f"building {what} from Debian packages (about half a minute) ...")
     started = time.monotonic()
     run(["mmdebstrap", *options, str(path)], f"cannot build the root file system of {what}",
@@ -261,15 +263,13 @@ def make_rootfs(what: str, options: list[str], path: Path) -> None:
     say(f"built the root file system of {what} in {time.monotonic() - started:.0f} s")
 
 
-def install_mmdebstrap() -> None:
-    packages = ["mmdebstrap", "debian-archive-keyring"]
-    hint = f"Install it ({' '.join(packages)}: packages of Debian and Ubuntu) and run this again."
-    if not shutil.which("apt-get") or os.geteuid() != 0:
-        raise toolchain.Failure(f"mmdebstrap, which builds root file systems, is not installed. {hint}")
-    say("installing the Debian package mmdebstrap ...")
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update"], ["install", "-y", "--no-install-recommends", *packages]):
-        run(["apt-get", "-q", *command], "mmdebstrap cannot be installed", hint, env=env)
+def install_browser() -> None:
+    """Chromium for tests/validation, which skips what opens reports in it where it cannot be had (as Ubuntu has it: by snap)."""
+    if not shutil.which("chromium"):
+        try:
+            toolchain.install_packages("Chromium, in which reports are opened, is missing.", "chromium", "fonts-dejavu-core")
+        except toolchain.Failure as failure:
+            say(str(failure))
 
 
 # --- the command
@@ -283,9 +283,11 @@ def external() -> str | None:
 def main() -> None:
     if sys.argv[1:] not in ([], ["build"], ["validation"]):
         sys.exit(__doc__)
-    only_build = sys.argv[1:] == ["build"]
+    only_build, validation = sys.argv[1:] == ["build"], sys.argv[1:] == ["validation"]
     try:
-        archives = [prometheus(), awkward()] if sys.argv[1:] == ["validation"] else [myapp(), postgres()]
+        if validation:
+            install_browser()
+        archives = [prometheus(), awkward()] if validation else [myapp(), postgres()]
         if not only_build and not external():
             # It skips what the cluster has, and says what went wrong.
             sys.exit(subprocess.run([sys.executable, LOADER, "load", *archives], check=False).returncode)

@@ -194,21 +194,10 @@ def install() -> None:
     lacking = missing()
     if not lacking:
         return
-    packages = sorted(set(lacking.values()))
-    problem = f"missing: {', '.join(lacking)}."
-    if not shutil.which("apt-get"):
-        raise Failure(f"{problem} There is no apt-get here to install them; "
-                      f"install what Debian calls {' '.join(packages)}.")
-    print(f"installing {' '.join(packages)} ...", flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--no-remove", *packages]
-    for step in (command, ["apt-get", "update", "--quiet"], command):
-        run = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, check=False)
-        if step is command and not run.returncode:
-            break
-    if missing():
-        raise Failure(f"{problem} `{' '.join(command)}` did not help:\n" + run.stdout.strip()[-1500:])
+    toolchain.install_packages(f"missing: {', '.join(lacking)}.", *sorted(set(lacking.values())))
+    lacking = missing()
+    if lacking:
+        raise Failure(f"still missing after Debian's packages were installed: {', '.join(lacking)}.")
 
 
 def ip(*arguments: str) -> list[dict]:

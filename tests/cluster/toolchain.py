@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The Go toolchain for what the tests build: the embedded cluster, the example application, the traffic generator.
+"""What the tests need of the machine: Debian packages, and Go for the cluster, the example application and the traffic generator.
 
 Standard library only: it runs before any virtual environment exists.
 """
@@ -29,6 +29,21 @@ def cache() -> Path:
     path = Path(base) / "bluegreen-kubernetes"
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def install_packages(problem: str, *packages: str) -> None:
+    """Install Debian packages. Raises Failure, which begins with the problem, when that cannot be done."""
+    if not shutil.which("apt-get") or os.geteuid():
+        raise Failure(f"{problem} Only root can install it, with apt-get; install what Debian calls {' '.join(packages)}.")
+    print(f"installing {' '.join(packages)} ...", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--no-remove", *packages]
+    for step in (command, ["apt-get", "update", "--quiet"], command):
+        run = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, text=True, check=False)
+        if step is command and not run.returncode:
+            return
+    raise Failure(f"{problem} `{' '.join(command)}` did not help:\n" + run.stdout.strip()[-1500:])
 
 
 def go() -> dict:
