@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from gateway import WATCH, Gate, Match, Seen
@@ -19,11 +20,16 @@ OUTAGE = 20  # seconds
 # What makes a stage last until all the releases are where they shall be.
 SLOW_START = {"wait": {"env": {"START_DELAY": "6"}}}
 SLOW_CHECK = {"bluegreen_checks": [{**check, "timeout": 60} for check in CHECKS]}
-# After an outage of the API server everybody else as well has to find the way back: the controllers, which make no pod
-# until then, and kube-proxy, which knows of no switch. Each asks again after pauses of up to a minute (client-go's
-# reflector). So these releases have the default times, and the probe, which says when kube-proxy has followed.
-PATIENT = {"bluegreen_scale_down_delay": 30, "bluegreen_wait_timeout": 300}
 AFTER_THE_DELAY = ("scale-unwritten", "report-half")  # an outage then comes to nodes that know of the switch
+
+
+def patient(scene: Scene) -> dict[str, Any]:
+    """What a release after an outage needs: the default times, and the probe, which says when kube-proxy has followed.
+
+    Everybody else as well has to find the way back: the controllers, which make no pod until then, and kube-proxy, which
+    knows of no switch. Each asks again after pauses of up to a minute (client-go's reflector).
+    """
+    return {"bluegreen_scale_down_delay": 30, "bluegreen_wait_timeout": 300, "bluegreen_probe": scene.app.probe}
 
 
 def go_through(new_scene: Callable[..., Scene], names: tuple[str, ...], seconds: float) -> None:
@@ -31,7 +37,7 @@ def go_through(new_scene: Callable[..., Scene], names: tuple[str, ...], seconds:
     scenes = {AT[name]: new_scene(**SLOW_START.get(name, {})) for name in names}
 
     def start(point: Point, scene: Scene) -> tuple[FaultRun, Gate | None]:
-        more = {} if point.name in AFTER_THE_DELAY else {**PATIENT, "bluegreen_probe": scene.app.probe}
+        more = {} if point.name in AFTER_THE_DELAY else patient(scene)
         return point.start(scene, **more, **SLOW_CHECK)
 
     with ThreadPoolExecutor() as pool:
@@ -83,7 +89,7 @@ def test_stopped_for_longer(new_scene: Callable[..., Scene]) -> None:
     finally:
         component("start", "kube-apiserver")
     assert run.outcome == LONGER["wait"], run.output
-    assert scene.play("release.yml", version="2.0", **PATIENT, bluegreen_probe=scene.app.probe).outcome == "released"
+    assert scene.play("release.yml", version="2.0", **patient(scene)).outcome == "released"
     scene.live_and_whole("green", "2.0")
     scene.tidy()
     scene.nothing_lost()
