@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import importlib.util
 import os
 import shlex
 import shutil
@@ -69,13 +70,13 @@ def use_supported_python() -> None:
 
 def require_venv_module() -> None:
     """Debian and Ubuntu ship Python without ensurepip: install it as root, else raise Failure."""
-    try:
-        import ensurepip  # noqa: F401
-    except ImportError:
-        package = f"python{sys.version_info[0]}.{sys.version_info[1]}-venv"
-    else:
-        return
-    install_packages(f"{sys.executable} cannot make virtual environments: it lacks ensurepip.", package)
+    def there() -> object:
+        importlib.invalidate_caches()
+        return importlib.util.find_spec("ensurepip")
+
+    if not there():
+        install_packages(f"{sys.executable} cannot make virtual environments: it lacks ensurepip.",
+                         f"python{sys.version_info[0]}.{sys.version_info[1]}-venv", there=there)
 
 
 def venv_path() -> Path:

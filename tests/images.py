@@ -255,7 +255,7 @@ def prometheus() -> Path:
 def make_rootfs(what: str, options: list[str], path: Path) -> None:
     if not shutil.which("mmdebstrap"):
         toolchain.install_packages("mmdebstrap, which builds root file systems, is missing.",
-                                   "mmdebstrap", "debian-archive-keyring")
+                                   "mmdebstrap", "debian-archive-keyring", there=lambda: shutil.which("mmdebstrap"))
     say(f"building {what} from Debian packages (about half a minute) ...")
     started = time.monotonic()
     run(["mmdebstrap", *options, str(path)], f"cannot build the root file system of {what}",
@@ -267,7 +267,8 @@ def install_browser() -> None:
     """Chromium for tests/validation, which skips what opens reports in it where it cannot be had (as Ubuntu has it: by snap)."""
     if not shutil.which("chromium"):
         try:
-            toolchain.install_packages("Chromium, in which reports are opened, is missing.", "chromium", "fonts-dejavu-core")
+            toolchain.install_packages("Chromium, in which reports are opened, is missing.", "chromium", "fonts-dejavu-core",
+                                       there=lambda: shutil.which("chromium"))
         except toolchain.Failure as failure:
             say(str(failure))
 

