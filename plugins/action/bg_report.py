@@ -24,18 +24,16 @@ class ActionModule(ActionBase):
         params = checked.validated_parameters
         result = _report.compose(params)
         data = {"bluegreen_result": {params["application"]: result}}
-        text = "{0}: {1}".format(result["outcome"].upper(), result["msg"])
-        self._display.display(
-            "{0} | {1}".format(params["application"], text), color="red" if _report.failed(params) else "green"
-        )
+        text = f"{result['outcome'].upper()}: {result['msg']}"
+        self._display.display(f"{params['application']} | {text}", color="red" if _report.failed(params) else "green")
         files = {}
         if params["directory"] and not self._task.check_mode:
             try:
                 files = _report_files.write(params["directory"], _report.document(params, result))
-                self._display.display("{0} | report: {1}".format(params["application"], files["html"]))
+                self._display.display(f"{params['application']} | report: {files['html']}")
             except OSError as error:
                 # The release is what it is; that nobody can read about it must not look like its failure.
-                self._display.warning("The report could not be written: {0}".format(error))
+                self._display.warning(f"The report could not be written: {error}")
         return {
             "changed": False,
             "msg": text,

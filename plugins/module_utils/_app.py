@@ -57,7 +57,7 @@ class Color:
     def pod_selector(self):
         """The Deployment's own pod selector, as a labelSelector for the API."""
         selector = self.deployment["spec"]["selector"]
-        terms = ["{0}={1}".format(key, value) for key, value in sorted(selector.get("matchLabels", {}).items())]
+        terms = [f"{key}={value}" for key, value in sorted(selector.get("matchLabels", {}).items())]
         for expression in selector.get("matchExpressions", []):
             key, operator, values = expression["key"], expression["operator"], ",".join(expression.get("values", []))
             terms.append(
@@ -113,16 +113,16 @@ class Application:
         self.warnings = []
         if len(self.names) != 2 or self.names[0] == self.names[1]:
             raise BlueGreenError(
-                "Two different colors are needed, not {0}.".format(self.names),
+                f"Two different colors are needed, not {self.names}.",
                 "bad_input",
                 next_step="Set bluegreen_colors to two names, such as [blue, green].",
             )
         unknown = sorted(set(params["deployments"]) - set(self.names))
         if unknown:
             raise BlueGreenError(
-                "The option deployments names colors that do not exist: {0}.".format(", ".join(unknown)),
+                f"The option deployments names colors that do not exist: {', '.join(unknown)}.",
                 "bad_input",
-                next_step="Use the colors {0}.".format(" and ".join(self.names)),
+                next_step=f"Use the colors {' and '.join(self.names)}.",
             )
         # Deployments before Services: who takes over stamps the Services first. So if the Services still carry our lock id,
         # the stamps read from the Deployments are older than any takeover, and a write that tests them is fenced.
@@ -140,21 +140,17 @@ class Application:
         service = self.cluster.get("Service", name)
         if service is None:
             raise BlueGreenError(
-                "There is no Service {0!r} in namespace {1!r} of {2}.".format(
-                    name, self.cluster.namespace, self.cluster.host
-                ),
+                f"There is no Service {name!r} in namespace {self.cluster.namespace!r} of {self.cluster.host}.",
                 "not_found",
-                why="Services there: {0}.".format(self._services_there()),
-                next_step="Correct bluegreen_services or bluegreen_namespace (the connection comes from {0}).".format(self.cluster.source),
+                why=f"Services there: {self._services_there()}.",
+                next_step=f"Correct bluegreen_services or bluegreen_namespace (the connection comes from {self.cluster.source}).",
             )
         selector = service["spec"].get("selector") or {}
         if selector.get(self.label) not in self.names:
             raise BlueGreenError(
-                "Service {0!r} in namespace {1!r} selects neither color.".format(name, self.cluster.namespace),
+                f"Service {name!r} in namespace {self.cluster.namespace!r} selects neither color.",
                 "no_color",
-                why="Its selector is {0}; expected {1!r} to be one of {2}.".format(
-                    json.dumps(selector, sort_keys=True), self.label, " and ".join(self.names)
-                ),
+                why=f"Its selector is {json.dumps(selector, sort_keys=True)}; expected {self.label!r} to be one of {' and '.join(self.names)}.",
                 next_step="Put the color that shall be live into the selector, or set bluegreen_color_label and bluegreen_colors to what the Service uses.",
             )
         return service
@@ -164,7 +160,7 @@ class Application:
         try:
             slices = self.cluster.list("EndpointSlice")["items"]
         except ApiError as error:
-            return "not readable (HTTP {0})".format(error.status)
+            return f"not readable (HTTP {error.status})"
         labels = (item["metadata"].get("labels") or {} for item in slices)
         return ", ".join(sorted({item[SERVICE_NAME] for item in labels if SERVICE_NAME in item})) or "none"
 
@@ -186,10 +182,7 @@ class Application:
         raise BlueGreenError(
             "The Services do not agree on the live color.",
             "contradiction",
-            why=[
-                "{0}: {1}".format(name, json.dumps(selector, sort_keys=True))
-                for name, selector in self.selectors().items()
-            ],
+            why=[f"{name}: {json.dumps(selector, sort_keys=True)}" for name, selector in self.selectors().items()],
             next_step="Put the same color into the selectors, then run again.",
         )
 
@@ -203,11 +196,9 @@ class Application:
                 # its life has ended; then as well there must be a way back, and a next release.
                 if wanted not in by_name and not self.state["history"]:
                     raise BlueGreenError(
-                        "There is no Deployment {0!r} in namespace {1!r} (named for the color {2}).".format(
-                            wanted, self.cluster.namespace, name
-                        ),
+                        f"There is no Deployment {wanted!r} in namespace {self.cluster.namespace!r} (named for the color {name}).",
                         "not_found",
-                        why="Deployments there: {0}.".format(self._deployments_there),
+                        why=f"Deployments there: {self._deployments_there}.",
                         next_step="Correct bluegreen_deployments.",
                     )
                 found = [by_name[wanted]] if wanted in by_name else []
@@ -219,12 +210,12 @@ class Application:
                 ]
             if len(found) > 1:
                 raise BlueGreenError(
-                    "Several Deployments in namespace {0!r} are {1}: {2}.".format(
-                        self.cluster.namespace, name, ", ".join(sorted(item["metadata"]["name"] for item in found))
-                    ),
+                    f"Several Deployments in namespace {self.cluster.namespace!r} are {name}: "
+                    + ", ".join(sorted(item["metadata"]["name"] for item in found))
+                    + ".",
                     "ambiguous",
-                    why="Their pod labels all match {0}.".format(self.selector_for(name)),
-                    next_step="Say which one it is: bluegreen_deployments: {{{0}: NAME}}.".format(name),
+                    why=f"Their pod labels all match {self.selector_for(name)}.",
+                    next_step=f"Say which one it is: bluegreen_deployments: {{{name}: NAME}}.",
                 )
             colors[name] = Color(name, found[0] if found else None, params["containers"])
         return colors
@@ -254,22 +245,20 @@ class Application:
         """
         if name not in self.names:
             raise BlueGreenError(
-                "There is no color {0!r}.".format(name),
+                f"There is no color {name!r}.",
                 "bad_input",
-                next_step="The colors are {0}.".format(" and ".join(self.names)),
+                next_step=f"The colors are {' and '.join(self.names)}.",
             )
         color = self.colors[name]
         if color.deployment is None:
             raise BlueGreenError(
-                "There is no Deployment for the color {0} in namespace {1!r}.".format(name, self.cluster.namespace),
+                f"There is no Deployment for the color {name} in namespace {self.cluster.namespace!r}.",
                 "not_found",
                 why=[
-                    "Looked for pod labels {0}.".format(self.selector_for(name)),
-                    "Deployments there: {0}.".format(self._deployments_there),
+                    f"Looked for pod labels {self.selector_for(name)}.",
+                    f"Deployments there: {self._deployments_there}.",
                 ],
-                next_step="Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{{0}: NAME}}.".format(
-                    name
-                ),
+                next_step=f"Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{{name}: NAME}}.",
             )
         return color
 
@@ -277,8 +266,8 @@ class Application:
         """One phrase for messages, such as ``blue (version 1.0, 3 of 3 pods ready)``."""
         color = self.colors[name]
         if color.deployment is None:
-            return "{0} (its Deployment does not exist)".format(name)
-        return "{0} (version {1}, {2} of {3} pods ready)".format(name, color.version, color.ready, color.replicas)
+            return f"{name} (its Deployment does not exist)"
+        return f"{name} (version {color.version}, {color.ready} of {color.replicas} pods ready)"
 
     def strength(self):
         """How many pods the traffic needs: the live color's replicas; if it has none any more, those of the last switch."""
@@ -369,13 +358,13 @@ class Application:
         """
         if any(self.selected(service) == name for service in self.services):
             raise BlueGreenError(
-                "{0} is live: {1} is refused.".format(name, deed),
+                f"{name} is live: {deed} is refused.",
                 "live",
                 why=[
-                    "Service {0}: selector {1}".format(service, json.dumps(selector, sort_keys=True))
+                    f"Service {service}: selector {json.dumps(selector, sort_keys=True)}"
                     for service, selector in self.selectors().items()
                 ],
-                next_step="Work on {0}, the idle color, and switch.".format(self.idle),
+                next_step=f"Work on {self.idle}, the idle color, and switch.",
             )
 
     def refuse_foreign_lock(self, lock_id):
@@ -389,9 +378,9 @@ class Application:
                 continue
             name = service["metadata"]["name"]
             if lock_id:
-                raise _lease.superseded("Service {0} carries lock id {1}.".format(name, holder or "none"))
+                raise _lease.superseded(f"Service {name} carries lock id {holder or 'none'}.")
             raise BlueGreenError(
-                "Service {0} is locked by run {1}.".format(name, holder),
+                f"Service {name} is locked by run {holder}.",
                 "locked",
                 next_step="Wait for that release to end; rollback.yml takes over at once.",
             )
@@ -417,11 +406,9 @@ class Application:
         fresh = self.cluster.get("Service", name)
         if fresh is None:
             raise BlueGreenError(
-                "Service {0} was deleted from namespace {1!r} while this run worked on it.".format(
-                    name, self.cluster.namespace
-                ),
+                f"Service {name} was deleted from namespace {self.cluster.namespace!r} while this run worked on it.",
                 "not_found",
-                why="Its selector was {0}.".format(json.dumps(service["spec"].get("selector"), sort_keys=True)),
+                why=f"Its selector was {json.dumps(service['spec'].get('selector'), sort_keys=True)}.",
                 next_step="Create it again with the color that shall be live in its selector, then run again.",
             )
         self.services = [fresh if item["metadata"]["name"] == name else item for item in self.services]
@@ -448,26 +435,23 @@ class Application:
         if image:
             if len(containers) > 1:
                 raise BlueGreenError(
-                    "One image was given for {0} containers: {1}.".format(
-                        len(containers), ", ".join(item["name"] for item in containers)
-                    ),
+                    f"One image was given for {len(containers)} containers: {', '.join((item['name'] for item in containers))}.",
                     "bad_input",
                     next_step="Give version instead of image, or name one container in bluegreen_containers.",
                 )
             repository, tag, digest = split_image(image)
             if version and not tag and not digest:
-                image = "{0}:{1}".format(repository, version)
+                image = f"{repository}:{version}"
             return {containers[0]["name"]: image}
         if not _TAG.match(version):
             raise BlueGreenError(
-                "{0!r} cannot be an image tag.".format(version),
+                f"{version!r} cannot be an image tag.",
                 "bad_input",
                 next_step="A tag has letters, digits, '_', '.', '-' (128 at most). Set bluegreen_image for anything else.",
             )
         source = {item["name"]: item["image"] for item in self.live.containers}
         return {
-            item["name"]: "{0}:{1}".format(split_image(source.get(item["name"], item["image"]))[0], version)
-            for item in containers
+            item["name"]: f"{split_image(source.get(item['name'], item['image']))[0]}:{version}" for item in containers
         }
 
     def is_live(self, images, version):
@@ -517,8 +501,8 @@ def read_state(service, warnings=None):
         state = json.loads(text)
         if state["schema"] > SCHEMA:
             raise BlueGreenError(
-                "Service {0!r} was last switched by a newer version of bluegreen.kubernetes (state schema {1}, known "
-                "here: {2}).".format(service["metadata"]["name"], state["schema"], SCHEMA),
+                f"Service {service['metadata']['name']!r} was last switched by a newer version of bluegreen.kubernetes (state schema {state['schema']}, known "
+                f"here: {SCHEMA}).",
                 "newer_state",
                 next_step="Update the collection on this machine.",
             )
@@ -532,7 +516,7 @@ def read_state(service, warnings=None):
         return state
     except (ValueError, KeyError, TypeError):
         (warnings if warnings is not None else []).append(
-            "The annotation {0} is not readable and is taken as empty; the release history starts anew.".format(STATE)
+            f"The annotation {STATE} is not readable and is taken as empty; the release history starts anew."
         )
         return empty
 
@@ -543,11 +527,11 @@ def check_version(version):
         version = version.get("number")  # as the role hands it over
     if not isinstance(version, str):
         raise BlueGreenError(
-            "The version must be a string, not the number {0}.".format(version),
+            f"The version must be a string, not the number {version}.",
             "bad_input",
             why="YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.",
-            next_step='Quote it: version: "{0}" (on the command line -e version={0} is a string already; in a survey of AWX '
-            'type the quotes).'.format(version),
+            next_step=f'Quote it: version: "{version}" (on the command line -e version={version} is a string already; in a survey of AWX '
+            "type the quotes).",
         )
 
 
@@ -626,9 +610,9 @@ def _containers(deployment, names):
         missing = sorted(set(names) - {item["name"] for item in chosen})
         if missing:
             raise BlueGreenError(
-                "Deployment {0!r} has no container {1}.".format(deployment["metadata"]["name"], ", ".join(missing)),
+                f"Deployment {deployment['metadata']['name']!r} has no container {', '.join(missing)}.",
                 "not_found",
-                why="Its containers: {0}.".format(choices),
+                why=f"Its containers: {choices}.",
                 next_step="Correct bluegreen_containers.",
             )
         return chosen
@@ -636,11 +620,9 @@ def _containers(deployment, names):
     chosen = mains if len(mains) == 1 else [item for item in mains if item["name"] == "app"]
     if not chosen:
         raise BlueGreenError(
-            "It is not clear which container of Deployment {0!r} carries the version.".format(
-                deployment["metadata"]["name"]
-            ),
+            f"It is not clear which container of Deployment {deployment['metadata']['name']!r} carries the version.",
             "ambiguous",
-            why="Its containers: {0}; none is named 'app'.".format(choices),
+            why=f"Its containers: {choices}; none is named 'app'.",
             next_step="Set bluegreen_containers: [NAME].",
         )
     return chosen

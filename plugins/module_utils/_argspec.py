@@ -81,7 +81,7 @@ def seconds(value, name):
         if match:
             return float(match.group(1)) * _UNITS[match.group(2)]
     raise BlueGreenError(
-        "{0} is not a duration: {1!r}".format(name, value),
+        f"{name} is not a duration: {value!r}",
         "bad_input",
         next_step="Give seconds, or a number with ms, s, m, h or d, such as 30s or 5m.",
     )

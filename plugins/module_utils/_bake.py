@@ -37,14 +37,14 @@ def run(params, cluster, progress):
     for option, least in (("interval", 0.1), ("tolerance", 0)):
         if params[option] < least:
             raise BlueGreenError(
-                "{0} must be at least {1:g}, not {2:g}.".format(option, least, params[option]),
+                f"{option} must be at least {least:g}, not {params[option]:g}.",
                 "bad_input",
-                next_step="Correct {0}.".format(option),
+                next_step=f"Correct {option}.",
             )
     if cluster.dry_run:
         return {
             "color": params["color"],
-            "msg": "Would repeat {0} checks for {1:.0f} s.".format(len(checks), params["time"]),
+            "msg": f"Would repeat {len(checks)} checks for {params['time']:.0f} s.",
         }
     app = _app.read(cluster, params)
     color = app.color(params["color"] or app.active)
@@ -79,9 +79,7 @@ class _Bake:
             if troubles:
                 self.bad += 1
                 self.progress(
-                    "bake: FAILED {0}; {1} bad rounds, {2} are tolerated, {3:.0f} s left".format(
-                        "; ".join(troubles)[:300], self.bad, self.params["tolerance"], left
-                    )
+                    f"bake: FAILED {'; '.join(troubles)[:300]}; {self.bad} bad rounds, {self.params['tolerance']} are tolerated, {left:.0f} s left"
                 )
                 if self.bad > self.params["tolerance"]:
                     raise self._failure(troubles)
@@ -90,13 +88,12 @@ class _Bake:
             if len(self.rounds) == 1 or now - said_at >= HEARTBEAT:
                 said_at = now
                 self.progress(
-                    "bake: {0} of {1} rounds good, {2:.0f} s left".format(
-                        len(self.rounds) - self.bad, len(self.rounds), left
-                    )
+                    f"bake: {len(self.rounds) - self.bad} of {len(self.rounds)} rounds good, {left:.0f} s left"
                 )
             self._wait(min(begun + self.params["interval"], end))
-        message = "{0} was watched for {1:.0f} s: {2} of {3} rounds of {4} checks were good.".format(
-            self.color.name, now - self.started, len(self.rounds) - self.bad, len(self.rounds), len(self.checks)
+        message = (
+            f"{self.color.name} was watched for {now - self.started:.0f} s: {len(self.rounds) - self.bad} of "
+            f"{len(self.rounds)} rounds of {len(self.checks)} checks were good."
         )
         self.progress(message)
         return dict(self._result(True), msg=message)
@@ -151,12 +148,12 @@ class _Bake:
         for pod in self._pods():
             before = restarts.get(pod.name, 0)
             if pod.restarts > before:
-                troubles.append("pod {0} has restarted ({1})".format(pod.name, pod.state()))
+                troubles.append(f"pod {pod.name} has restarted ({pod.state()})")
             restarts[pod.name] = pod.restarts
             if pod.ready:
                 ready.add(pod.name)
             elif pod.name in self.were_ready:
-                troubles.append("pod {0} is not ready any more".format(pod.name))
+                troubles.append(f"pod {pod.name} is not ready any more")
         if note:
             self.restarts = restarts
             self.were_ready |= ready
@@ -184,12 +181,10 @@ class _Bake:
             if pod.name in failed or not pod.ready or any(pod.name in text for text in troubles)
         ]
         return BlueGreenError(
-            "{0} failed in the bake, {1:.1f} s after its begin: {2}.".format(
-                self.color.name, self.rounds[-1]["at"], "; ".join(troubles[:5])
-            ),
+            f"{self.color.name} failed in the bake, {self.rounds[-1]['at']:.1f} s after its begin: {'; '.join(troubles[:5])}.",
             "bake_failed",
             why=_checks.reasons(self.results)
             + _wait.evidence(self.app.cluster, sorted(pods, key=lambda pod: pod.ready)),
-            next_step="Mend {0} and release again.".format(self.color.deployment_name),
+            next_step=f"Mend {self.color.deployment_name} and release again.",
             result=self._result(False),
         )

@@ -115,15 +115,15 @@ def verdict(check, results):
         max((result["latency_ms"] or 0 for result in own), default=0),
     )
     if wanted > len(own):
-        line += " (wants {0} pods, there are {1})".format(wanted, len(own))
+        line += f" (wants {wanted} pods, there are {len(own)})"
     return passed, line
 
 
 def reasons(results):
     """The failed ones in words, a bounded number of lines."""
     bad = [item for item in results if not item["passed"]]
-    lines = ["{0} on {1}: {2}".format(item["name"], item["target"], item["reason"]) for item in bad[:10]]
-    return lines + (["... and {0} more".format(len(bad) - 10)] if len(bad) > 10 else [])
+    lines = [f"{item['name']} on {item['target']}: {item['reason']}" for item in bad[:10]]
+    return lines + ([f"... and {len(bad) - 10} more"] if len(bad) > 10 else [])
 
 
 def needs_pods(check):
@@ -205,7 +205,7 @@ def _attempt_http(shared, check, pod, began):
 
 def _attempt_command(shared, check, pod, began):
     ended = _command.execute(shared, check, pod)
-    wrong = [] if ended.status == 0 else ["exit code {0}".format(ended.status)]
+    wrong = [] if ended.status == 0 else [f"exit code {ended.status}"]
     wrong += _judge_text(check["expect"], ended.output, time.monotonic() - began)
     return {"status": ended.status, "via": ended.via}, _with_answer(wrong, ended.output, "output", SHOWN["command"])
 
@@ -233,7 +233,7 @@ def _attempt_prometheus(shared, check, pod, began):
 def _attempt_job(shared, check, pod, began):
     # A name of its own: nobody else's suite is in the way, and none that an interrupted run has left.
     definition = _job.with_environment(check["definition"], shared.app, shared.color.name, shared.color.version)
-    definition["metadata"]["name"] = "{0}-{1}".format(definition["metadata"]["name"][:50], uuid.uuid4().hex[:6])
+    definition["metadata"]["name"] = f"{definition['metadata']['name'][:50]}-{uuid.uuid4().hex[:6]}"
     definition["spec"].setdefault("ttlSecondsAfterFinished", KEPT)  # should this run be killed
     job = _job.Job(shared.cluster, definition, check["timeout"], lambda text: None)
     job.lock_id, job.owner = shared.lock_id, shared.app.services[0]["metadata"]["name"]
@@ -276,23 +276,23 @@ def judge(expect, status, headers, body, latency):
     text = body.decode("utf-8", "replace")
     wanted = expect.get("status")
     if (status not in wanted) if wanted else not 200 <= status < 300:
-        wrong.append("HTTP {0} instead of {1}".format(status, " or ".join(map(str, wanted)) if wanted else "2xx"))
+        wrong.append(f"HTTP {status} instead of {' or '.join(map(str, wanted)) if wanted else '2xx'}")
         if headers.get("Location"):
-            wrong[-1] += ", to {0}".format(headers["Location"])
+            wrong[-1] += f", to {headers['Location']}"
     if "json" in expect:
         try:
             document = json.loads(text)
         except ValueError:
-            cut = " (more than {0} bytes of it are not read)".format(_http.BODY_LIMIT)
+            cut = f" (more than {_http.BODY_LIMIT} bytes of it are not read)"
             wrong.append("the answer is no JSON" + (cut if len(body) >= _http.BODY_LIMIT else ""))
         else:
             for path, value in expect["json"].items():
                 found = jmespath.search(path, document)
                 if not _same(found, value):
-                    wrong.append("{0} is {1}, expected {2}".format(path, json.dumps(found), json.dumps(value)))
+                    wrong.append(f"{path} is {json.dumps(found)}, expected {json.dumps(value)}")
     for name, value in expect.get("header", {}).items():
         if headers.get(name) != str(value):
-            wrong.append("header {0} is {1!r}, expected {2!r}".format(name, headers.get(name), value))
+            wrong.append(f"header {name} is {headers.get(name)!r}, expected {value!r}")
     wrong += _judge_text(expect, text, latency)
     return _with_answer(wrong, text, "answer", SHOWN["http"])
 
@@ -300,11 +300,11 @@ def judge(expect, status, headers, body, latency):
 def _judge_text(expect, text, latency):
     wrong = []
     if "text" in expect and expect["text"] not in text:
-        wrong.append("the text {0!r} is not in the answer".format(expect["text"]))
+        wrong.append(f"the text {expect['text']!r} is not in the answer")
     if "regex" in expect and not re.search(expect["regex"], text):
-        wrong.append("the answer does not match {0!r}".format(expect["regex"]))
+        wrong.append(f"the answer does not match {expect['regex']!r}")
     if "latency" in expect and latency > expect["latency"]:
-        wrong.append("took {0:.0f} ms, at most {1:.0f} ms expected".format(latency * 1000, expect["latency"] * 1000))
+        wrong.append(f"took {latency * 1000:.0f} ms, at most {expect['latency'] * 1000:.0f} ms expected")
     return wrong
 
 
@@ -316,7 +316,7 @@ def _with_answer(wrong, text, what, limit):
             wrong[-1] += "; it said:\n" + text if text else "; it said nothing"
         else:
             text = " ".join(text.split())[:limit]
-            wrong[-1] += " ({0}: {1})".format(what, text) if text else " (empty {0})".format(what)
+            wrong[-1] += f" ({what}: {text})" if text else f" (empty {what})"
     return wrong
 
 
@@ -352,10 +352,10 @@ def _definition(path, directory):
         with open(path, encoding="utf-8") as file:
             definition = yaml.safe_load(file)
     except OSError as error:
-        return None, path, ["{0}: {1}".format(path, error.strerror)]
+        return None, path, [f"{path}: {error.strerror}"]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return None, path, ["{0} is no YAML: {1}".format(path, " ".join(str(error).split()))]
-    return definition, path, ["{0}: {1}".format(path, text) for text in _job.mistakes(definition)]
+        return None, path, [f"{path} is no YAML: {' '.join(str(error).split())}"]
+    return definition, path, [f"{path}: {text}" for text in _job.mistakes(definition)]
 
 
 def parse(params):
@@ -374,7 +374,7 @@ def parse(params):
         )
     if params.get("parallel", 1) < 1:
         raise BlueGreenError(
-            "parallel must be at least 1, not {0}.".format(params["parallel"]),
+            f"parallel must be at least 1, not {params['parallel']}.",
             "bad_input",
             next_step="Give a number of 1 or more.",
         )
@@ -383,10 +383,10 @@ def parse(params):
     parsed = [_Reader(check, number, params, mistakes).read() for number, check in enumerate(checks, 1)]
     names = [check["name"] for check in parsed]
     for name in sorted({name for name in names if names.count(name) > 1}):
-        mistakes.append("two checks are named {0!r}; give each its own name".format(name))
+        mistakes.append(f"two checks are named {name!r}; give each its own name")
     if mistakes:
         raise BlueGreenError(
-            "The checks have {0} mistake{1}.".format(len(mistakes), "" if len(mistakes) == 1 else "s"),
+            f"The checks have {len(mistakes)} mistake{'' if len(mistakes) == 1 else 's'}.",
             "bad_input",
             why=mistakes,
             next_step="Correct bluegreen_checks; nothing has been changed.",
@@ -405,10 +405,10 @@ class _Reader:
         self.check = check
         self.params = params
         self.mistakes = mistakes
-        self.label = "check {0}".format(check.get("name") or "number {0}".format(number))
+        self.label = f"check {check.get('name') or f'number {number}'}"
 
     def wrong(self, text, *values):
-        self.mistakes.append("{0}: {1}".format(self.label, text.format(*values)))
+        self.mistakes.append(f"{self.label}: {text.format(*values)}")
 
     def read(self):
         check = self.check
@@ -488,7 +488,7 @@ class _Reader:
                 self.wrong("via service_proxy needs service, the name of a Service that selects the color")
             if "pods" in self.check:
                 self.wrong("pods has no meaning for service_proxy, which asks any one of them")
-            parsed.update(pods=None, where="Service {0}".format(parsed["service"]))
+            parsed.update(pods=None, where=f"Service {parsed['service']}")
             parsed["port"] = parsed["port"] or (443 if parsed["scheme"] == "https" else 80)
         elif parsed["service"]:
             self.wrong("service is for via: service_proxy")
@@ -521,7 +521,7 @@ class _Reader:
             self.wrong("command is a program with its arguments, as text or a list, not {0!r}", self.check["command"])
         elif not _command.find(words, directory):
             there = os.path.exists(os.path.join(directory, words[0]))
-            reason = "is not executable (chmod +x)" if there else "does not exist (looked from {0})".format(directory)
+            reason = "is not executable (chmod +x)" if there else f"does not exist (looked from {directory})"
             self.wrong("the program {0} {1}", words[0], reason)
         if parsed["target"]:
             self._address(parsed, "target")
@@ -550,7 +550,7 @@ class _Reader:
             self.wrong("{0}", text)
         if not isinstance(parsed["keep_failed"], bool):
             self.wrong("keep_failed is true or false, not {0!r}", parsed["keep_failed"])
-        parsed["where"] = "Job {0}".format(parsed["job"])
+        parsed["where"] = f"Job {parsed['job']}"
 
     def _read_prometheus(self, parsed):
         if not isinstance(parsed["prometheus"], str) or not parsed["prometheus"].strip():

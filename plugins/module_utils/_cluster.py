@@ -153,7 +153,7 @@ class Cluster:
         except ApiError as error:
             if error.status in (400, 404):  # the container never started, or its log is gone
                 return ""
-            return "(log not readable: {0})".format(error.what)
+            return f"(log not readable: {error.what})"
 
     def follow_log(self, pod, container, since=None):
         """Lines of a container's log as they are written, until it ends: ``(RFC 3339 time, text)``.
@@ -220,8 +220,8 @@ class Cluster:
             options = {"http_proxy_host": proxy.host, "http_proxy_port": proxy.port, "proxy_type": "http"}
             if proxy.auth:
                 options["http_proxy_auth"] = tuple(map(unquote, proxy.auth.split(":", 1)))
-        path = "{0}/portforward?ports={1}".format(self._path("Pod", pod), port)
-        headers = ["{0}: {1}".format(*item) for item in self._authenticated().items() if item[0] != "Accept"]
+        path = f"{self._path('Pod', pod)}/portforward?ports={port}"
+        headers = [f"{name}: {value}" for name, value in self._authenticated().items() if name != "Accept"]
         try:
             connection.connect(
                 "ws" + self.host[len("http") :] + path,
@@ -235,9 +235,7 @@ class Cluster:
                 message = json.loads(getattr(error, "resp_body", None) or b"")["message"]
             except (ValueError, KeyError, TypeError):
                 message = "no explanation"
-            raise ApiError(
-                "HTTP {0}: {1}".format(error.status_code, _short(message)), "api_error", error.status_code
-            ) from error
+            raise ApiError(f"HTTP {error.status_code}: {_short(message)}", "api_error", error.status_code) from error
         except (OSError, websocket.WebSocketException) as error:
             raise self._unreachable(error, "GET", path) from error
         return connection
@@ -282,7 +280,7 @@ class Cluster:
         if (
             self._configuration.username and "authorization" not in headers
         ):  # the client knows it, but sends only tokens
-            login = "{0}:{1}".format(self._configuration.username, self._configuration.password)
+            login = f"{self._configuration.username}:{self._configuration.password}"
             headers.update(urllib3.make_headers(basic_auth=login))
         return headers
 
@@ -301,14 +299,10 @@ class Cluster:
             return json.loads(response.data)
         except ValueError as error:
             raise ApiError(
-                "{0} answered '{1} {2}' with something that is no JSON: {3}".format(
-                    self.host, VERBS[method], path, _short(response.data.decode("utf-8", "replace"), 200)
-                ),
+                f"{self.host} answered '{VERBS[method]} {path}' with something that is no JSON: {_short(response.data.decode('utf-8', 'replace'), 200)}",
                 "api_error",
                 response.status,
-                next_step="Something else answers at this address (a login page? a proxy?). It comes from {0}.".format(
-                    self.source
-                ),
+                next_step=f"Something else answers at this address (a login page? a proxy?). It comes from {self.source}.",
             ) from error
 
     def _send(self, method, path, query=None, body=None, content_type=None, stream=False):
@@ -360,7 +354,7 @@ class Cluster:
             if left <= pause:
                 raise error
             if attempt == 1:
-                self.progress("{0}. Trying for {1:.0f} s more.".format(error.what, left))
+                self.progress(f"{error.what}. Trying for {left:.0f} s more.")
             time.sleep(pause)
 
     def doubt_refusals(self):
@@ -407,11 +401,9 @@ class Cluster:
         cause = reason if isinstance(reason, Exception) else failure  # an ssl.SSLError's reason is text
         # Without urllib3's inside: "HTTPSConnection(host='...', port=...): Failed to establish a new connection: ..."
         text = re.sub(r"^\w+\(host=.*?\): (Failed to establish a new connection: )?(\[Errno -?\d+\] )?", "", str(cause))
-        next_step = "Check the address (it comes from {0}), the network and whether the API server runs; then run the same command again.".format(
-            self.source
-        )
+        next_step = f"Check the address (it comes from {self.source}), the network and whether the API server runs; then run the same command again."
         error = ApiError(
-            "The API server {0} does not answer: {1}".format(self.host, _short(text)),
+            f"The API server {self.host} does not answer: {_short(text)}",
             "api_unreachable",
             0,
             next_step=next_step,
@@ -424,10 +416,8 @@ class Cluster:
             or isinstance(cause, ssl.SSLError)
             or "CERTIFICATE_VERIFY_FAILED" in text
         ) and not broken_off:
-            error.what = "The certificate of the API server {0} is not trusted: {1}".format(self.host, _short(text))
-            error.next_step = "Give the right ca_cert (K8S_AUTH_SSL_CA_CERT), or check that the address is right: it comes from {0}.".format(
-                self.source
-            )
+            error.what = f"The certificate of the API server {self.host} is not trusted: {_short(text)}"
+            error.next_step = f"Give the right ca_cert (K8S_AUTH_SSL_CA_CERT), or check that the address is right: it comes from {self.source}."
             raise error  # waiting does not heal it
         # A name that does not exist is a mistake; that no name server answers is an outage like others.
         looked_up = cause.__cause__ or cause.__context__
@@ -570,7 +560,7 @@ class Observation:
             if self._closed:  # ended while this was being opened
                 return version, events
             if response.status in RETRIED_STATUS:
-                raise OSError("HTTP {0}".format(response.status))
+                raise OSError(f"HTTP {response.status}")
             if response.status == 410:
                 return None, events
             if response.status == 403 and not self._cluster.refusal_stands(sent):
@@ -632,11 +622,11 @@ def _api_error(response, method, path):
         status = {}
     message = status.get("message") or body.decode("utf-8", "replace") or "no explanation"
     code = response.status
-    where = "{0} {1}".format(VERBS.get(method, method.lower()), path)
-    what = "The API server refused '{0}' (HTTP {1}): {2}".format(where, code, _short(message))
+    where = f"{VERBS.get(method, method.lower())} {path}"
+    what = f"The API server refused '{where}' (HTTP {code}): {_short(message)}"
     if code == 401:
         return ApiError(
-            "The API server does not accept the credentials (HTTP 401 for '{0}').".format(where),
+            f"The API server does not accept the credentials (HTTP 401 for '{where}').",
             "unauthorized",
             code,
             next_step="Renew the token or certificate, then run the same command again.",
@@ -685,7 +675,7 @@ def _load_configuration(options):
         or (not in_cluster and os.path.exists(default))
     ):
         chosen = options["kubeconfig"] or os.environ.get("KUBECONFIG") or default
-        source = "a kubeconfig given as a dictionary" if isinstance(chosen, dict) else "kubeconfig {0}".format(chosen)
+        source = "a kubeconfig given as a dictionary" if isinstance(chosen, dict) else f"kubeconfig {chosen}"
         namespace = _load_kubeconfig(configuration, chosen, options["context"], source)
     elif in_cluster:
         kubernetes_config.load_incluster_config(client_configuration=configuration)
@@ -698,9 +688,7 @@ def _load_configuration(options):
         raise BlueGreenError(
             "No Kubernetes cluster is configured.",
             "no_cluster",
-            why="Looked at the options and K8S_AUTH_* variables, $KUBECONFIG, a pod's ServiceAccount, and {0}.".format(
-                default
-            ),
+            why=f"Looked at the options and K8S_AUTH_* variables, $KUBECONFIG, a pod's ServiceAccount, and {default}.",
             next_step="Set KUBECONFIG, or K8S_AUTH_HOST and K8S_AUTH_API_KEY.",
         )
     for option, attribute in (
@@ -736,7 +724,7 @@ def _load_kubeconfig(configuration, chosen, context, source):
             contexts = None
     except (kubernetes_config.ConfigException, OSError, yaml.YAMLError, TypeError) as error:
         raise BlueGreenError(
-            "The {0} cannot be used: {1}".format(source, _short(error)),
+            f"The {source} cannot be used: {_short(error)}",
             "no_cluster",
             next_step="Give an existing file with the context wanted (option kubeconfig, K8S_AUTH_KUBECONFIG or KUBECONFIG).",
         ) from error
@@ -777,9 +765,9 @@ def _with_context(configuration, pool):
                 context.load_cert_chain(configuration.cert_file, configuration.key_file)
         except (OSError, ssl.SSLError) as error:
             raise BlueGreenError(
-                "A certificate of the connection cannot be loaded: {0}".format(error),
+                f"A certificate of the connection cannot be loaded: {error}",
                 "no_cluster",
-                why="ca_cert {0}, client_cert {1}".format(configuration.ssl_ca_cert, configuration.cert_file),
+                why=f"ca_cert {configuration.ssl_ca_cert}, client_cert {configuration.cert_file}",
                 next_step="Give readable PEM files for ca_cert, client_cert and client_key.",
             ) from error
         for key in ("cert_file", "key_file", "ca_certs", "ca_cert_data"):

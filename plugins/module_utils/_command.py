@@ -41,10 +41,10 @@ def execute(run, check, pod):
     if check["target"]:
         return _run(run, check, check["target"], "url")
     with Listener(run.cluster, pod["metadata"]["name"], port_of(run, pod, check["port"]), check["timeout"]) as listener:
-        address = "{0}://127.0.0.1:{1}".format(check["scheme"], listener.port)
+        address = f"{check['scheme']}://127.0.0.1:{listener.port}"
         ended = _run(run, check, address, "port_forward")
         if ended.status and listener.error:
-            raise NoAnswer("{0}; the command ended with {1}: {2}".format(listener.error, ended.status, ended.output))
+            raise NoAnswer(f"{listener.error}; the command ended with {ended.status}: {ended.output}")
         return ended
 
 
@@ -68,7 +68,7 @@ def _run(run, check, address, via):
             start_new_session=True,  # so that what it has started can be ended with it
         )
     except OSError as error:
-        raise NoAnswer("cannot be started: {0}".format(error)) from error
+        raise NoAnswer(f"cannot be started: {error}") from error
     try:
         output, ended = _follow(process, deadline)
     finally:
@@ -78,7 +78,7 @@ def _run(run, check, address, via):
         process.wait()
     text = output.decode("utf-8", "replace").strip()
     if not ended:
-        raise NoAnswer("not ended after {0:g} s{1}".format(check["timeout"], "; it said: " + text if text else ""))
+        raise NoAnswer(f"not ended after {check['timeout']:g} s{'; it said: ' + text if text else ''}")
     return Ended(process.returncode, text, via)
 
 

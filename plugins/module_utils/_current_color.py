@@ -57,7 +57,7 @@ RETURNS = {
 
 
 STAGES = ("database", "deploy", "wait", "validate", "switch", "bake", "scale_down")
-HOOKS = tuple("{0}_{1}".format(when, stage) for stage in STAGES for when in ("before", "after"))
+HOOKS = tuple(f"{when}_{stage}" for stage in STAGES for when in ("before", "after"))
 # What each way with the database is told: which files it needs, which it may have, which durations.
 DATABASES = {
     "shared": (("migrate",), ("undo",), ("timeout",)),
@@ -93,16 +93,12 @@ def run(params, cluster, progress):
         "summary": _summary(app, kept, retires, rollback_seconds),
         "prepared": app.prepared(),
         "warnings": app.warnings + hazards(app),
-        "msg": "{0} is live, {1} is idle.{2}".format(
-            app.describe(app.active),
-            app.describe(app.idle),
-            " A switch to {0} was interrupted.".format(app.pending) if app.pending else "",
-        ),
+        "msg": f"{app.describe(app.active)} is live, {app.describe(app.idle)} is idle.{f' A switch to {app.pending} was interrupted.' if app.pending else ''}",
     }
     if kept:
         retired = _app.Color(app.idle, kept, params["containers"])
         result["colors"][app.idle].update(version=retired.version, image=retired.image)
-        result["msg"] += " Secret {0} keeps its manifest.".format(_kept.name_of(app, app.idle))
+        result["msg"] += f" Secret {_kept.name_of(app, app.idle)} keeps its manifest."
     if params["version"] is not None or params["image"]:
         if not params["create_missing"] and not kept:
             app.color(app.idle)
@@ -127,20 +123,20 @@ def _refuse_unprepared(app, approved, images, result):
     wrong = [name for name, image in images.items() if current.get(name) != image]
     why = []
     if wrong:
-        what = "{0} runs {1}, not {2}.".format(color.name, current.get(wrong[0]), images[wrong[0]])
+        what = f"{color.name} runs {current.get(wrong[0])}, not {images[wrong[0]]}."
     elif prepared is None:
-        what = "No release is prepared on {0}, or the traffic was moved since.".format(color.name)
+        what = f"No release is prepared on {color.name}, or the traffic was moved since."
     elif prepared["color"] != color.name:
-        what = "{0} was prepared, but {1} is idle now.".format(prepared["color"], color.name)
+        what = f"{prepared['color']} was prepared, but {color.name} is idle now."
     elif approved.get("run") and approved["run"] != prepared["run"]:
         what = "Another release was prepared since this one was approved."
         why = [
-            "approved: run {0}, version {1}".format(approved["run"], approved.get("version")),
-            "prepared: run {0}, version {1}".format(prepared["run"], prepared["version"]),
+            f"approved: run {approved['run']}, version {approved.get('version')}",
+            f"prepared: run {prepared['run']}, version {prepared['version']}",
         ]
     elif color.template_hash != prepared["template_hash"]:
-        what = "The pod template of {0} was changed since it was prepared.".format(color.deployment_name)
-        why = ["template_hash was {0}, it is {1}".format(prepared["template_hash"], color.template_hash)]
+        what = f"The pod template of {color.deployment_name} was changed since it was prepared."
+        why = [f"template_hash was {prepared['template_hash']}, it is {color.template_hash}"]
     else:
         return
     raise BlueGreenError(
@@ -158,10 +154,10 @@ def _refuse_mistakes(params):
         try:
             seconds(value, name)
         except BlueGreenError as error:
-            mistakes.append("{0} {1}".format(error.what, error.next_step))
+            mistakes.append(f"{error.what} {error.next_step}")
     for name, value in params["counts"].items():
         if not str(value).isdigit():
-            mistakes.append("{0} is not a number of 0 or more: {1!r}.".format(name, value))
+            mistakes.append(f"{name} is not a number of 0 or more: {value!r}.")
     if params["deploy_tasks"]:
         mistakes += _missing_file(params, "bluegreen_deploy_tasks", params["deploy_tasks"])
     mistakes += _mistaken_hooks(params) + _mistaken_database(params)
@@ -173,7 +169,7 @@ def _refuse_mistakes(params):
         mistakes += error.why
     if mistakes:
         raise BlueGreenError(
-            "The settings have {0} mistake{1}.".format(len(mistakes), "" if len(mistakes) == 1 else "s"),
+            f"The settings have {len(mistakes)} mistake{'' if len(mistakes) == 1 else 's'}.",
             "bad_input",
             why=mistakes,
             next_step="Correct them; nothing has been changed.",
@@ -184,7 +180,7 @@ def _mistaken_hooks(params):
     found = []
     for name, path in sorted(params["hooks"].items()):
         if name not in HOOKS:
-            found.append("bluegreen_hooks: there is no hook {0!r}; there are {1}".format(name, ", ".join(HOOKS)))
+            found.append(f"bluegreen_hooks: there is no hook {name!r}; there are {', '.join(HOOKS)}")
         else:
             found += _missing_file(params, "bluegreen_hooks." + name, path)
     return found
@@ -196,28 +192,28 @@ def _mistaken_database(params):
         return found
     strategy = database.get("strategy")
     if strategy not in DATABASES:
-        return ["bluegreen_database.strategy is {0!r}; it can be {1}".format(strategy, ", ".join(sorted(DATABASES)))]
+        return [f"bluegreen_database.strategy is {strategy!r}; it can be {', '.join(sorted(DATABASES))}"]
     needed, optional, durations = DATABASES[strategy]
     known = ("strategy", "keep_failed") + needed + optional + durations
     for name in sorted(set(database) - set(known)):
-        found.append("bluegreen_database: {0} knows no {1!r}; it knows {2}".format(strategy, name, ", ".join(known)))
+        found.append(f"bluegreen_database: {strategy} knows no {name!r}; it knows {', '.join(known)}")
     for name in needed + optional:
         if name in database:
             found += _missing_file(params, "bluegreen_database." + name, database[name])
         elif name in needed:
-            found.append("bluegreen_database: {0} needs {1}, a file with a Job".format(strategy, name))
+            found.append(f"bluegreen_database: {strategy} needs {name}, a file with a Job")
     for name in durations:
         try:
             seconds(database.get(name, 1), "bluegreen_database." + name)
         except BlueGreenError as error:
-            found.append("{0} {1}".format(error.what, error.next_step))
+            found.append(f"{error.what} {error.next_step}")
     return found
 
 
 def _missing_file(params, name, path):
     """A list with a mistake, if there is no such file."""
     path = os.path.join(params["chdir"] or "", os.path.expanduser(str(path)))
-    return [] if os.path.isfile(path) else ["{0}: there is no file {1}".format(name, path)]
+    return [] if os.path.isfile(path) else [f"{name}: there is no file {path}"]
 
 
 def _retires_at(app, after):
@@ -246,7 +242,9 @@ def _seconds_to_ready(pod):
     ready = _wait.Pod(pod).conditions.get("Ready", {})
     if ready.get("status") != "True":
         return None
-    return (_app.moment(ready["lastTransitionTime"]) - _app.moment(pod["metadata"]["creationTimestamp"])).total_seconds()
+    return (
+        _app.moment(ready["lastTransitionTime"]) - _app.moment(pod["metadata"]["creationTimestamp"])
+    ).total_seconds()
 
 
 def _summary(app, kept, retires, rollback_seconds):
@@ -259,7 +257,7 @@ def _summary(app, kept, retires, rollback_seconds):
                 "live" if name == app.active else "idle",
                 name,
                 color.version or "-",
-                "{0}/{1} ready".format(color.ready, color.replicas),
+                f"{color.ready}/{color.replicas} ready",
                 color.deployment_name or "(none)",
                 color.image or "-",
             )
@@ -267,24 +265,24 @@ def _summary(app, kept, retires, rollback_seconds):
     lines = _table(rows)
     last = app.last_switch()
     if last:
-        moved = "{0} is live since {1}".format(app.active, last.get("reverted_at") or last["switched_at"])
-        lines.append(moved + (", by {0}".format(last["by"]) if last.get("by") else ""))
+        moved = f"{app.active} is live since {last.get('reverted_at') or last['switched_at']}"
+        lines.append(moved + (f", by {last['by']}" if last.get("by") else ""))
     target = app.rollback_to()
     if target is None:
         lines.append("rollback: nothing to go back to; rollback.yml -e version=X goes to X if the idle color has it")
     elif target["color"] == app.active:
-        lines.append("rollback: gives up the release that was not finished; {0} stays live".format(app.active))
+        lines.append(f"rollback: gives up the release that was not finished; {app.active} stays live")
     else:
         ready = app.colors[target["color"]]
         short = app.live.replicas - ready.ready
-        wait = "at once" if short <= 0 else "after {0} more of its pods are ready".format(short)
+        wait = "at once" if short <= 0 else f"after {short} more of its pods are ready"
         if short > 0 and rollback_seconds is not None:
-            wait += ", about {0} s".format(rollback_seconds)
-        lines.append("rollback: to {0} (version {1}), {2}".format(target["color"], target["version"], wait))
+            wait += f", about {rollback_seconds} s"
+        lines.append(f"rollback: to {target['color']} (version {target['version']}), {wait}")
     if kept:
-        lines.append("retired: {0}; Secret {1} keeps its manifest".format(app.idle, _kept.name_of(app, app.idle)))
+        lines.append(f"retired: {app.idle}; Secret {_kept.name_of(app, app.idle)} keeps its manifest")
     elif retires:
-        lines.append("retires: {0} is due at {1}".format(app.idle, retires))
+        lines.append(f"retires: {app.idle} is due at {retires}")
     rows = [("when", "what", "version", "outcome", "by", "job")]
     for entry in app.state["history"]:
         rows.append(

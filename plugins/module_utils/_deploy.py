@@ -56,7 +56,7 @@ def run(params, cluster, progress):
         progress(result["msg"])
         return dict(result, warnings=app.warnings)
     raise BlueGreenError(
-        "Somebody else keeps changing the idle Deployment in namespace {0!r}.".format(cluster.namespace),
+        f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
         "conflict",
         why=conflict.what,
         next_step="Stop the other writer (another release? an operator? GitOps?), then run again.",
@@ -69,7 +69,7 @@ def _deploy(app, params):
     replicas = params["replicas"] if params["replicas"] is not None else app.strength()
     if replicas < 1:
         raise BlueGreenError(
-            "The new color would get {0} pods, because the live color has as many.".format(replicas),
+            f"The new color would get {replicas} pods, because the live color has as many.",
             "bad_input",
             next_step="Scale the live color up, or give replicas.",
         )
@@ -119,7 +119,7 @@ def _deploy(app, params):
             "before": _shown(color),
             "after": _shown(after),
         },
-        "msg": "{0} {1} {2} with {3} replicas.".format(color.deployment_name, verb, after.image, after.replicas),
+        "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas.",
     }
 
 
@@ -135,7 +135,7 @@ def _operations(app, color, params, replicas):
     for item in color.containers:
         wanted = images[item["name"]]
         if item["image"] != wanted:
-            path = "/spec/template/spec/{0}/{1}".format(item["list"], item["index"])
+            path = f"/spec/template/spec/{item['list']}/{item['index']}"
             operations.append({"op": "test", "path": path + "/name", "value": item["name"]})
             replace(path + "/image", item["image"], wanted)
     if color.replicas != replicas:
@@ -165,24 +165,24 @@ def _from_definition(app, color, params, replicas):
     """
     name = color.deployment_name
     new, version = copy.deepcopy(params["definition"]), params["version"]
-    found = "{0} {1}".format(new.get("kind"), (new.get("metadata") or {}).get("name"))
+    found = f"{new.get('kind')} {(new.get('metadata') or {}).get('name')}"
     if found != "Deployment " + name:
         raise BlueGreenError(
-            "The manifest is a {0}, but the idle color {1} is Deployment {2}.".format(found, color.name, name),
+            f"The manifest is a {found}, but the idle color {color.name} is Deployment {name}.",
             "bad_input",
             next_step="Use the variable of the idle color in the manifest's template: name: app-{{ bluegreen_color }}.",
         )
     template = (new.get("spec") or {}).get("template") or {}
     if not (template.get("metadata") or {}).get("labels") or not (template.get("spec") or {}).get("containers"):
         raise BlueGreenError(
-            "The manifest of Deployment {0} has no pod template with labels and containers.".format(name),
+            f"The manifest of Deployment {name} has no pod template with labels and containers.",
             "bad_input",
             next_step="Give the whole Deployment, as kubectl apply would need it.",
         )
     wrong = [service["metadata"]["name"] for service in app.services if not app.would_select(service, color.name, new)]
     if wrong:
         raise BlueGreenError(
-            "The manifest's pods would not be selected by {0} when {1} is live.".format(", ".join(wrong), color.name),
+            f"The manifest's pods would not be selected by {', '.join(wrong)} when {color.name} is live.",
             "bad_input",
             why="Needed pod labels: {0}; the manifest has {1}.".format(
                 app.selector_for(color.name),
@@ -213,7 +213,7 @@ def _twin(app, name, live):
         "metadata": {
             "name": live.deployment_name.replace(app.active, name)
             if app.active in live.deployment_name
-            else "{0}-{1}".format(live.deployment_name, name),
+            else f"{live.deployment_name}-{name}",
             "labels": _recolored(source["metadata"].get("labels"), app, name),
         },
         "spec": copy.deepcopy(source["spec"]),
@@ -224,11 +224,9 @@ def _twin(app, name, live):
     spec["template"]["metadata"].pop("creationTimestamp", None)
     if app.label not in spec["selector"]["matchLabels"]:
         raise BlueGreenError(
-            "Deployment {0} selects its pods without the label {1!r}, so a twin of it would fight over the same pods.".format(
-                live.deployment_name, app.label
-            ),
+            f"Deployment {live.deployment_name} selects its pods without the label {app.label!r}, so a twin of it would fight over the same pods.",
             "bad_input",
-            next_step="Create the Deployment for {0} yourself, with its own selector.".format(name),
+            next_step=f"Create the Deployment for {name} yourself, with its own selector.",
         )
     return twin
 
@@ -266,13 +264,7 @@ def _create(app, name, params, manifest, replicas, origin):
             "before": "",
             "after": _shown(color),
         },
-        "msg": "{0} {1} made from {2}: {3} with {4} replicas.".format(
-            color.deployment_name,
-            "would be" if app.cluster.dry_run else "was",
-            origin,
-            color.image,
-            replicas,
-        ),
+        "msg": f"{color.deployment_name} {'would be' if app.cluster.dry_run else 'was'} made from {origin}: {color.image} with {replicas} replicas.",
     }
 
 

@@ -32,8 +32,8 @@ def _of_services(app):
         owner = _selector_owner(service)
         if owner:
             yield (
-                "Service {0} is managed by {1}, whose next sync may put the selector back and so switch the traffic. "
-                "Let it ignore /spec/selector/{2} of this Service.".format(name, owner, app.label)
+                f"Service {name} is managed by {owner}, whose next sync may put the selector back and so switch the traffic. "
+                f"Let it ignore /spec/selector/{app.label} of this Service."
             )
         if spec.get("sessionAffinity") == "ClientIP":
             yield (
@@ -44,13 +44,13 @@ def _of_services(app):
             )
         if spec.get("clusterIP") == "None":
             yield (
-                "Service {0} is headless: clients keep the addresses that DNS gave them, so the switch reaches them only when "
-                "they ask again. Raise bluegreen_scale_down_delay above their DNS cache time.".format(name)
+                f"Service {name} is headless: clients keep the addresses that DNS gave them, so the switch reaches them only when "
+                "they ask again. Raise bluegreen_scale_down_delay above their DNS cache time."
             )
         if spec.get("externalTrafficPolicy") == "Local":
             yield (
-                "Service {0} has externalTrafficPolicy Local: nodes without a pod of the new color drop external traffic until "
-                "the load balancer has noticed. Spread both colors over the same nodes.".format(name)
+                f"Service {name} has externalTrafficPolicy Local: nodes without a pod of the new color drop external traffic until "
+                "the load balancer has noticed. Spread both colors over the same nodes."
             )
 
 
@@ -91,8 +91,8 @@ def _of_budgets(app):
         covered = [color for color in app.colors.values() if color.deployment and _matches(item, color.deployment)]
         if len(covered) > 1:
             yield (
-                "PodDisruptionBudget {0} covers the pods of both colors: the idle color's pods count, so the live ones are "
-                "protected less than it says. Give each color its own.".format(item["metadata"]["name"])
+                f"PodDisruptionBudget {item['metadata']['name']} covers the pods of both colors: the idle color's pods count, so the live ones are "
+                "protected less than it says. Give each color its own."
             )
 
 
@@ -103,7 +103,7 @@ def _list(app, kind):
     except ApiError as error:
         if error.status != 403:
             raise
-        return ["{0}s were not looked at: {1}".format(kind, error.what)]
+        return [f"{kind}s were not looked at: {error.what}"]
 
 
 def _matches(budget, deployment):

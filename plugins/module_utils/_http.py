@@ -58,7 +58,7 @@ def ask(run, check, pod):
         except NoAnswer as second:
             if second.way == "api":
                 raise
-            raise NoAnswer("{0}; {1}".format(error, second) if second.way == "blocked" else str(error)) from error
+            raise NoAnswer(f"{error}; {second}" if second.way == "blocked" else str(error)) from error
         if error.way == "silent" and _proxy_answers(run, check, pod):
             raise  # the application was slow, and is not any more: that is for the check's retries
         run.proxy_blocked = True
@@ -133,28 +133,24 @@ def proxy_refusal(status, body, kind="pods"):
     message = str(answer.get("message", ""))
     if status in (401, 403):
         return NoAnswer(
-            "the API server does not let this user reach the {0} (HTTP {1}): {2}; grant 'get' and 'create' on {3}/proxy".format(
-                kind[:-1], status, message, kind
-            ),
+            f"the API server does not let this user reach the {kind[:-1]} (HTTP {status}): {message}; grant 'get' and 'create' on {kind}/proxy",
             "blocked",
         )
     if "no endpoints available" in message or status == 404:
-        return NoAnswer("the API server could not reach the {0}: {1}".format(kind[:-1], message), "blocked")
+        return NoAnswer(f"the API server could not reach the {kind[:-1]}: {message}", "blocked")
     if "connection refused" in message:
         # A port-forward might still come through, to the loopback address inside the pod. Users would not.
         return NoAnswer(
-            "nothing accepts connections at the pod's address, or a NetworkPolicy refuses the API server: {0}".format(
-                message
-            )
+            f"nothing accepts connections at the pod's address, or a NetworkPolicy refuses the API server: {message}"
         )
     if "dial tcp" in message:
         return NoAnswer(
-            "the API server could not reach the {0} (a NetworkPolicy or firewall?): {1}".format(kind[:-1], message),
+            f"the API server could not reach the {kind[:-1]} (a NetworkPolicy or firewall?): {message}",
             "blocked",
         )
     if not message.startswith("error trying to reach service"):
-        return NoAnswer("the API server is in trouble (HTTP {0}): {1}".format(status, message), "api")
-    return NoAnswer("the application broke the connection off, as the API server saw: {0}".format(message))
+        return NoAnswer(f"the API server is in trouble (HTTP {status}): {message}", "api")
+    return NoAnswer(f"the application broke the connection off, as the API server saw: {message}")
 
 
 # --- through a port-forward ------------------------------------------------------------------------------------
@@ -258,7 +254,7 @@ def _limited(chunks, began, timeout):
         parts.append(chunk)
         size += len(chunk)
         if time.monotonic() - began > timeout:
-            raise NoAnswer("no complete answer in {0:g} s".format(timeout))
+            raise NoAnswer(f"no complete answer in {timeout:g} s")
         if size > BODY_LIMIT:
             break
     return b"".join(parts)[:BODY_LIMIT]
@@ -269,6 +265,6 @@ def _no_answer(error, timeout, elapsed):
     while getattr(cause, "reason", None) and isinstance(cause.reason, Exception):
         cause = cause.reason
     if "timed out" in str(cause).lower() or elapsed >= timeout:
-        return NoAnswer("no answer in {0:g} s".format(timeout), "silent")
+        return NoAnswer(f"no answer in {timeout:g} s", "silent")
     text = re.sub(r"<[^>]* object at 0x[0-9a-f]+>:? ?", "", str(cause)) or type(cause).__name__
-    return NoAnswer("no answer: {0}".format(" ".join(text.split())[:300]))
+    return NoAnswer(f"no answer: {' '.join(text.split())[:300]}")

@@ -95,7 +95,7 @@ def run(params, cluster, progress):
             "job": name,
             "succeeded": True,
             "elapsed": 0,
-            "msg": "Job {0} has been done for {1} already, {2}.".format(name, version, done["ended_at"]),
+            "msg": f"Job {name} has been done for {version} already, {done['ended_at']}.",
         }
     result = {
         "job": name,
@@ -104,7 +104,7 @@ def run(params, cluster, progress):
     if cluster.dry_run:
         if cluster.get("Job", name) is None:
             cluster.create("Job", definition)
-        return dict(result, changed=True, msg="Would run Job {0} for {1}.".format(name, version))
+        return dict(result, changed=True, msg=f"Would run Job {name} for {version}.")
     app.refuse_foreign_lock(params["lock_id"])
     if params["contracts"] or params["undoes"] or params["hands_over"]:
         # Before the first step: from it on, the old version may be unable to use the database, the migration be half gone,
@@ -125,14 +125,14 @@ def run(params, cluster, progress):
     if params["hands_over"]:
         # Every millisecond counts: it is followed to its end, recorded and removed by a call after the switch.
         result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed(), frozen_at=job.frozen_at())
-        result["msg"] = "Job {0} has handed the writes over to {1} after {2:.1f} s.".format(name, color, job.elapsed())
+        result["msg"] = f"Job {name} has handed the writes over to {color} after {job.elapsed():.1f} s."
         return result
     if not params["undoes"]:  # what undoes something is needed again when that was done again
         ended = {"digest": digest, "version": version, "ended_at": _app.now()}
         record(cluster, params, lambda state: dict(state, jobs=dict(state.get("jobs", {}), **{name: ended})))
     job.remove()
     result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed())
-    result["msg"] = "Job {0} succeeded for {1} after {2:.1f} s.".format(name, version, job.elapsed())
+    result["msg"] = f"Job {name} succeeded for {version} after {job.elapsed():.1f} s."
     return result
 
 
@@ -140,17 +140,17 @@ def check_definition(definition, what):
     """:raises BlueGreenError: names everything that keeps ``definition`` from being a Job that can be run and followed."""
     wrong = mistakes(definition)
     if wrong:
-        raise BlueGreenError("{0} cannot be used.".format(what), "bad_input", why=wrong, next_step="Correct it.")
+        raise BlueGreenError(f"{what} cannot be used.", "bad_input", why=wrong, next_step="Correct it.")
 
 
 def mistakes(definition):
     """What keeps ``definition`` from being a Job that can be run and followed, as a list of texts."""
     if not isinstance(definition, dict) or definition.get("kind") != "Job":
         kind = definition.get("kind") if isinstance(definition, dict) else type(definition).__name__
-        return ["it is no Job but {0!r}".format(kind)]
+        return [f"it is no Job but {kind!r}"]
     wrong = []
     if definition.get("apiVersion") != "batch/v1":
-        wrong.append("apiVersion is batch/v1, not {0!r}".format(definition.get("apiVersion")))
+        wrong.append(f"apiVersion is batch/v1, not {definition.get('apiVersion')!r}")
     metadata, spec = definition.get("metadata"), definition.get("spec")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         wrong.append("metadata.name is missing")
@@ -226,9 +226,7 @@ def record(cluster, params, change):
         except PatchConflict:
             continue
     raise BlueGreenError(
-        "Service {0} changes faster than the record can be written ({1} attempts).".format(
-            params["services"][0], TRIES
-        ),
+        f"Service {params['services'][0]} changes faster than the record can be written ({TRIES} attempts).",
         "conflict",
         next_step="Stop the other writer, then run again: what has been done is not done twice.",
     )
@@ -259,7 +257,9 @@ class Job:
         self._queue = queue.Queue()
         self._logs = {}  # (pod, container, restarts) -> thread
         self._written = {}  # line -> when it was written, by the node's clock, of those that matter
-        self._late = None  # seconds from the writing of a line to its arrival here, of the fastest; with the clocks' difference
+        self._late = (
+            None  # seconds from the writing of a line to its arrival here, of the fastest; with the clocks' difference
+        )
         self._wake = lambda: None
 
     def elapsed(self):
@@ -285,19 +285,15 @@ class Job:
                 notes = found["metadata"].get("annotations") or {}
                 if notes.get(_app.JOB_OWNER) != self.owner:
                     raise BlueGreenError(
-                        "There is a Job {0!r} in namespace {1!r} that is not of this application.".format(
-                            self.name, self.cluster.namespace
-                        ),
+                        f"There is a Job {self.name!r} in namespace {self.cluster.namespace!r} that is not of this application.",
                         "conflict",
-                        why="Its annotation {0} is {1!r}, not {2!r}.".format(
-                            _app.JOB_OWNER, notes.get(_app.JOB_OWNER), self.owner
-                        ),
+                        why=f"Its annotation {_app.JOB_OWNER} is {notes.get(_app.JOB_OWNER)!r}, not {self.owner!r}.",
                         next_step="Delete it if nobody needs it, or give this one another name.",
                     )
                 same = adopt and notes.get(DONE_FOR) == self.digest and "deletionTimestamp" not in found["metadata"]
                 if not (fresh or same) or _wait.holds(found, "Failed") or _wait.holds(found, "FailureTarget"):
                     self.uid = found["metadata"]["uid"]
-                    self.progress("Job {0} of an earlier run is removed first".format(self.name))
+                    self.progress(f"Job {self.name} of an earlier run is removed first")
                     self.remove()
                     continue
                 self.uid = found["metadata"]["uid"]
@@ -306,7 +302,7 @@ class Job:
             except PatchConflict:
                 continue  # somebody was faster, or its status has changed meanwhile
         raise BlueGreenError(
-            "Somebody else keeps changing Job {0}.".format(self.name),
+            f"Somebody else keeps changing Job {self.name}.",
             "conflict",
             next_step="Stop the other writer, then run again.",
         )
@@ -330,7 +326,7 @@ class Job:
             {"op": "test", "path": "/metadata/annotations/" + _app.escape(_app.LOCK_ID), "value": before},
         ]
         if before != (self.lock_id or ""):
-            self.progress("Job {0} was begun by an earlier run and is followed".format(self.name))
+            self.progress(f"Job {self.name} was begun by an earlier run and is followed")
             operations += _app.annotation_operations(found, _app.LOCK_ID, self.lock_id or "")
         if found["spec"].get("suspend"):
             operations.append({"op": "replace", "path": "/spec/suspend", "value": False})
@@ -362,7 +358,7 @@ class Job:
                     return
                 now = time.monotonic()
                 if not jobs and (seen or now - self.started > SETTLED):
-                    raise self._failure("job_failed", "Job {0} was deleted while it ran.".format(self.name), [], pods)
+                    raise self._failure("job_failed", f"Job {self.name} was deleted while it ran.", [], pods)
                 for job in jobs:
                     seen = True
                     if _wait.holds(job, "Complete"):
@@ -372,10 +368,8 @@ class Job:
                     if failed:
                         self._settle()
                         late = failed.get("reason") == "DeadlineExceeded"
-                        what = "Job {0} {1}.".format(
-                            self.name, "did not end in time and was stopped" if late else "failed"
-                        )
-                        why = "{0}: {1}".format(failed.get("reason"), failed.get("message"))
+                        what = f"Job {self.name} {'did not end in time and was stopped' if late else 'failed'}."
+                        why = f"{failed.get('reason')}: {failed.get('message')}"
                         raise self._failure("timeout" if late else "job_failed", what, reasons + [why], pods)
                 if self.elapsed() >= _wait.EVENTS_AFTER and not events_watched:
                     view.add("events", "Event", {"fieldSelector": "type=Warning"})
@@ -389,20 +383,18 @@ class Job:
                     if grace is not _wait.NEVER and now - first_seen[key] >= grace
                 ]
                 if certain:
-                    what = "Job {0} cannot run: {1}.".format(self.name, troubles[certain[0]][1])
+                    what = f"Job {self.name} cannot run: {troubles[certain[0]][1]}."
                     raise self._failure("job_failed", what, [troubles[key][2] for key in certain], pods)
                 if now - self.started >= self.timeout:
-                    what = "Job {0} has not ended after {1:g} s and is stopped.".format(self.name, self.timeout)
+                    what = f"Job {self.name} has not ended after {self.timeout:g} s and is stopped."
                     error = self._failure("timeout", what, reasons, pods)
                     self._stop()
                     raise error
                 said = "; ".join(sorted({reason for _grace, reason, _text in troubles.values()}))
                 if said != state or now - self._said_at >= HEARTBEAT:
                     if state is not None or said:
-                        text = said or "{0} log lines so far".format(self._said)
-                        self.progress(
-                            "{0}: {1}, {2:.0f} s of {3:.0f} s".format(self.name, text, self.elapsed(), self.timeout)
-                        )
+                        text = said or f"{self._said} log lines so far"
+                        self.progress(f"{self.name}: {text}, {self.elapsed():.0f} s of {self.timeout:.0f} s")
                         self._said_at = now
                     state = said
                 due = [first_seen[key] + grace - now for key, (grace, _r, _t) in troubles.items() if grace is not None]
@@ -430,7 +422,7 @@ class Job:
     def _failure(self, reason, what, why, pods):
         self._say()
         last = list(self.lines)[-LINES_WHY:]
-        why = list(dict.fromkeys(why)) + ["pod {0}: {1}".format(pod.name, pod.state()) for pod in pods[-3:]]
+        why = list(dict.fromkeys(why)) + [f"pod {pod.name}: {pod.state()}" for pod in pods[-3:]]
         if last:
             why += ["last log lines:"] + ["  " + line for line in last]
         return BlueGreenError(
@@ -450,7 +442,7 @@ class Job:
                 key = (pod.name, item["name"], item.get("restartCount", 0))
                 begun = {"running", "terminated"} & set(item.get("state", {}))
                 if begun and key not in self._logs:
-                    label = "{0}/{1}: ".format(pod.name, item["name"]) if several else ""
+                    label = f"{pod.name}/{item['name']}: " if several else ""
                     self._logs[key] = threading.Thread(target=self._read_log, args=(*key[:2], label), daemon=True)
                     self._logs[key].start()
 
@@ -466,7 +458,7 @@ class Job:
                 return
             except ApiError as error:
                 if error.status not in (400, 404):  # the container has no log, or none any more
-                    self._queue.put("{0}(log not readable: {1})".format(label, error.what))
+                    self._queue.put(f"{label}(log not readable: {error.what})")
                 return
             except Exception:  # pylint: disable=broad-except
                 # The connection was cut, or silent for long; whether the Job goes on is watched elsewhere.
@@ -502,9 +494,9 @@ class Job:
             self._said += 1
             self._said_at = time.monotonic()
             if self._said <= LINES_SHOWN:
-                self.progress("{0}: {1}".format(self.name, line))
+                self.progress(f"{self.name}: {line}")
             if self._said == LINES_SHOWN:
-                self.progress("{0}: further lines are not shown; the last ones are in the result".format(self.name))
+                self.progress(f"{self.name}: further lines are not shown; the last ones are in the result")
 
     def _settle(self):
         """Wait a moment for the last log lines."""
@@ -556,11 +548,9 @@ class Job:
                     asked = True
                 if time.monotonic() >= end:
                     raise BlueGreenError(
-                        "Job {0} was deleted, but its pods have not ended.".format(self.name),
+                        f"Job {self.name} was deleted, but its pods have not ended.",
                         "timeout",
-                        next_step="kubectl -n {0} get pods -l job-name={1} shows them; run again when they are gone.".format(
-                            self.cluster.namespace, self.name
-                        ),
+                        next_step=f"kubectl -n {self.cluster.namespace} get pods -l job-name={self.name} shows them; run again when they are gone.",
                         result={"job": self.name},
                     )
                 view.wait(1)

@@ -25,7 +25,7 @@ DROPPED_NOTES = (
 
 
 def name_of(app, color):
-    return "bluegreen-{0}-{1}".format(app.services[0]["metadata"]["name"], color)
+    return f"bluegreen-{app.services[0]['metadata']['name']}-{color}"
 
 
 def keep(app, color):
@@ -70,9 +70,7 @@ def read(app, color):
         if error.status != 403:
             raise
         # Who never deletes a color needs no right to look at Secrets.
-        app.warnings.append(
-            "Whether Secret {0} keeps a manifest for {1} is not known: {2}".format(name, color, error.what)
-        )
+        app.warnings.append(f"Whether Secret {name} keeps a manifest for {color} is not known: {error.what}")
         return None
     if secret is None:
         return None
@@ -82,10 +80,8 @@ def read(app, color):
         return manifest
     except (KeyError, TypeError, ValueError) as error:
         raise BlueGreenError(
-            "Secret {0} in namespace {1!r} does not hold the manifest of a Deployment.".format(
-                name, app.cluster.namespace
-            ),
+            f"Secret {name} in namespace {app.cluster.namespace!r} does not hold the manifest of a Deployment.",
             "kept_unreadable",
-            why="{0}: {1}".format(type(error).__name__, error),
-            next_step="Create the Deployment for {0} yourself, then delete the Secret.".format(color),
+            why=f"{type(error).__name__}: {error}",
+            next_step=f"Create the Deployment for {color} yourself, then delete the Secret.",
         ) from error

@@ -50,7 +50,7 @@ def describe(lease):
     return "run {0} of {1}, {2}since {3}".format(
         lease["spec"].get("holderIdentity"),
         holder.get("by") or "an unknown user",
-        "job {0}, ".format(holder["job"]) if holder.get("job") else "",
+        f"job {holder['job']}, " if holder.get("job") else "",
         holder.get("at") or lease["spec"].get("acquireTime"),
     )
 

@@ -45,7 +45,7 @@ OUTAGE = 5  # seconds without an answer that are more than a slow one
 
 def run(params, cluster, progress):
     if cluster.dry_run:
-        return {"msg": "Would lock {0}.".format(params["services"][0])}
+        return {"msg": f"Would lock {params['services'][0]}."}
     if params["version"]:
         _app.check_version(params["version"])
     if params["state"] == "released":
@@ -61,14 +61,14 @@ def run(params, cluster, progress):
         "holder": holder["by"],
         "acquired_at": holder["at"],
         "waited": waited or took_over,
-        "msg": "Run {0} holds the lock ({1}).".format(lock_id, lease["metadata"]["name"]),
+        "msg": f"Run {lock_id} holds the lock ({lease['metadata']['name']}).",
     }
 
 
 def user():
     """Who runs this, as ``user@host``."""
     try:
-        return "{0}@{1}".format(getpass.getuser(), socket.gethostname())
+        return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):  # a container's user without a name
         return socket.gethostname()
 
@@ -94,7 +94,7 @@ def _acquire(params, cluster, progress, lock_id, holder):
                 return cluster.create("Lease", body), waited
             other = lease["spec"].get("holderIdentity")
             if other and other != lock_id and not params["preempt"]:
-                progress("the lock is held by {0}; watching whether it lives".format(_lease.describe(lease)))
+                progress(f"the lock is held by {_lease.describe(lease)}; watching whether it lives")
                 waited = True
                 # Only what was seen dead or free is taken; the test of its version below refuses anything newer.
                 lease = _wait_for(params, cluster, name, lease, progress)
@@ -103,7 +103,7 @@ def _acquire(params, cluster, progress, lock_id, holder):
                 other = lease["spec"].get("holderIdentity")
             if other and other != lock_id:
                 waited = True
-                progress("taking over from {0}".format(_lease.describe(lease)))
+                progress(f"taking over from {_lease.describe(lease)}")
             operations = [
                 _app.unchanged(lease),
                 {"op": "replace", "path": "/spec", "value": _spec(params, lock_id)},
@@ -145,7 +145,7 @@ def _wait_for(params, cluster, name, lease, progress):
                 still_since = now
                 if now - started >= params["timeout"]:
                     raise BlueGreenError(
-                        "Another release of this application is running: {0}.".format(_lease.describe(lease)),
+                        f"Another release of this application is running: {_lease.describe(lease)}.",
                         "locked",
                         next_step="Wait for it to end (lock_timeout waits for you); rollback.yml takes over at once.",
                     )
@@ -157,7 +157,7 @@ def _wait_for(params, cluster, name, lease, progress):
                     still_since = time.monotonic()
                     view.wait(1)
                     continue
-                progress("the holder has not renewed the lock for {0} s: it is dead".format(duration))
+                progress(f"the holder has not renewed the lock for {duration} s: it is dead")
                 return lease
             view.wait(still_since + duration - now)
 
@@ -316,9 +316,7 @@ def _release(params, cluster):
 
 def _too_fast(service):
     return BlueGreenError(
-        "Service {0} changes faster than the lock can be written ({1} attempts).".format(
-            service["metadata"]["name"], TRIES
-        ),
+        f"Service {service['metadata']['name']} changes faster than the lock can be written ({TRIES} attempts).",
         "conflict",
         next_step="Stop the other writer, then run again.",
     )

@@ -47,7 +47,7 @@ class Tunnel:
             ):
                 raise NoAnswer(error.what, "api") from error
             denied = "; grant 'get' and 'create' on pods/portforward" if error.status in (401, 403) else ""
-            raise NoAnswer("no port-forward to the pod: {0}{1}".format(error.what, denied), "blocked") from error
+            raise NoAnswer(f"no port-forward to the pod: {error.what}{denied}", "blocked") from error
         self.socket, self._near = (None, near) if near else socket.socketpair()
         if self.socket:
             self.socket.settimeout(timeout)
@@ -140,8 +140,8 @@ def _short(text):
     text = " ".join(text.split())
     head, _colon, reason = text.rpartition("dial tcp4 ")
     if head:
-        return "the pod's node could not connect: {0}".format(reason.split(" IPv6 ")[0])[:300]
+        return f"the pod's node could not connect: {reason.split(' IPv6 ')[0]}"[:300]
     head, _colon, reason = text.rpartition("read tcp")
     if head:
-        return "the application broke the connection off, as its node saw: {0}".format(reason.rpartition(": ")[2])[:300]
-    return "the pod's node could not connect: {0}".format(text)[:300]
+        return f"the application broke the connection off, as its node saw: {reason.rpartition(': ')[2]}"[:300]
+    return f"the pod's node could not connect: {text}"[:300]

@@ -42,7 +42,7 @@ def run(params, cluster, progress):
         except PatchConflict:
             continue
     raise BlueGreenError(
-        "Service {0} changes faster than it can be written ({1} attempts).".format(name, TRIES),
+        f"Service {name} changes faster than it can be written ({TRIES} attempts).",
         "conflict",
         next_step="Stop the other writer (GitOps?), then run again.",
     )
@@ -57,11 +57,11 @@ def check(app, name, service):
     if name in app.selectors():
         wrong = "it is one of the Services that carry the users' traffic"
     elif service is None:
-        wrong = "it does not exist in namespace {0!r}".format(app.cluster.namespace)
+        wrong = f"it does not exist in namespace {app.cluster.namespace!r}"
     else:
         selector = service["spec"].get("selector") or {}
         if app.label not in selector:
-            wrong = "its selector {0} has no label {1!r}".format(json.dumps(selector, sort_keys=True), app.label)
+            wrong = f"its selector {json.dumps(selector, sort_keys=True)} has no label {app.label!r}"
         else:
             foreign = [
                 color.name
@@ -69,18 +69,16 @@ def check(app, name, service):
                 if color.deployment and not app.would_select(service, color.name, color.deployment)
             ]
             if foreign:
-                wrong = "with {0}={1} its selector would not select the pods of {2}".format(
-                    app.label, foreign[0], app.colors[foreign[0]].deployment_name
-                )
+                wrong = f"with {app.label}={foreign[0]} its selector would not select the pods of {app.colors[foreign[0]].deployment_name}"
     if wrong:
         raise BlueGreenError(
-            "Service {0!r} cannot be the preview: {1}.".format(name, wrong),
+            f"Service {name!r} cannot be the preview: {wrong}.",
             "bad_input",
-            next_step="Name another one, or give it the selector {0}.".format(app.selector_for(NOTHING)),
+            next_step=f"Name another one, or give it the selector {app.selector_for(NOTHING)}.",
         )
     if NOTHING in app.names:
         raise BlueGreenError(
-            "No color may be called {0!r}: it is what a preview that shows nothing selects.".format(NOTHING),
+            f"No color may be called {NOTHING!r}: it is what a preview that shows nothing selects.",
             "bad_input",
             next_step="Choose another name for the color, or do without a preview.",
         )
@@ -90,7 +88,7 @@ def _write(app, service, color, lock_id):
     before = service["spec"]["selector"]
     after = dict(before, **{app.label: color or NOTHING})
     name = service["metadata"]["name"]
-    shown = "selects {0}".format(app.describe(color)) if color else "selects nothing"
+    shown = f"selects {app.describe(color)}" if color else "selects nothing"
     result = {
         "changed": before != after,
         "service": name,
@@ -102,7 +100,7 @@ def _write(app, service, color, lock_id):
             "before": {"selector": before},
             "after": {"selector": after},
         },
-        "msg": "{0} {1}{2}.".format(name, "would be changed: it " if app.cluster.dry_run else "", shown),
+        "msg": f"{name} {'would be changed: it ' if app.cluster.dry_run else ''}{shown}.",
     }
     operations = app.fence(service, lock_id) + [
         {"op": "test", "path": "/spec/selector", "value": before},

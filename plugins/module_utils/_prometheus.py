@@ -58,7 +58,7 @@ def query(run, check):
     try:
         document = json.loads(answer.body)
         if document["status"] != "success":
-            raise NoAnswer("Prometheus refused the query: {0}".format(document.get("error")))
+            raise NoAnswer(f"Prometheus refused the query: {document.get('error')}")
         kind, result = document["data"]["resultType"], document["data"]["result"]
         if kind == "scalar":
             return Samples({"": float(result[1])}, answer.via)
@@ -66,8 +66,8 @@ def query(run, check):
             return Samples({_labels(sample["metric"]): float(sample["value"][1]) for sample in result}, answer.via)
     except (ValueError, KeyError, TypeError, IndexError) as error:
         start = " ".join(answer.body.decode("utf-8", "replace").split())[:200]
-        raise NoAnswer("HTTP {0}, which is no answer of Prometheus: {1}".format(answer.status, start)) from error
-    raise NoAnswer("the query gives a {0}; it must give a number or a vector of numbers".format(kind))
+        raise NoAnswer(f"HTTP {answer.status}, which is no answer of Prometheus: {start}") from error
+    raise NoAnswer(f"the query gives a {kind}; it must give a number or a vector of numbers")
 
 
 def judge(expect, allow_empty, values):
@@ -77,13 +77,13 @@ def judge(expect, allow_empty, values):
         return [] if allow_empty else ["the query has no result (yet); allow_empty would pass this"]
     reasons = []
     for labels, value in sorted(numbers.items()):
-        text = "{0:g}{1}".format(value, " for " + labels if labels else "")
+        text = f"{value:g}{' for ' + labels if labels else ''}"
         if "min" in expect and value < expect["min"]:
-            reasons.append("{0}, at least {1:g} expected".format(text, expect["min"]))
+            reasons.append(f"{text}, at least {expect['min']:g} expected")
         if "max" in expect and value > expect["max"]:
-            reasons.append("{0}, at most {1:g} expected".format(text, expect["max"]))
-    return reasons[:5] + (["... and {0} more".format(len(reasons) - 5)] if len(reasons) > 5 else [])
+            reasons.append(f"{text}, at most {expect['max']:g} expected")
+    return reasons[:5] + ([f"... and {len(reasons) - 5} more"] if len(reasons) > 5 else [])
 
 
 def _labels(metric):
-    return ", ".join("{0}={1}".format(name, value) for name, value in sorted(metric.items()))
+    return ", ".join(f"{name}={value}" for name, value in sorted(metric.items()))

@@ -43,7 +43,7 @@ def compose(params):
     failure = params["failure"] or {}
     text = str(failure.get("msg") or "").strip()
     reason = failure.get("reason") or "task_failed"
-    live = "{0} (version {1}) is live".format(params["active_color"], params["version"])
+    live = f"{params['active_color']} (version {params['version']}) is live"
     steps = [line[len("Next: ") :] for line in text.splitlines() if line.startswith("Next: ")]
     sentence = {
         "released": "{0}.",

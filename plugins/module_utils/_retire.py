@@ -48,7 +48,7 @@ def run(params, cluster, progress):
         progress(result["msg"])
         return result
     raise BlueGreenError(
-        "Somebody else keeps changing Deployment {0}.".format(app.colors[app.idle].deployment_name),
+        f"Somebody else keeps changing Deployment {app.colors[app.idle].deployment_name}.",
         "conflict",
         next_step="Stop the other writer (an HPA? GitOps?), then run again.",
     )
@@ -68,21 +68,22 @@ def _retire(app, params):
     }
     manifest = _kept.read(app, color.name) if color.deployment is None else None
     if color.deployment is None and manifest is None:
-        return dict(result, msg="There is no Deployment for {0}: nothing to retire.".format(color.name))
+        return dict(result, msg=f"There is no Deployment for {color.name}: nothing to retire.")
     newest = next(iter(app.state["history"]), {})
     if newest.get("outcome") == "running":
-        text = "{0} stays: a {1} of {2} is under way since {3}, or was interrupted.".format(
-            app.describe(color.name), newest.get("kind"), newest.get("by"), newest.get("started_at")
+        text = (
+            f"{app.describe(color.name)} stays: a {newest.get('kind')} of {newest.get('by')} is under way since "
+            f"{newest.get('started_at')}, or was interrupted."
         )
         return dict(result, msg=text)
     moved = app.moved_at()
     if moved is None:
-        text = "{0} stays: no switch is recorded, so nothing says since when it is idle.".format(color.name)
+        text = f"{color.name} stays: no switch is recorded, so nothing says since when it is idle."
         return dict(result, msg=text)
     due = app.retires_at(params["after"])
     result["due_at"] = _app.to_second(due)
     if datetime.now(timezone.utc) < due:
-        text = "{0} stays until {1}: a rollback goes back to it.".format(app.describe(color.name), result["due_at"])
+        text = f"{app.describe(color.name)} stays until {result['due_at']}: a rollback goes back to it."
         return dict(result, msg=text)
     result["issues"] = _issues(app, moved)
     if result["issues"]:
@@ -93,10 +94,10 @@ def _retire(app, params):
     result["due"] = True
     if manifest:
         version = _app.Color(color.name, manifest, params["containers"]).version
-        text = "{0} (version {1}) is retired already; Secret {2} keeps its manifest.".format(color.name, version, kept)
+        text = f"{color.name} (version {version}) is retired already; Secret {kept} keeps its manifest."
         return dict(result, retired=True, kept=kept, version=version, msg=text)
     if params["mode"] == "zero" and color.replicas == 0:
-        return dict(result, retired=True, msg="{0} is retired already.".format(app.describe(color.name)))
+        return dict(result, retired=True, msg=f"{app.describe(color.name)} is retired already.")
     return dict(result, retired=True, **_end(app, color, params, kept))
 
 
@@ -110,18 +111,16 @@ def _issues(app, moved):
     available = _wait.holds(live.deployment, "Available")
     found = []
     if not available:
-        found.append("Deployment {0} is not Available".format(live.deployment_name))
+        found.append(f"Deployment {live.deployment_name} is not Available")
     elif _app.moment(available["lastTransitionTime"]) > moved + timedelta(seconds=CLOCKS_DIFFER):
-        found.append(
-            "Deployment {0} became Available again at {1}".format(live.deployment_name, available["lastTransitionTime"])
-        )
+        found.append(f"Deployment {live.deployment_name} became Available again at {available['lastTransitionTime']}")
     for pod in map(_wait.Pod, app.cluster.list("Pod", labelSelector=live.pod_selector)["items"]):
         if pod.terminating:
             continue
         if pod.restarts:
-            found.append("pod {0} has restarted ({1})".format(pod.name, pod.state()))
+            found.append(f"pod {pod.name} has restarted ({pod.state()})")
         elif not pod.ready:
-            found.append("pod {0} is not ready".format(pod.name))
+            found.append(f"pod {pod.name} is not ready")
     return found
 
 
@@ -149,7 +148,5 @@ def _end(app, color, params, kept):
             "before": {"replicas": color.replicas},
             "after": {"replicas": "(deleted)"},
         },
-        "msg": "{0} (version {1}) {2} deleted; Secret {3} keeps its manifest.".format(
-            color.deployment_name, color.version, "would be" if app.cluster.dry_run else "is", kept
-        ),
+        "msg": f"{color.deployment_name} (version {color.version}) {'would be' if app.cluster.dry_run else 'is'} deleted; Secret {kept} keeps its manifest.",
     }

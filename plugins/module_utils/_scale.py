@@ -34,7 +34,7 @@ HEARTBEAT = 10  # seconds between progress lines
 def run(params, cluster, progress):
     if params["replicas"] < 0:
         raise BlueGreenError(
-            "replicas must be 0 or more, not {0}.".format(params["replicas"]), "bad_input", next_step="Give 0 or more."
+            f"replicas must be 0 or more, not {params['replicas']}.", "bad_input", next_step="Give 0 or more."
         )
     app = _app.read(cluster, params)
     name = _target(app, params)
@@ -48,7 +48,7 @@ def run(params, cluster, progress):
         except PatchConflict:
             continue
     raise BlueGreenError(
-        "Somebody else keeps changing Deployment {0}.".format(color.deployment_name),
+        f"Somebody else keeps changing Deployment {color.deployment_name}.",
         "conflict",
         next_step="Stop the other writer (an HPA? GitOps?), then run again.",
     )
@@ -71,7 +71,7 @@ def _wait(cluster, delay, name, replicas, progress):
         left = end - time.monotonic()
         if left <= 0:
             return
-        progress("{0} keeps its {1} pods for {2:.0f} s more".format(name, replicas, left))
+        progress(f"{name} keeps its {replicas} pods for {left:.0f} s more")
         cluster.sleep(min(left, HEARTBEAT))
 
 
@@ -102,10 +102,5 @@ def set_replicas(app, color, replicas, lock_id):
             "before": {"replicas": before},
             "after": {"replicas": replicas},
         },
-        "msg": "{0} {1} {2} replicas (before: {3}).".format(
-            color.deployment_name,
-            "would have" if app.cluster.dry_run and before != replicas else "has",
-            replicas,
-            before,
-        ),
+        "msg": f"{color.deployment_name} {'would have' if app.cluster.dry_run and before != replicas else 'has'} {replicas} replicas (before: {before}).",
     }

@@ -27,7 +27,7 @@ def run(params, cluster, progress):
     if cluster.dry_run:
         return {
             "color": params["color"],
-            "msg": "Would run {0} checks: {1}.".format(len(checks), ", ".join(check["name"] for check in checks)),
+            "msg": f"Would run {len(checks)} checks: {', '.join((check['name'] for check in checks))}.",
         }
     app = _app.read(cluster, params)
     color = app.color(params["color"] or app.idle)
@@ -44,15 +44,13 @@ def run(params, cluster, progress):
     result = {"passed": not failures, "color": color.name, "checks": results}
     if failures:
         raise BlueGreenError(
-            "{0} of {1} checks failed on {2}: {3}.".format(len(failures), len(checks), color.name, ", ".join(failures)),
+            f"{len(failures)} of {len(checks)} checks failed on {color.name}: {', '.join(failures)}.",
             "checks_failed",
             why=_checks.reasons(results) + _evidence(app, pods, results),
-            next_step="Mend {0} and release again.".format(color.deployment_name),
+            next_step=f"Mend {color.deployment_name} and release again.",
             result=result,
         )
-    result["msg"] = "{0} checks passed on {1} ({2} executions in {3:.2f} s).".format(
-        len(checks), color.name, len(results), elapsed
-    )
+    result["msg"] = f"{len(checks)} checks passed on {color.name} ({len(results)} executions in {elapsed:.2f} s)."
     return result
 
 

@@ -84,20 +84,20 @@ def run(params, cluster, progress):
     _refuse_changed_selectors(app, params["selectors"])
     result = {"from_color": source, "to_color": target, "warnings": app.warnings, "diff": _diff(app, target)}
     if app.active == target and not app.pending:
-        return dict(result, changed=False, msg="{0} is live already.".format(app.describe(target)))
+        return dict(result, changed=False, msg=f"{app.describe(target)} is live already.")
     if cluster.dry_run:
         for service in app.services:
             _patch(app, service, target, None, None)
         return dict(
             result,
             changed=True,
-            msg="{0} would be switched to {1}.".format(", ".join(params["services"]), app.describe(target)),
+            msg=f"{', '.join(params['services'])} would be switched to {app.describe(target)}.",
         )
     if app.active != target:
         _refuse_changed_template(color, params["template_hash"])
         app, color = _capacity(app, params, progress)
         _refuse_changed_template(color, params["template_hash"])  # it may have been waited for
-    slices = "{0} in ({1})".format(_app.SERVICE_NAME, ",".join(params["services"]))
+    slices = f"{_app.SERVICE_NAME} in ({','.join(params['services'])})"
     probe = _Probe(params["probe"], target, app.names) if params["probe"] else None
     # Both are known before the switch, so that nothing is asked right after it.
     watched = {
@@ -111,16 +111,12 @@ def run(params, cluster, progress):
             _switch_all(app, target, _entry(app, color, params), params)
             switched = time.monotonic()
             result["changed"] = True
-            cluster.live = "{0} (version {1})".format(target, color.version)
+            cluster.live = f"{target} (version {color.version})"
             result["endpoints_ms"] = _observe_endpoints(app, view, switched, progress)
             if frozen_at:
                 result["frozen_ms"] = round((time.time() - frozen_at) * 1000)
             cluster.sleep(NODES_PAUSE)
-            progress(
-                "{0}: switched from {1} to {2} ({3})".format(
-                    ", ".join(params["services"]), source, target, color.version
-                )
-            )
+            progress(f"{', '.join(params['services'])}: switched from {source} to {target} ({color.version})")
             if probe:
                 result["last_old_ms"] = probe.last_old(switched, progress)
                 if frozen_at:
@@ -135,8 +131,8 @@ def run(params, cluster, progress):
     result["msg"] = "{0} is live: endpoints after {1} ms{2}{3}.".format(
         target,
         result["endpoints_ms"],
-        "" if seen is None else ", last answer of {0} after {1} ms".format(source, seen),
-        "" if frozen is None else "; writes were frozen for {0} ms".format(frozen),
+        "" if seen is None else f", last answer of {source} after {seen} ms",
+        "" if frozen is None else f"; writes were frozen for {frozen} ms",
     )
     progress(result["msg"])
     return result
@@ -171,7 +167,7 @@ def _read(cluster, params):
     except BlueGreenError as error:
         if error.reason in ("no_color", "contradiction"):
             for name, selector in (params["selectors"] or {}).items():
-                error.why.append("the selector of {0} was {1}".format(name, json.dumps(selector, sort_keys=True)))
+                error.why.append(f"the selector of {name} was {json.dumps(selector, sort_keys=True)}")
         raise
 
 
@@ -181,7 +177,7 @@ def _moment(text):
         return _app.moment(text).timestamp() if text else None
     except ValueError as error:
         raise BlueGreenError(
-            "frozen_at is no time: {0!r}".format(text),
+            f"frozen_at is no time: {text!r}",
             "bad_input",
             next_step="Give what bg_job has returned as frozen_at.",
         ) from error
@@ -193,13 +189,11 @@ def _refuse_changed_selectors(app, expected):
         found = app.selectors().get(name)
         if found is not None and found != selector:
             raise BlueGreenError(
-                "The selector of Service {0} was changed by somebody else since this release looked at it.".format(
-                    name
-                ),
+                f"The selector of Service {name} was changed by somebody else since this release looked at it.",
                 "changed_selector",
                 why=[
-                    "it was {0}".format(json.dumps(selector, sort_keys=True)),
-                    "it is  {0}".format(json.dumps(found, sort_keys=True)),
+                    f"it was {json.dumps(selector, sort_keys=True)}",
+                    f"it is  {json.dumps(found, sort_keys=True)}",
                 ],
                 next_step="Make sure that the selector is as you want it, then run again.",
             )
@@ -209,11 +203,9 @@ def _refuse_changed_template(color, expected):
     """The decision to switch was made on these pods."""
     if expected and color.template_hash != expected:
         raise BlueGreenError(
-            "The pod template of {0} was changed by somebody else since this release looked at it.".format(
-                color.deployment_name
-            ),
+            f"The pod template of {color.deployment_name} was changed by somebody else since this release looked at it.",
             "not_prepared",
-            why="template_hash was {0}, it is {1}".format(expected, color.template_hash),
+            why=f"template_hash was {expected}, it is {color.template_hash}",
             next_step="Make sure that the Deployment is as you want it, then prepare it again.",
         )
 
@@ -236,16 +228,12 @@ def _capacity(app, params, progress):
             return app, color
         if not params["wait_timeout"] and not params["force"]:
             raise BlueGreenError(
-                "{0} cannot carry the traffic: {1} pods ready, {2} needed{3}.".format(
-                    target, color.ready, needed, "" if rolled_out else ", and its rollout is not complete"
-                ),
+                f"{target} cannot carry the traffic: {color.ready} pods ready, {needed} needed{'' if rolled_out else ', and its rollout is not complete'}.",
                 "not_ready",
-                next_step="Scale {0} up and wait for it, or give wait_timeout; force switches all the same and risks lost requests.".format(
-                    color.deployment_name
-                ),
+                next_step=f"Scale {color.deployment_name} up and wait for it, or give wait_timeout; force switches all the same and risks lost requests.",
             )
         if color.replicas < needed:
-            progress("{0} is scaled from {1} to {2} pods before the switch".format(target, color.replicas, needed))
+            progress(f"{target} is scaled from {color.replicas} to {needed} pods before the switch")
             try:
                 _scale.set_replicas(app, color, needed, params["lock_id"])
             except PatchConflict:
@@ -306,9 +294,9 @@ def _undo(app, done, target, lock_id, error):
             if not _selects(app, fresh, source):
                 _patch(app, fresh, source, None, lock_id)
         _patch(app, first, None, lambda state: dict(state, intent=None), lock_id)
-        error.why.append("All Services select {0} again.".format(source))
+        error.why.append(f"All Services select {source} again.")
     except BlueGreenError as second:
-        error.why.append("Undoing the half-done switch failed too: {0}".format(second.what))
+        error.why.append(f"Undoing the half-done switch failed too: {second.what}")
         error.next_step = "Run rollback.yml as soon as the API server lets it: it puts all Services back to one color."
     return False
 
@@ -363,16 +351,16 @@ def _patch(app, service, target, change_state, lock_id):
             return service  # our own write had arrived, only its answer was lost
         if found != old:
             raise BlueGreenError(
-                "The switch of Service {0} was refused: somebody else has changed its selector.".format(name),
+                f"The switch of Service {name} was refused: somebody else has changed its selector.",
                 "changed_selector",
                 why=[
-                    "expected {0}".format(json.dumps(old, sort_keys=True)),
-                    "found    {0}".format(json.dumps(found, sort_keys=True)),
+                    f"expected {json.dumps(old, sort_keys=True)}",
+                    f"found    {json.dumps(found, sort_keys=True)}",
                 ],
                 next_step="Make sure that the selector is as you want it, then run again.",
             )
     raise BlueGreenError(
-        "Service {0} changes faster than it can be switched ({1} attempts).".format(name, TRIES),
+        f"Service {name} changes faster than it can be switched ({TRIES} attempts).",
         "conflict",
         next_step="Stop the other writer, then run again.",
     )
@@ -403,22 +391,15 @@ def _observe_endpoints(app, view, switched, progress):
             return round((now - switched) * 1000)
         if now - switched > FOLLOW_TIMEOUT:
             raise BlueGreenError(
-                "The selector was switched, but the EndpointSlices did not follow within {0} s.".format(
-                    FOLLOW_TIMEOUT
-                ),
+                f"The selector was switched, but the EndpointSlices did not follow within {FOLLOW_TIMEOUT} s.",
                 "endpoints",
-                why=[
-                    "{0} holds {1}".format(name, ", ".join(sorted(map(str, names))) or "nothing")
-                    for name, names in held.items()
-                ]
-                + ["ready pods: {0}".format(", ".join(sorted(ready)) or "none")],
+                why=[f"{name} holds {', '.join(sorted(map(str, names))) or 'nothing'}" for name, names in held.items()]
+                + [f"ready pods: {', '.join(sorted(ready)) or 'none'}"],
                 next_step="Check the kube-controller-manager and the new pods' readiness; switch back if users are hurt.",
             )
         if not said and now - switched > 5:
             said = True
-            progress(
-                "switched, but the EndpointSlices have not followed yet; waiting for up to {0} s".format(FOLLOW_TIMEOUT)
-            )
+            progress(f"switched, but the EndpointSlices have not followed yet; waiting for up to {FOLLOW_TIMEOUT} s")
         view.wait(1)
 
 
@@ -435,7 +416,7 @@ class _Probe(threading.Thread):
             )
         if not options["url"].startswith(("http://", "https://")):
             raise BlueGreenError(
-                "probe.url is no http or https address: {0!r}".format(options["url"]),
+                f"probe.url is no http or https address: {options['url']!r}",
                 "bad_input",
                 next_step="Give the address that users use, such as http://shop.example/api/status.",
             )
@@ -444,7 +425,7 @@ class _Probe(threading.Thread):
                 jmespath.compile(options["color_from"]["json"])
             except jmespath.exceptions.JMESPathError as error:
                 raise BlueGreenError(
-                    "probe.color_from.json is no JMESPath: {0}".format(error),
+                    f"probe.color_from.json is no JMESPath: {error}",
                     "bad_input",
                     next_step="Name the field of the answer, such as color.",
                 ) from error
@@ -472,7 +453,7 @@ class _Probe(threading.Thread):
                 elif color in self.colors:
                     self.old_at = time.monotonic()
                 else:
-                    self.trouble = "the answer names no color, but {0!r}".format(color)
+                    self.trouble = f"the answer names no color, but {color!r}"
             except (requests.RequestException, ValueError) as error:
                 self.trouble = str(error)
             self._end.wait(PROBE_PAUSE)
@@ -490,9 +471,9 @@ class _Probe(threading.Thread):
             if not said and now - switched > 2 * PROBE_QUIET:
                 said = True
                 progress(
-                    "the old color still answers at {0}".format(self.url)
+                    f"the old color still answers at {self.url}"
                     if self.old_at
-                    else "no probe of {0} succeeds: {1}".format(self.url, self.trouble)
+                    else f"no probe of {self.url} succeeds: {self.trouble}"
                 )
             time.sleep(0.05)
         raise BlueGreenError(

@@ -36,7 +36,7 @@ def talk(run, check, pod, enough):
         try:
             connection = socket.create_connection((check["address"], check["port"]), check["timeout"])
         except OSError as error:
-            raise NoAnswer("no connection: {0}".format(error), "blocked") from error
+            raise NoAnswer(f"no connection: {error}", "blocked") from error
     body = b""
     with connection:
         try:
@@ -55,9 +55,7 @@ def talk(run, check, pod, enough):
                     raise NoAnswer(tunnel.explain("the connection was closed at once"))
             return Talk(body, via)
         except OSError as error:
-            raise NoAnswer(
-                "the connection broke: {0}".format(tunnel.explain(str(error)) if tunnel else error)
-            ) from error
+            raise NoAnswer(f"the connection broke: {tunnel.explain(str(error)) if tunnel else error}") from error
 
 
 def _read(connection, deadline, enough):

@@ -76,7 +76,7 @@ def run(params, cluster, progress):
     if cluster.dry_run:
         return {
             "color": color.name,
-            "msg": "Would wait up to {0:.0f} s for {1}.".format(params["timeout"], color.deployment_name),
+            "msg": f"Would wait up to {params['timeout']:.0f} s for {color.deployment_name}.",
         }
     return wait_ready(app, color, params["timeout"], progress)
 
@@ -104,7 +104,7 @@ def wait_ready(app, color, timeout, progress):
             deployments, pods = view["deployment"], [Pod(pod) for pod in view["pods"]]
             if not deployments:
                 raise BlueGreenError(
-                    "Deployment {0} was deleted while it was waited for.".format(name),
+                    f"Deployment {name} was deleted while it was waited for.",
                     "not_found",
                     next_step="Find out who did; then run again.",
                 )
@@ -115,13 +115,13 @@ def wait_ready(app, color, timeout, progress):
             elapsed = time.monotonic() - started
             if not missing:
                 ready = [pod for pod in pods if not pod.terminating]
-                progress("{0}: {1} of {1} pods ready after {2:.1f} s".format(name, len(ready), elapsed))
+                progress(f"{name}: {len(ready)} of {len(ready)} pods ready after {elapsed:.1f} s")
                 return {
                     "ready": True,
                     "color": color.name,
                     "elapsed": round(elapsed, 3),
                     "pods": [pod.summary() for pod in ready],
-                    "msg": "{0} is ready: {1} pods.".format(name, len(ready)),
+                    "msg": f"{name} is ready: {len(ready)} pods.",
                 }
             if elapsed >= EVENTS_AFTER and not events_watched:
                 view.add("events", "Event", WARNINGS)
@@ -144,12 +144,12 @@ def wait_ready(app, color, timeout, progress):
                     pods,
                     "rollout_failed",
                     elapsed,
-                    "{0} cannot become ready: {1}.".format(name, troubles[certain[0]][1]),
+                    f"{name} cannot become ready: {troubles[certain[0]][1]}.",
                     [troubles[key][2] for key in certain],
                 )
             if elapsed >= timeout:
                 reasons = [text for _grace, _reason, text in troubles.values()] or [missing]
-                what = "{0} is not ready".format(name) + (" after {0:.0f} s.".format(timeout) if timeout else ".")
+                what = f"{name} is not ready" + (f" after {timeout:.0f} s." if timeout else ".")
                 raise _failure(app, color, pods, "timeout", elapsed, what, reasons)
             state = missing + (
                 ""
@@ -157,7 +157,7 @@ def wait_ready(app, color, timeout, progress):
                 else "; " + "; ".join(sorted({reason for _grace, reason, _text in troubles.values()}))
             )
             if state != said or now - said_at >= HEARTBEAT:
-                progress("{0}: {1}, {2:.0f} s of {3:.0f} s".format(name, state, elapsed, timeout))
+                progress(f"{name}: {state}, {elapsed:.0f} s of {timeout:.0f} s")
                 said, said_at = state, now
             due = [
                 first_seen[key] + grace - now for key, (grace, _reason, _text) in troubles.items() if grace is not NEVER
@@ -200,18 +200,16 @@ class Pod:
             ((kind, detail),) = list(item.get("state", {}).items())[:1] or [("unknown", {})]
             text = detail.get("reason") or kind
             if kind == "terminated":
-                text += " (exit code {0})".format(detail.get("exitCode"))
+                text += f" (exit code {detail.get('exitCode')})"
             last = item.get("lastState", {}).get("terminated")
             if last:
-                text += ", exited with {0} before".format(last.get("exitCode"))
+                text += f", exited with {last.get('exitCode')} before"
             texts.append(
-                "{0}: {1}, {2}, {3} restarts".format(
-                    item["name"], text, "ready" if item.get("ready") else "not ready", item.get("restartCount", 0)
-                )
+                f"{item['name']}: {text}, {'ready' if item.get('ready') else 'not ready'}, {item.get('restartCount', 0)} restarts"
             )
         scheduled = self.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False":
-            texts.append("{0}: {1}".format(scheduled.get("reason"), scheduled.get("message")))
+            texts.append(f"{scheduled.get('reason')}: {scheduled.get('message')}")
         return "; ".join(texts) or self.phase or "unknown"
 
     def summary(self):
@@ -295,14 +293,14 @@ def _missing(deployment, pods):
         return "waiting for the Deployment to be taken up"
     available = status.get("availableReplicas", 0)
     if status.get("updatedReplicas", 0) < wanted or available < wanted:
-        return "{0} of {1} pods ready".format(min(available, status.get("updatedReplicas", 0)), wanted)
+        return f"{min(available, status.get('updatedReplicas', 0))} of {wanted} pods ready"
     # The Deployment controller can be a moment ahead of the pods that we see, so they are counted themselves.
     staying = [pod for pod in pods if not pod.terminating and pod.phase not in ("Succeeded", "Failed")]
     if status.get("replicas", 0) > wanted or len(staying) > wanted or len({pod.template for pod in staying}) > 1:
-        return "{0} older pods are going".format(max(status.get("replicas", 0), len(staying)) - wanted or 1)
+        return f"{max(status.get('replicas', 0), len(staying)) - wanted or 1} older pods are going"
     ready = [pod for pod in staying if pod.ready]
     if len(ready) < wanted:
-        return "{0} of {1} pods ready".format(len(ready), wanted)
+        return f"{len(ready)} of {wanted} pods ready"
     return ""
 
 
@@ -330,7 +328,7 @@ def pod_troubles(pods, events):
     for pod in waiting:
         for container, reason, message in pod.waiting():
             if reason in GRACE:
-                note(troubles, "pod {0}, container {1}".format(pod.name, container), reason, message)
+                note(troubles, f"pod {pod.name}, container {container}", reason, message)
         scheduled = pod.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
             note(troubles, "pod " + pod.name, "Unschedulable", scheduled.get("message", ""))
@@ -359,7 +357,7 @@ def _grace(reason, message):
 
 def note(troubles, what, reason, message, certain=False):
     """Put one more into ``troubles``; with no grace when it is certain already."""
-    text = " ".join("{0}: {1}{2}".format(what, reason, ": " + message if message else "").split())
+    text = " ".join(f"{what}: {reason}{': ' + message if message else ''}".split())
     # The kubelet goes to and fro between the two reasons of a failing pull; they share one entry, and so one grace.
     key = (what, "image pull" if reason in PULLS else reason)
     troubles[key] = (0 if certain else _grace(reason, message), reason, text[:600])
@@ -373,9 +371,7 @@ def _failure(app, color, pods, reason, elapsed, what, reasons):
         what,
         reason,
         why=why,
-        next_step="Mend the cause and release again: kubectl -n {0} describe deployment {1} shows more.".format(
-            app.cluster.namespace, color.deployment_name
-        ),
+        next_step=f"Mend the cause and release again: kubectl -n {app.cluster.namespace} describe deployment {color.deployment_name} shows more.",
         result={
             "color": color.name,
             "elapsed": round(elapsed, 3),
@@ -392,15 +388,13 @@ def evidence(cluster, pods):
     if not pods:
         return []
     shown = pods[:PODS_SHOWN]
-    why = ["pod {0}: {1}".format(pod.name, pod.state()) for pod in shown]
+    why = [f"pod {pod.name}: {pod.state()}" for pod in shown]
     names = {pod.name for pod in shown if not pod.ready or pods[0].ready}
     events = sorted(
         (event for event in cluster.list("Event", **WARNINGS)["items"] if event["involvedObject"]["name"] in names),
         key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "",
     )
-    texts = [
-        "event {0}: {1}".format(event["reason"], " ".join(event.get("message", "").split())[:300]) for event in events
-    ]
+    texts = [f"event {event['reason']}: {' '.join(event.get('message', '').split())[:300]}" for event in events]
     why += list(dict.fromkeys(reversed(texts)))[:EVENTS_SHOWN][::-1]  # the newest, each text once
     for item in shown[0].containers:
         ran = (
@@ -417,6 +411,6 @@ def evidence(cluster, pods):
             previous="running" not in item.get("state", {}) and item.get("restartCount", 0) > 0,
         )
         if log.strip():
-            why.append("last log lines of {0}/{1}:".format(shown[0].name, item["name"]))
+            why.append(f"last log lines of {shown[0].name}/{item['name']}:")
             why += ["  " + line[:600] for line in log.strip().splitlines()[-LOG_LINES:]]
     return why

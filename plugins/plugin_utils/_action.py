@@ -51,7 +51,7 @@ class OperationAction(ActionBase):
             host = task_vars["inventory_hostname"]
 
             def progress(text):
-                self._display.display("{0} | {1}".format(host, remove_values(text, no_log)))
+                self._display.display(f"{host} | {remove_values(text, no_log)}")
 
             result = execute(
                 self.operation, params, self._task.check_mode, progress, _die_with_parent(), self._display.warning

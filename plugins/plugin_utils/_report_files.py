@@ -57,10 +57,10 @@ def _moment(text):
 
 def _duration(seconds):
     if seconds < 1:
-        return "{0:.0f} ms".format(seconds * 1000)
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 100:
-        return "{0:.1f} s".format(seconds)
-    return "{0:.0f} min {1:02.0f} s".format(seconds // 60, seconds % 60)
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} min {seconds % 60:02.0f} s"
 
 
 # --- HTML ------------------------------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def _chart(title, unit, series, rounds):
     low = min([value for _at, value in points] + [0])
 
     def place(at, value):
-        return "{0:.1f},{1:.1f}".format(at / end * CHART_WIDTH, CHART_HEIGHT * (1 - (value - low) / (top - low)))
+        return f"{at / end * CHART_WIDTH:.1f},{CHART_HEIGHT * (1 - (value - low) / (top - low)):.1f}"
 
     return {
         "title": title,
@@ -136,9 +136,9 @@ def _chart(title, unit, series, rounds):
             }
             for number, (name, line) in enumerate(series.items())
         ],
-        "bad": ["{0:.1f}".format(item["at"] / end * CHART_WIDTH) for item in rounds if not item["passed"]],
-        "top": "{0:.4g} {1}".format(top, unit).strip(),
-        "low": "{0:.4g}".format(low),
+        "bad": [f"{item['at'] / end * CHART_WIDTH:.1f}" for item in rounds if not item["passed"]],
+        "top": f"{top:.4g} {unit}".strip(),
+        "low": f"{low:.4g}",
         "end": _duration(end),
     }
 
@@ -175,7 +175,7 @@ def junit(report):
 def _cases(results):
     return [
         (
-            "{0} on {1}".format(item["name"], item["target"]),
+            f"{item['name']} on {item['target']}",
             (item["latency_ms"] or 0) / 1000,
             None if item["passed"] else item["reason"],
         )
@@ -195,16 +195,16 @@ def _suite(root, report, name, cases):
         failures=str(sum(failure is not None for _name, _seconds, failure in cases)),
         errors="0",
         skipped="0",
-        time="{0:.3f}".format(sum(seconds for _name, seconds, _failure in cases)),
+        time=f"{sum(seconds for _name, seconds, _failure in cases):.3f}",
         timestamp=(report["started_at"] or "")[:19],
     )
     for case, seconds, failure in cases:
         element = ElementTree.SubElement(
             suite,
             "testcase",
-            classname="{0}.{1}".format(_clean(report["application"]), name),
+            classname=f"{_clean(report['application'])}.{name}",
             name=_clean(case),
-            time="{0:.3f}".format(seconds),
+            time=f"{seconds:.3f}",
         )
         if failure is not None:
             text = _clean(failure)

@@ -10,8 +10,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "faults.md").read_text()
-TESTS = {path.name: set(re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE))
-         for path in (ROOT / "tests" / "faults").glob("test_*.py")}
+TESTS = {
+    path.name: set(re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE))
+    for path in (ROOT / "tests" / "faults").glob("test_*.py")
+}
 
 
 def test_every_name_in_the_document_is_a_test() -> None:
@@ -24,6 +26,7 @@ def test_every_name_in_the_document_is_a_test() -> None:
 
 
 def test_every_test_is_in_the_document() -> None:
-    missing = {f"{file}::{name}" for file, names in TESTS.items() for name in names
-               if not re.search(rf"\b{name}\b", DOCUMENT)}
+    missing = {
+        f"{file}::{name}" for file, names in TESTS.items() for name in names if not re.search(rf"\b{name}\b", DOCUMENT)
+    }
     assert missing == set()

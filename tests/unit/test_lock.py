@@ -188,13 +188,14 @@ def test_the_holder_may_write_at_the_last_moment(cluster: RecordedCluster) -> No
     first = lock(cluster, by="ann", version="2.0")["lock_id"]
     cluster.before("patch", "Service", lambda: record_a_switch(cluster))
     second = lock(cluster, preempt=True)["lock_id"]
-    assert [(entry["run"], bool(entry["switched_at"])) for entry in history(cluster)] == [(second, False), (first, True)]
+    assert [(entry["run"], bool(entry["switched_at"])) for entry in history(cluster)] == [
+        (second, False),
+        (first, True),
+    ]
 
 
 @pytest.mark.parametrize("moved", [True, False])
-def test_the_intent_of_a_dead_run_stays_while_it_is_needed(
-    moved: bool, cluster: RecordedCluster, clock: Clock
-) -> None:
+def test_the_intent_of_a_dead_run_stays_while_it_is_needed(moved: bool, cluster: RecordedCluster, clock: Clock) -> None:
     """Killed between two Services, after whoever waits had looked at them; or before it had moved one."""
     both = ["myapp", "myapp-internal"]
     second = copy.deepcopy(cluster.one("Service", "myapp"))

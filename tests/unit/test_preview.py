@@ -43,7 +43,12 @@ def selected(cluster: RecordedCluster) -> str:
 def test_shows_the_idle_color_and_then_nothing() -> None:
     cluster = cluster_with(lock="ours")
     shown = preview(cluster, "green", lock_id="ours")
-    assert (shown["changed"], shown["color"], shown["previous_color"], selected(cluster)) == (True, "green", None, "green")
+    assert (shown["changed"], shown["color"], shown["previous_color"], selected(cluster)) == (
+        True,
+        "green",
+        None,
+        "green",
+    )
     hidden = preview(cluster, lock_id="ours")
     assert (hidden["changed"], hidden["color"], hidden["previous_color"]) == (True, None, "green")
     assert cluster.one("Service", "myapp-preview")["spec"]["selector"] == {"app": "myapp", "version": "none"}

@@ -19,19 +19,33 @@ from recorded import RecordedCluster
 SECRET = "bluegreen-myapp-blue"
 
 
-def switched(ago: timedelta = timedelta(days=2), outcome: str = "released", dry_run: bool = False,
-             **entry: Any) -> RecordedCluster:
+def switched(
+    ago: timedelta = timedelta(days=2), outcome: str = "released", dry_run: bool = False, **entry: Any
+) -> RecordedCluster:
     """Green is live since so long ago; blue is idle with its three pods."""
     cluster = RecordedCluster(at="end", dry_run=dry_run)
     moved = datetime.now(timezone.utc) - ago
-    entry = {"run": "r1", "kind": "release", "outcome": outcome, "color": "green", "from_color": "blue", "by": "anna",
-             "started_at": moved.isoformat(), "switched_at": moved.isoformat(), **entry}
+    entry = {
+        "run": "r1",
+        "kind": "release",
+        "outcome": outcome,
+        "color": "green",
+        "from_color": "blue",
+        "by": "anna",
+        "started_at": moved.isoformat(),
+        "switched_at": moved.isoformat(),
+        **entry,
+    }
     state = json.dumps({"schema": 1, "history": [entry], "intent": None})
-    cluster.touch("Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({_app.STATE: state}))
+    cluster.touch(
+        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({_app.STATE: state})
+    )
 
     def available(item: dict) -> None:
         condition = next(found for found in item["status"]["conditions"] if found["type"] == "Available")
-        condition.update(status="True", lastTransitionTime=(moved - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        condition.update(
+            status="True", lastTransitionTime=(moved - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        )
 
     cluster.touch("Deployment", "app-green", available)
     return cluster
@@ -94,14 +108,22 @@ def test_a_live_pod_with_an_issue_keeps_the_old_color(change: Any, text: str) ->
     assert cluster.writes == []
 
 
-@pytest.mark.parametrize(("change", "text"), [
-    ({"status": "False"}, "is not Available"),
-    ({"lastTransitionTime": "2099-01-01T00:00:00Z"}, "became Available again"),
-])
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"status": "False"}, "is not Available"),
+        ({"lastTransitionTime": "2099-01-01T00:00:00Z"}, "became Available again"),
+    ],
+)
 def test_a_live_deployment_with_an_issue_keeps_the_old_color(change: dict, text: str) -> None:
     cluster = switched()
-    cluster.touch("Deployment", "app-green", lambda item: next(
-        found for found in item["status"]["conditions"] if found["type"] == "Available").update(change))
+    cluster.touch(
+        "Deployment",
+        "app-green",
+        lambda item: next(found for found in item["status"]["conditions"] if found["type"] == "Available").update(
+            change
+        ),
+    )
     assert text in retire(cluster)["msg"]
     assert cluster.writes == []
 
@@ -122,8 +144,13 @@ def test_deleted_it_is_kept_first_and_only_that_very_version_goes() -> None:
 
 def test_a_deployment_changed_meanwhile_is_looked_at_again() -> None:
     cluster = switched()
-    cluster.before("delete", "Deployment", lambda: cluster.touch(
-        "Deployment", "app-blue", lambda item: item["metadata"].setdefault("labels", {}).update(team="shop")))
+    cluster.before(
+        "delete",
+        "Deployment",
+        lambda: cluster.touch(
+            "Deployment", "app-blue", lambda item: item["metadata"].setdefault("labels", {}).update(team="shop")
+        ),
+    )
     assert retire(cluster, mode="delete")["retired"]
     kept = json.loads(base64.b64decode(cluster.one("Secret", SECRET)["data"]["deployment.json"]))
     assert kept["metadata"]["labels"]["team"] == "shop"

@@ -19,7 +19,9 @@ def with_pods(ready: dict[str, int], took: dict[str, list[int | None]]) -> Recor
     """Green is live, blue was before. ready: pods that the Deployments count; took: seconds until each pod was ready."""
     cluster = switched(previous_version="1.0", previous_image="myapp:1.0")
     for color, number in ready.items():
-        cluster.touch("Deployment", f"app-{color}", lambda item, number=number: item["status"].update(readyReplicas=number))
+        cluster.touch(
+            "Deployment", f"app-{color}", lambda item, number=number: item["status"].update(readyReplicas=number)
+        )
     for pod in cluster.list("Pod")["items"]:
         color = pod["metadata"]["labels"].get("version")
         times = took.get(color)
@@ -43,12 +45,15 @@ def rollback_line(result: dict[str, Any]) -> str:
     return next(line for line in result["summary"] if line.startswith("rollback: "))
 
 
-@pytest.mark.parametrize(("ready", "took", "seconds"), [
-    pytest.param({"green": 3, "blue": 3}, {"blue": [5]}, 0, id="at-full-strength"),
-    pytest.param({"green": 3, "blue": 1}, {"blue": [40, 7, 5], "green": [90]}, 7, id="as-its-own-pods-took"),
-    pytest.param({"green": 3, "blue": 0}, {"green": [11]}, 11, id="as-the-live-ones-took"),
-    pytest.param({"green": 3, "blue": 0}, {}, None, id="nobody-knows"),
-])
+@pytest.mark.parametrize(
+    ("ready", "took", "seconds"),
+    [
+        pytest.param({"green": 3, "blue": 3}, {"blue": [5]}, 0, id="at-full-strength"),
+        pytest.param({"green": 3, "blue": 1}, {"blue": [40, 7, 5], "green": [90]}, 7, id="as-its-own-pods-took"),
+        pytest.param({"green": 3, "blue": 0}, {"green": [11]}, 11, id="as-the-live-ones-took"),
+        pytest.param({"green": 3, "blue": 0}, {}, None, id="nobody-knows"),
+    ],
+)
 def test_how_long_a_rollback_takes(ready: dict, took: dict, seconds: int | None) -> None:
     result = status(with_pods(ready, took))
     assert result["rollback_seconds"] == seconds

@@ -155,7 +155,9 @@ def test_what_an_earlier_version_suffers_from_says_nothing_about_this_one(clock:
 
 def test_pods_of_an_earlier_version_that_cannot_be_made_say_nothing_about_this_one(clock: Clock) -> None:
     """The Deployment's condition goes on telling of them while it makes the new version's pods, here without a pod leaving."""
-    cluster = rollout("over-refused", clock, lambda text: re.sub(r'"deletion(Timestamp|GracePeriodSeconds)":[^,]*,', "", text))
+    cluster = rollout(
+        "over-refused", clock, lambda text: re.sub(r'"deletion(Timestamp|GracePeriodSeconds)":[^,]*,', "", text)
+    )
     assert wait(cluster)["ready"] is True
 
 
