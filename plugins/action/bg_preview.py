@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import preview
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
 
 
 class ActionModule(OperationAction):
-    operation = _preview
+    operation = preview

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _report
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import report
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _report_files
 
 
@@ -18,18 +18,18 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
-        checked = ArgumentSpecValidator(_report.ARGUMENTS).validate(self._task.args)
+        checked = ArgumentSpecValidator(report.ARGUMENTS).validate(self._task.args)
         if checked.error_messages:
             return {"failed": True, "msg": "; ".join(checked.error_messages)}
         params = checked.validated_parameters
-        result = _report.compose(params)
+        result = report.compose(params)
         data = {"bluegreen_result": {params["application"]: result}}
         text = f"{result['outcome'].upper()}: {result['msg']}"
-        self._display.display(f"{params['application']} | {text}", color="red" if _report.failed(params) else "green")
+        self._display.display(f"{params['application']} | {text}", color="red" if report.failed(params) else "green")
         files = {}
         if params["directory"] and not self._task.check_mode:
             try:
-                files = _report_files.write(params["directory"], _report.document(params, result))
+                files = _report_files.write(params["directory"], report.document(params, result))
                 self._display.display(f"{params['application']} | report: {files['html']}")
             except OSError as error:
                 # The release is what it is; that nobody can read about it must not look like its failure.

@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _smoke_check
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
 
 
 class ActionModule(OperationAction):
-    operation = _smoke_check
+    operation = smoke_check

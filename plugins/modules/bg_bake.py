@@ -210,12 +210,12 @@ reason:
   sample: bake_failed
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _bake
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import bake
 
 
 def main():
-    run_module(_bake)
+    run_module(bake)
 
 
 if __name__ == "__main__":

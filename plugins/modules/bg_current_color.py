@@ -411,12 +411,12 @@ reason:
   sample: no_color
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
 
 
 def main():
-    run_module(_current_color)
+    run_module(current_color)
 
 
 if __name__ == "__main__":

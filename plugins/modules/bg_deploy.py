@@ -194,12 +194,12 @@ reason:
   sample: not_found
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _deploy
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy
 
 
 def main():
-    run_module(_deploy)
+    run_module(deploy)
 
 
 if __name__ == "__main__":

@@ -200,12 +200,12 @@ reason:
   sample: job_failed
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _job
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import job
 
 
 def main():
-    run_module(_job)
+    run_module(job)
 
 
 if __name__ == "__main__":

@@ -181,12 +181,12 @@ reason:
   sample: locked
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _lock
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock
 
 
 def main():
-    run_module(_lock)
+    run_module(lock)
 
 
 if __name__ == "__main__":

@@ -116,12 +116,12 @@ reason:
   sample: live
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _preview
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import preview
 
 
 def main():
-    run_module(_preview)
+    run_module(preview)
 
 
 if __name__ == "__main__":

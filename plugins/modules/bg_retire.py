@@ -150,12 +150,12 @@ reason:
   sample: conflict
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _retire
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import retire
 
 
 def main():
-    run_module(_retire)
+    run_module(retire)
 
 
 if __name__ == "__main__":

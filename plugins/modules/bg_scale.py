@@ -141,12 +141,12 @@ reason:
   sample: live
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _scale
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import scale
 
 
 def main():
-    run_module(_scale)
+    run_module(scale)
 
 
 if __name__ == "__main__":

@@ -231,12 +231,12 @@ reason:
   sample: checks_failed
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _smoke_check
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check
 
 
 def main():
-    run_module(_smoke_check)
+    run_module(smoke_check)
 
 
 if __name__ == "__main__":

@@ -231,12 +231,12 @@ reason:
   sample: changed_selector
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _switch
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch
 
 
 def main():
-    run_module(_switch)
+    run_module(switch)
 
 
 if __name__ == "__main__":

@@ -161,12 +161,12 @@ reason:
   sample: rollout_failed
 """
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _wait
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import run_module
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import wait
 
 
 def main():
-    run_module(_wait)
+    run_module(wait)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,8 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import CONNECTION, execute, secrets
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import execute, secrets
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # Before 2.19, ansible-core shows a failure only as one line of JSON, in which nobody reads a pod's last log lines.

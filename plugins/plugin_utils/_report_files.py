@@ -25,7 +25,7 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 def write(directory, report):
     """Write the three files, each at once and whole.
 
-    :param report: the dictionary of ``_report.document``.
+    :param report: the dictionary of ``report.document``.
     :returns: their paths: ``{"html", "json", "junit"}``.
     :raises OSError: the directory cannot be made, or written to.
     """

@@ -9,7 +9,8 @@ import json
 from typing import Any, Callable, Iterator
 
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _argspec, _cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _operation
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import cluster as _cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 from loopback import Answer, Loopback, Seen, as_json, refusal
 from recorded import RecordedCluster
@@ -71,5 +72,5 @@ def execute(operation: Any, api: Api, dry_run: bool = False, **options: Any) -> 
     params = recorded.parameters(operation, **{**api.connection, **options})
     said: list[str] = []
     warned: list[str] = []
-    result = _argspec.execute(operation, params, dry_run, said.append, warn=warned.append)
+    result = _operation.execute(operation, params, dry_run, said.append, warn=warned.append)
     return dict(result, said=said, warned=warned)

@@ -21,7 +21,7 @@ from typing import Any, Callable, Iterable, NamedTuple
 import jsonpatch
 import jsonpointer
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _argspec
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _options, _time
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, PatchConflict
 
 RECORDINGS = Path(__file__).resolve().parent / "recordings"
@@ -398,12 +398,12 @@ def parameters(operation: Any, **options: Any) -> Object:
     :raises AssertionError: the options are not what the argument spec allows.
     """
     options.setdefault("services", ["myapp"])
-    checked = ArgumentSpecValidator(dict(_argspec.CONNECTION, **operation.ARGUMENTS)).validate(options)
+    checked = ArgumentSpecValidator(dict(_options.CONNECTION, **operation.ARGUMENTS)).validate(options)
     assert not checked.error_messages, checked.error_messages
     params = checked.validated_parameters
     for name in operation.DURATIONS:
         if params.get(name) is not None:
-            params[name] = _argspec.seconds(params[name], name)
+            params[name] = _time.seconds(params[name], name)
     return params
 
 

@@ -12,15 +12,18 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import application as _application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import image as _image
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
 from recorded import RecordedCluster
 
 STATE = "bluegreen.kubernetes/state"
 
 
-def read(cluster: RecordedCluster, **options: Any) -> _app.Application:
-    return _app.read(cluster, recorded.parameters(_current_color, **options))
+def read(cluster: RecordedCluster, **options: Any) -> _application.Application:
+    return _application.read_application(cluster, recorded.parameters(_current_color, **options))
 
 
 def failure(cluster: RecordedCluster, **options: Any) -> BlueGreenError:
@@ -254,7 +257,7 @@ def test_a_named_container_that_does_not_exist() -> None:
     ],
 )
 def test_split_image(image: str, parts: tuple[str, str | None, str | None]) -> None:
-    assert _app.split_image(image) == parts
+    assert _image.split_image(image) == parts
 
 
 def test_the_version_becomes_the_tag_of_the_live_repository() -> None:
@@ -413,7 +416,7 @@ def entry(number: int, size: int = 0) -> dict[str, Any]:
 
 def written(history: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
     state = {"schema": 1, "history": history, "intent": None}
-    (operation,) = [item for item in _app.state_operations(state) if item["path"].endswith("~1state")]
+    (operation,) = [item for item in _state.state_operations(state) if item["path"].endswith("~1state")]
     return operation["value"], json.loads(operation["value"])
 
 

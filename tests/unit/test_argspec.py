@@ -14,18 +14,15 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins import module_utils
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import (
-    _argspec,
-    _current_color,
-    _deploy,
-    _lease,
-    _scale,
-    _smoke_check,
-    _switch,
-    _wait,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _operation, _operations, _options, _time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import lease as _lease
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import scale as _scale
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch as _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import wait as _wait
 from api import Api, execute
 from loopback import Loopback, Seen, as_json, refusal
 from recorded import RecordedCluster
@@ -33,8 +30,8 @@ from recorded import RecordedCluster
 OPERATIONS = [
     module
     for module in (
-        importlib.import_module(f"{module_utils.__name__}.{entry.name}")
-        for entry in pkgutil.iter_modules(module_utils.__path__)
+        importlib.import_module(f"{_operations.__name__}.{entry.name}")
+        for entry in pkgutil.iter_modules(_operations.__path__)
     )
     if hasattr(module, "run") and hasattr(module, "RETURNS")
 ]
@@ -67,7 +64,7 @@ def api(loopback: Loopback) -> Api:
     ],
 )
 def test_seconds(value: Any, expected: float) -> None:
-    found = _argspec.seconds(value, "timeout")
+    found = _time.seconds(value, "timeout")
     assert found == pytest.approx(expected)
     assert isinstance(found, float)
 
@@ -77,7 +74,7 @@ def test_seconds(value: Any, expected: float) -> None:
 )
 def test_what_is_no_duration(value: Any) -> None:
     with pytest.raises(BlueGreenError) as caught:
-        _argspec.seconds(value, "wait_timeout")
+        _time.seconds(value, "wait_timeout")
     assert caught.value.reason == "bad_input"
     assert f"wait_timeout is not a duration: {value!r}" in str(caught.value)
     assert "30s or 5m" in str(caught.value)
@@ -85,8 +82,8 @@ def test_what_is_no_duration(value: Any) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.NAME)
 def test_a_wrong_duration_is_refused_before_anything_is_asked(operation: Any, loopback: Loopback) -> None:
-    params = {**dict.fromkeys(_argspec.CONNECTION), "host": loopback.url, "api_key": "t", "api_timeout": "soon"}
-    result = _argspec.execute(operation, params, False)
+    params = {**dict.fromkeys(_options.CONNECTION), "host": loopback.url, "api_key": "t", "api_timeout": "soon"}
+    result = _operation.execute(operation, params, False)
     assert (result["failed"], result["reason"]) == (True, "bad_input")
     assert "api_timeout is not a duration: 'soon'" in result["msg"]
     assert loopback.seen == []
@@ -94,7 +91,7 @@ def test_a_wrong_duration_is_refused_before_anything_is_asked(operation: Any, lo
 
 def test_every_duration_is_an_option() -> None:
     for operation in OPERATIONS:
-        assert set(operation.DURATIONS) <= set(operation.ARGUMENTS) | set(_argspec.CONNECTION)
+        assert set(operation.DURATIONS) <= set(operation.ARGUMENTS) | set(_options.CONNECTION)
 
 
 # --- the frame
@@ -128,8 +125,8 @@ def test_the_same_keys_on_success_and_on_failure(
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.NAME)
 def test_no_connection_is_a_result_like_any_other(operation: Any) -> None:
-    params = {**dict.fromkeys([*_argspec.CONNECTION, *operation.ARGUMENTS]), "api_timeout": 1}
-    result = _argspec.execute(operation, params, False)
+    params = {**dict.fromkeys([*_options.CONNECTION, *operation.ARGUMENTS]), "api_timeout": 1}
+    result = _operation.execute(operation, params, False)
     assert (result["failed"], result["changed"], result["reason"]) == (True, False, "no_cluster")
     assert set(operation.RETURNS) <= set(result)
 

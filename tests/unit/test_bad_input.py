@@ -9,7 +9,9 @@ import textwrap
 from typing import Any
 
 import pytest
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color, _deploy, _smoke_check
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
 from api import Api, execute
 from loopback import Loopback, free_port, refusal
 from recorded import Clock, RecordedCluster

@@ -15,7 +15,7 @@ import time
 from typing import Any, Callable, Iterator
 
 import pytest
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import Cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
     BlueGreenError,

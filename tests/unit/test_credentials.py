@@ -16,10 +16,11 @@ from typing import Any, Iterator
 import pytest
 import recorded
 import yaml
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _cluster, _current_color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import secrets
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import Cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import secrets
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
 from certificates import Authority
 from kubernetes.config import incluster_config
 from loopback import Loopback, as_json
@@ -76,7 +77,7 @@ def in_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str = "10.
     certificate = Authority(tmp_path).certificate
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    monkeypatch.setattr(_cluster, "IN_CLUSTER_DIR", str(account))
+    monkeypatch.setattr(cluster, "IN_CLUSTER_DIR", str(account))
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(account / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(certificate))
 

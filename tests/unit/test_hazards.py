@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
 from recorded import RecordedCluster
 
 

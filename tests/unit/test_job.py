@@ -12,8 +12,14 @@ from typing import Any, Iterable
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _job, _lock
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import application as _application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import job as _jobs
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch as _patch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import job as _job
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
 from recorded import Clock, Event, RecordedCluster
 
 DEFINITION = {
@@ -83,7 +89,7 @@ class Jobs(RecordedCluster):
 
     @property
     def recorded_jobs(self) -> dict[str, Any]:
-        return _app.read_state(self.one("Service", "myapp")).get("jobs", {})
+        return _state.read_state(self.one("Service", "myapp")).get("jobs", {})
 
 
 def run(cluster: RecordedCluster, said: list[str] | None = None, **options: Any) -> dict[str, Any]:
@@ -97,14 +103,14 @@ def failure(cluster: RecordedCluster, **options: Any) -> BlueGreenError:
 
 
 def lock(cluster: RecordedCluster, lock_id: str) -> None:
-    note = {_app.LOCK_ID: lock_id}
+    note = {_patch.LOCK_ID: lock_id}
     cluster.touch("Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update(note))
 
 
 def left_behind(cluster: Jobs, **spec: Any) -> None:
     """A run with the lock `dead` has made the Job, and was killed."""
     params = recorded.parameters(_job, definition=DEFINITION, version="2.0")
-    job = _job.Job(cluster, DEFINITION, 300, lambda text: None)
+    job = _jobs.Job(cluster, DEFINITION, 300, lambda text: None)
     job.digest, job.lock_id, job.owner = _job._digest(params["definition"], "2.0"), "dead", "myapp"
     made = cluster.create("Job", job._stamped())
     cluster.touch("Job", "migrate", lambda item: item["spec"].update(spec))
@@ -138,7 +144,7 @@ def test_its_containers_know_what_is_released_where(clock: Clock) -> None:
         "BG_NAMESPACE": "store",
         "DATABASE_PASSWORD": "canary-1",
     }
-    assert _job.secrets({"definition": DEFINITION}) == {"canary-1"}
+    assert _jobs.job_secrets({"definition": DEFINITION}) == {"canary-1"}
 
 
 def test_the_cluster_ends_it_when_nobody_follows_it_any_more(clock: Clock) -> None:
@@ -250,14 +256,14 @@ def test_a_takeover_keeps_a_suspended_job_from_starting_late(clock: Clock) -> No
     cluster = Jobs("job", clock)
     left_behind(cluster)
     lock(cluster, "dead")
-    app = _app.read(cluster, recorded.parameters(_job, definition=DEFINITION))
+    app = _application.read_application(cluster, recorded.parameters(_job, definition=DEFINITION))
     _lock._stamp_jobs(app, "ours")
     with pytest.raises(ApiError):
         cluster.patch(
             "Job",
             "migrate",
             [
-                {"op": "test", "path": "/metadata/annotations/" + _app.escape(_app.LOCK_ID), "value": "dead"},
+                {"op": "test", "path": "/metadata/annotations/" + _patch.escape(_patch.LOCK_ID), "value": "dead"},
                 {"op": "replace", "path": "/spec/suspend", "value": False},
             ],
         )
@@ -278,7 +284,9 @@ def test_what_is_undone_is_no_longer_on_record(clock: Clock) -> None:
 def test_a_contraction_is_on_record_before_it_begins(clock: Clock) -> None:
     cluster = Jobs("job", clock)
     seen: list[Any] = []
-    cluster.before("create", "Job", lambda: seen.append(_app.read_state(cluster.one("Service", "myapp"))["contracted"]))
+    cluster.before(
+        "create", "Job", lambda: seen.append(_state.read_state(cluster.one("Service", "myapp"))["contracted"])
+    )
     run(cluster, contracts=True)
     assert [entry["version"] for entry in seen] == ["1.0"]
 
@@ -299,7 +307,7 @@ def test_a_hand_over_returns_at_once_and_is_followed_to_its_end_later(clock: Clo
     result = run(cluster, hands_over=True)
     assert (result["changed"], result["succeeded"]) == (True, True)
     # All lines came within a moment of the last one: by our clock the freeze began 0.625 s before that.
-    frozen = before - _app.moment(result["frozen_at"])
+    frozen = before - _time.moment(result["frozen_at"])
     assert 0.5 < frozen.total_seconds() + (datetime.now(timezone.utc) - before).total_seconds() < 10
     assert len(cluster.objects("Job")) == 1 and cluster.recorded_jobs == {}
     made = cluster.made

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color, _deploy, _lock
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
 from recorded import Clock, RecordedCluster
 
 STATE, STAMP = "bluegreen.kubernetes/state", "bluegreen.kubernetes/lock-id"

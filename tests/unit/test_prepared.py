@@ -9,8 +9,13 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _current_color, _deploy, _lock, _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch as _patch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch as _switch
 from recorded import RecordedCluster
 
 GREEN = "app-green"
@@ -114,9 +119,9 @@ def test_traffic_that_was_moved_since(cluster: RecordedCluster) -> None:
     }
 
     def change(item: dict[str, Any]) -> None:
-        state = _app.read_state(item)
+        state = _state.read_state(item)
         state["history"].insert(0, entry)
-        item["metadata"]["annotations"]["bluegreen.kubernetes/state"] = _app.compact(state)
+        item["metadata"]["annotations"]["bluegreen.kubernetes/state"] = _patch.compact(state)
 
     cluster.touch("Service", "myapp", change)
     assert "the traffic was moved since" in refusal(cluster, approved).what

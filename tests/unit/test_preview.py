@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _current_color, _preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import preview as _preview
 from recorded import RecordedCluster
 
 KEY = "bluegreen.kubernetes/lock-id"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _report
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import report as _report
 
 FAILURE = {
     "msg": "app-green cannot become ready: pod app-green-x: CrashLoopBackOff.\n"

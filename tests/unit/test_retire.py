@@ -12,8 +12,11 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _deploy, _retire
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch as _patch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import retire as _retire
 from recorded import RecordedCluster
 
 SECRET = "bluegreen-myapp-blue"
@@ -38,7 +41,7 @@ def switched(
     }
     state = json.dumps({"schema": 1, "history": [entry], "intent": None})
     cluster.touch(
-        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({_app.STATE: state})
+        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({_state.STATE: state})
     )
 
     def available(item: dict) -> None:
@@ -86,7 +89,9 @@ def test_a_release_under_way_is_left_alone() -> None:
 
 def test_without_a_recorded_switch_nothing_is_retired() -> None:
     cluster = RecordedCluster(at="end")
-    cluster.touch("Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).pop(_app.STATE, None))
+    cluster.touch(
+        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).pop(_state.STATE, None)
+    )
     assert "no switch is recorded" in retire(cluster)["msg"]
     assert cluster.writes == []
 
@@ -137,7 +142,7 @@ def test_deleted_it_is_kept_first_and_only_that_very_version_goes() -> None:
     assert cluster.get("Deployment", "app-blue") is None
     kept = json.loads(base64.b64decode(cluster.one("Secret", SECRET)["data"]["deployment.json"]))
     assert kept["spec"] == before["spec"] and kept["metadata"]["labels"] == before["metadata"]["labels"]
-    assert _app.LOCK_ID not in kept["metadata"]["annotations"]
+    assert _patch.LOCK_ID not in kept["metadata"]["annotations"]
     again = retire(cluster, mode="delete")
     assert (again["changed"], again["retired"], again["kept"]) == (False, True, SECRET)
 

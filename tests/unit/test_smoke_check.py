@@ -15,9 +15,10 @@ from typing import Any, Iterator
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks, _smoke_check
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import Cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
 from api import Api
 from loopback import CUT, Answer, Loopback, Seen, as_json, free_port, refusal
 from recorded import RecordedCluster

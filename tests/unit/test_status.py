@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
 from recorded import RecordedCluster
 from test_retire import switched
 
@@ -30,7 +31,7 @@ def with_pods(ready: dict[str, int], took: dict[str, list[int | None]]) -> Recor
             condition = next(found for found in item["status"]["conditions"] if found["type"] == "Ready")
             seconds = times.pop() if times else None
             condition["status"] = "False" if seconds is None else "True"
-            created = _app.moment(item["metadata"]["creationTimestamp"])
+            created = _time.moment(item["metadata"]["creationTimestamp"])
             condition["lastTransitionTime"] = (created + timedelta(seconds=seconds or 0)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
         cluster.touch("Pod", pod["metadata"]["name"], change)

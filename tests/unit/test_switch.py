@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _current_color, _lock, _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _time
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
     BlueGreenError,
     PatchConflict,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch as _switch
 from loopback import Answer, Loopback, Seen, as_json, free_port
 from recorded import Clock, RecordedCluster
 
@@ -66,7 +69,7 @@ def preconditions(operations: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def test_the_freeze_ends_when_the_endpoints_have_followed(cluster: RecordedCluster) -> None:
-    result = switch(cluster, frozen_at=_app.written(datetime.now(timezone.utc) - timedelta(seconds=2)))
+    result = switch(cluster, frozen_at=_time.written(datetime.now(timezone.utc) - timedelta(seconds=2)))
     assert 2000 <= result["frozen_ms"] < 60_000
     assert result["msg"].endswith("writes were frozen for {0} ms.".format(result["frozen_ms"]))
 

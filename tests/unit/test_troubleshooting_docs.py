@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "troubleshooting.md").read_text()
-SOURCES = [ast.parse(path.read_text()) for path in sorted((ROOT / "plugins" / "module_utils").glob("_*.py"))]
+SOURCES = [ast.parse(path.read_text()) for path in sorted((ROOT / "plugins" / "module_utils").rglob("*.py"))]
 ERRORS = {"BlueGreenError", "ApiError", "PatchConflict"}
 
 

@@ -11,8 +11,8 @@ from typing import Any, Callable
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _wait
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import wait as _wait
 from recorded import Clock, RecordedCluster, rollout
 
 HEALS_NOT = "rollout_failed"

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import collections
 import copy
-import hashlib
-import json
 import math
 import queue
 import re
@@ -22,34 +20,34 @@ import threading
 import time
 from datetime import datetime, timezone
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _wait
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK, secret_values
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import EVENTS_AFTER
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
+    LOCK_ID,
+    PREFIX,
+    annotation_operations,
+    escape,
+    stamp,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import (
+    NEVER,
+    Pod,
+    holds,
+    note,
+    pod_troubles,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
     BlueGreenError,
     PatchConflict,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, written
 
-NAME = "bg_job"
-ARGUMENTS = dict(
-    APPLICATION,
-    definition={"type": "dict", "required": True},
-    color={"type": "str"},
-    version={"type": "raw"},
-    timeout={"type": "raw", "default": 300},
-    keep_failed={"type": "bool", "default": False},
-    force={"type": "bool", "default": False},
-    undoes={"type": "str"},
-    contracts={"type": "bool", "default": False},
-    hands_over={"type": "bool", "default": False},
-    **LOCK,
-)
-DURATIONS = ("api_timeout", "timeout")
-KEEPS_LOCK = True
-RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "frozen_at": None, "diff": {}}
+JOB_OWNER = PREFIX + "application"  # on a Job: for which application it runs
+DONE_FOR = PREFIX + "job"  # annotation on a Job: which definition and version it is of
 
-DONE_FOR = _app.PREFIX + "job"  # annotation on a Job: which definition and version it is of
 FREEZING, HANDED_OVER = "freezing", "handed over"  # what a Job that hands over logs, each on a line of its own
+
 TRIES = 5
 HEARTBEAT = 10  # seconds between progress lines when nothing is said
 SETTLED = 3  # seconds that the last log lines may take after the end
@@ -58,92 +56,32 @@ LINES_KEPT = 100  # log lines in the result
 LINES_SHOWN = 1000  # log lines shown while it runs
 LINES_WHY = 20  # log lines in the message of a failure
 LINE = 500  # characters of a line
+
 _PASSWORD = re.compile(r"(?<=://)[^/?#@\s]*@")
+
 _STAMP = re.compile(r"^(\d+-\d+-\d+T\d+:\d+:\d+)(\.\d+)?(Z|[-+]\d+:\d+)$")
+
 _ASSIGNED = re.compile(r"((?:pass(?:word|wd)?|secret|token|api[-_]?key)[\"']?\s*[=:]\s*)[^\s,;&]+", re.IGNORECASE)
 
 
-def secrets(params):
+def job_secrets(params):
     """Values in the Job's environment that no output may show."""
     found = set()
-    for container in _containers(params["definition"]):
+    for container in job_containers(params["definition"]):
         for item in container.get("env") or []:
             if isinstance(item, dict) and item.get("value") is not None:
                 found |= secret_values({item.get("name"): item["value"]})
     return found
 
 
-def run(params, cluster, progress):
-    check_definition(params["definition"], "The Job's definition")
-    if params["timeout"] <= 0:
-        raise BlueGreenError("timeout must be more than 0.", "bad_input", next_step="Give a time limit such as 5m.")
-    if params["version"]:
-        _app.check_version(params["version"])
-    app = _app.read(cluster, params)
-    color = params["color"] or app.idle
-    if color not in app.colors:
-        app.color(color)  # which says so
-    version = params["version"] or app.colors[color].version
-    definition = with_environment(params["definition"], app, color, version)
-    name = definition["metadata"]["name"]
-    digest = _digest(params["definition"], version)
-    done = app.state.get("jobs", {}).get(name)
-    anew = params["force"] or params["hands_over"]  # neither skipped nor adopted
-    if done and done["digest"] == digest and not anew and not params["undoes"]:
-        return {
-            "changed": False,
-            "job": name,
-            "succeeded": True,
-            "elapsed": 0,
-            "msg": f"Job {name} has been done for {version} already, {done['ended_at']}.",
-        }
-    result = {
-        "job": name,
-        "diff": {"before_header": "(absent)", "after_header": "Job " + name, "before": "", "after": definition},
-    }
-    if cluster.dry_run:
-        if cluster.get("Job", name) is None:
-            cluster.create("Job", definition)
-        return dict(result, changed=True, msg=f"Would run Job {name} for {version}.")
-    app.refuse_foreign_lock(params["lock_id"])
-    if params["contracts"] or params["undoes"] or params["hands_over"]:
-        # Before the first step: from it on, the old version may be unable to use the database, the migration be half gone,
-        # or the writes with neither database.
-        record(cluster, params, lambda state: _begun(state, params, app, name))
-    job = Job(cluster, definition, params["timeout"], progress)
-    job.digest, job.lock_id = digest, params["lock_id"]
-    job.fence = lambda: _app.read(cluster, params).refuse_foreign_lock(params["lock_id"])
-    job.owner = params["services"][0]
-    try:
-        job.claim(adopt=not anew)
-        job.follow(until=HANDED_OVER if params["hands_over"] else None)
-    except BlueGreenError as error:
-        error.result.update(job=name, changed=True)
-        if error.reason in ("job_failed", "timeout") and not params["keep_failed"]:
-            job.remove()
-        raise
-    if params["hands_over"]:
-        # Every millisecond counts: it is followed to its end, recorded and removed by a call after the switch.
-        result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed(), frozen_at=job.frozen_at())
-        result["msg"] = f"Job {name} has handed the writes over to {color} after {job.elapsed():.1f} s."
-        return result
-    if not params["undoes"]:  # what undoes something is needed again when that was done again
-        ended = {"digest": digest, "version": version, "ended_at": _app.now()}
-        record(cluster, params, lambda state: dict(state, jobs=dict(state.get("jobs", {}), **{name: ended})))
-    job.remove()
-    result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed())
-    result["msg"] = f"Job {name} succeeded for {version} after {job.elapsed():.1f} s."
-    return result
-
-
 def check_definition(definition, what):
     """:raises BlueGreenError: names everything that keeps ``definition`` from being a Job that can be run and followed."""
-    wrong = mistakes(definition)
+    wrong = job_mistakes(definition)
     if wrong:
         raise BlueGreenError(f"{what} cannot be used.", "bad_input", why=wrong, next_step="Correct it.")
 
 
-def mistakes(definition):
+def job_mistakes(definition):
     """What keeps ``definition`` from being a Job that can be run and followed, as a list of texts."""
     if not isinstance(definition, dict) or definition.get("kind") != "Job":
         kind = definition.get("kind") if isinstance(definition, dict) else type(definition).__name__
@@ -154,14 +92,14 @@ def mistakes(definition):
     metadata, spec = definition.get("metadata"), definition.get("spec")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
         wrong.append("metadata.name is missing")
-    if not _containers(definition):
+    if not job_containers(definition):
         wrong.append("spec.template.spec.containers is missing")
     elif spec.get("suspend"):
         wrong.append("spec.suspend is true, so it would never begin")
     return wrong
 
 
-def _containers(definition):
+def job_containers(definition):
     """The containers of a definition that may be no Job at all."""
     part = definition
     for key in ("spec", "template", "spec"):
@@ -186,50 +124,12 @@ def with_environment(definition, app, color, version):
     }
     definition = copy.deepcopy(definition)
     definition["metadata"].setdefault("namespace", app.cluster.namespace)
-    for container in _containers(definition):
+    for container in job_containers(definition):
         own = container.get("env") or []
         names = {item.get("name") for item in own}
         # First, so that the container's own variables may refer to them.
         container["env"] = [{"name": key, "value": value} for key, value in values.items() if key not in names] + own
     return definition
-
-
-def _digest(definition, version):
-    text = json.dumps([definition, version], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _begun(state, params, app, own):
-    """The state when a Job begins that takes something back, or hands over."""
-    undone = own if params["hands_over"] else params["undoes"]
-    jobs = {name: entry for name, entry in state.get("jobs", {}).items() if name != undone}
-    state = dict(state, jobs=jobs)
-    if params["contracts"]:
-        state["contracted"] = {"version": app.live.version, "at": _app.now()}
-    return state
-
-
-def record(cluster, params, change):
-    """Change the state on the first Service, if no other run has taken over.
-
-    :param change: makes the new state from the one that is there.
-    """
-    for _attempt in range(TRIES):
-        app = _app.read(cluster, params)
-        service = app.services[0]
-        operations = app.fence(service, params["lock_id"])
-        text = _app.compact(_app.bounded(change(_app.read_state(service))))
-        operations += _app.annotation_operations(service, _app.STATE, text)
-        try:
-            cluster.patch("Service", service["metadata"]["name"], operations)
-            return
-        except PatchConflict:
-            continue
-    raise BlueGreenError(
-        f"Service {params['services'][0]} changes faster than the record can be written ({TRIES} attempts).",
-        "conflict",
-        next_step="Stop the other writer, then run again: what has been done is not done twice.",
-    )
 
 
 class Job:
@@ -283,15 +183,15 @@ class Job:
                 if fresh:
                     found = self.cluster.create("Job", self._stamped())
                 notes = found["metadata"].get("annotations") or {}
-                if notes.get(_app.JOB_OWNER) != self.owner:
+                if notes.get(JOB_OWNER) != self.owner:
                     raise BlueGreenError(
                         f"There is a Job {self.name!r} in namespace {self.cluster.namespace!r} that is not of this application.",
                         "conflict",
-                        why=f"Its annotation {_app.JOB_OWNER} is {notes.get(_app.JOB_OWNER)!r}, not {self.owner!r}.",
+                        why=f"Its annotation {JOB_OWNER} is {notes.get(JOB_OWNER)!r}, not {self.owner!r}.",
                         next_step="Delete it if nobody needs it, or give this one another name.",
                     )
                 same = adopt and notes.get(DONE_FOR) == self.digest and "deletionTimestamp" not in found["metadata"]
-                if not (fresh or same) or _wait.holds(found, "Failed") or _wait.holds(found, "FailureTarget"):
+                if not (fresh or same) or holds(found, "Failed") or holds(found, "FailureTarget"):
                     self.uid = found["metadata"]["uid"]
                     self.progress(f"Job {self.name} of an earlier run is removed first")
                     self.remove()
@@ -311,7 +211,7 @@ class Job:
         wanted = copy.deepcopy(self.definition)
         notes = wanted["metadata"].get("annotations") or {}
         wanted["metadata"]["annotations"] = dict(
-            notes, **{DONE_FOR: self.digest or "", _app.JOB_OWNER: self.owner, _app.LOCK_ID: self.lock_id or ""}
+            notes, **{DONE_FOR: self.digest or "", JOB_OWNER: self.owner, LOCK_ID: self.lock_id or ""}
         )
         limit = math.ceil(self.timeout)  # should this run be killed, the cluster ends the Job
         own = wanted["spec"].get("activeDeadlineSeconds")
@@ -320,14 +220,14 @@ class Job:
 
     def _start(self, found):
         """Put our stamp on the Job, if it has another one, and let it run, if it does not yet."""
-        before = _app.stamp(found)
+        before = stamp(found)
         operations = [
             {"op": "test", "path": "/metadata/uid", "value": self.uid},
-            {"op": "test", "path": "/metadata/annotations/" + _app.escape(_app.LOCK_ID), "value": before},
+            {"op": "test", "path": "/metadata/annotations/" + escape(LOCK_ID), "value": before},
         ]
         if before != (self.lock_id or ""):
             self.progress(f"Job {self.name} was begun by an earlier run and is followed")
-            operations += _app.annotation_operations(found, _app.LOCK_ID, self.lock_id or "")
+            operations += annotation_operations(found, LOCK_ID, self.lock_id or "")
         if found["spec"].get("suspend"):
             operations.append({"op": "replace", "path": "/spec/suspend", "value": False})
         if len(operations) > 2:
@@ -351,7 +251,7 @@ class Job:
             self._wake = view.wake
             while True:
                 jobs = [item for item in view["job"] if item["metadata"]["uid"] == self.uid]
-                pods = [_wait.Pod(pod) for pod in view["pods"] if self._owns(pod)]
+                pods = [Pod(pod) for pod in view["pods"] if self._owns(pod)]
                 self._follow_logs(pods)
                 self._say()
                 if until in self._written:
@@ -361,17 +261,17 @@ class Job:
                     raise self._failure("job_failed", f"Job {self.name} was deleted while it ran.", [], pods)
                 for job in jobs:
                     seen = True
-                    if _wait.holds(job, "Complete"):
+                    if holds(job, "Complete"):
                         self._settle()
                         return
-                    failed = _wait.holds(job, "Failed")
+                    failed = holds(job, "Failed")
                     if failed:
                         self._settle()
                         late = failed.get("reason") == "DeadlineExceeded"
                         what = f"Job {self.name} {'did not end in time and was stopped' if late else 'failed'}."
                         why = f"{failed.get('reason')}: {failed.get('message')}"
                         raise self._failure("timeout" if late else "job_failed", what, reasons + [why], pods)
-                if self.elapsed() >= _wait.EVENTS_AFTER and not events_watched:
+                if self.elapsed() >= EVENTS_AFTER and not events_watched:
                     view.add("events", "Event", {"fieldSelector": "type=Warning"})
                     events_watched = True
                 troubles = self._troubles(pods, view["events"] if events_watched else [])
@@ -380,7 +280,7 @@ class Job:
                 certain = [
                     key
                     for key, (grace, _reason, _text) in troubles.items()
-                    if grace is not _wait.NEVER and now - first_seen[key] >= grace
+                    if grace is not NEVER and now - first_seen[key] >= grace
                 ]
                 if certain:
                     what = f"Job {self.name} cannot run: {troubles[certain[0]][1]}."
@@ -405,9 +305,7 @@ class Job:
 
     def _troubles(self, pods, events):
         # A container that crashes is the Job's own affair: backoffLimit says how often it is tried again.
-        troubles = {
-            key: value for key, value in _wait.pod_troubles(pods, events).items() if value[1] != "CrashLoopBackOff"
-        }
+        troubles = {key: value for key, value in pod_troubles(pods, events).items() if value[1] != "CrashLoopBackOff"}
         for event in events:
             about = event["involvedObject"]
             if (
@@ -416,7 +314,7 @@ class Job:
                 and event["reason"] == "FailedCreate"
                 and not pods
             ):
-                _wait.note(troubles, "Job", "FailedCreate", event.get("message", ""))
+                note(troubles, "Job", "FailedCreate", event.get("message", ""))
         return troubles
 
     def _failure(self, reason, what, why, pods):
@@ -469,7 +367,7 @@ class Job:
         parts = _STAMP.match(stamp)
         if not parts:
             return
-        written = _app.moment(parts.group(1) + parts.group(3)).timestamp() + float(parts.group(2) or 0)
+        written = moment(parts.group(1) + parts.group(3)).timestamp() + float(parts.group(2) or 0)
         late = time.time() - written
         self._late = late if self._late is None else min(late, self._late)
         if text in (FREEZING, HANDED_OVER):
@@ -480,7 +378,7 @@ class Job:
         """When the Job has said that it freezes writes, by our clock, as text; ``None`` when it has not."""
         if FREEZING not in self._written:
             return None
-        return _app.written(datetime.fromtimestamp(self._written[FREEZING] + self._late, timezone.utc))
+        return written(datetime.fromtimestamp(self._written[FREEZING] + self._late, timezone.utc))
 
     def _say(self):
         """Show what has been logged since the last call."""

@@ -8,19 +8,26 @@
 
 from __future__ import annotations
 
-import json
-
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import NOTHING, check_preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
+    LOCK_ID,
+    annotation_operations,
+    stamp,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 
 NAME = "bg_preview"
+
 ARGUMENTS = dict(APPLICATION, service={"type": "str", "required": True}, color={"type": "str"}, **LOCK)
+
 DURATIONS = ("api_timeout",)
+
 KEEPS_LOCK = True
+
 RETURNS = {"color": None, "service": None, "previous_color": None, "diff": {}}
-# A label's value that no pod has. A Service without any selector would keep the endpoints that it had.
-NOTHING = "none"
+
 TRIES = 5
 
 
@@ -30,8 +37,8 @@ def run(params, cluster, progress):
         # Before the application: whoever takes over stamps its Services first. So if they still carry our lock id, this
         # reading is older than any takeover, and a write that tests the preview's stamp is fenced.
         service = cluster.get("Service", name)
-        app = _app.read(cluster, params)
-        check(app, name, service)
+        app = read_application(cluster, params)
+        check_preview(app, name, service)
         color = params["color"]
         if color:
             app.color(color)
@@ -46,42 +53,6 @@ def run(params, cluster, progress):
         "conflict",
         next_step="Stop the other writer (GitOps?), then run again.",
     )
-
-
-def check(app, name, service):
-    """Whether this Service can be the preview of the application.
-
-    :raises BlueGreenError: it is live, missing, or selects in another way than the application's Services.
-    """
-    wrong = None
-    if name in app.selectors():
-        wrong = "it is one of the Services that carry the users' traffic"
-    elif service is None:
-        wrong = f"it does not exist in namespace {app.cluster.namespace!r}"
-    else:
-        selector = service["spec"].get("selector") or {}
-        if app.label not in selector:
-            wrong = f"its selector {json.dumps(selector, sort_keys=True)} has no label {app.label!r}"
-        else:
-            foreign = [
-                color.name
-                for color in app.colors.values()
-                if color.deployment and not app.would_select(service, color.name, color.deployment)
-            ]
-            if foreign:
-                wrong = f"with {app.label}={foreign[0]} its selector would not select the pods of {app.colors[foreign[0]].deployment_name}"
-    if wrong:
-        raise BlueGreenError(
-            f"Service {name!r} cannot be the preview: {wrong}.",
-            "bad_input",
-            next_step=f"Name another one, or give it the selector {app.selector_for(NOTHING)}.",
-        )
-    if NOTHING in app.names:
-        raise BlueGreenError(
-            f"No color may be called {NOTHING!r}: it is what a preview that shows nothing selects.",
-            "bad_input",
-            next_step="Choose another name for the color, or do without a preview.",
-        )
 
 
 def _write(app, service, color, lock_id):
@@ -106,10 +77,10 @@ def _write(app, service, color, lock_id):
         {"op": "test", "path": "/spec/selector", "value": before},
         {"op": "replace", "path": "/spec/selector", "value": after},
     ]
-    stamped = lock_id and _app.stamp(service) != lock_id and not app.cluster.dry_run
+    stamped = lock_id and stamp(service) != lock_id and not app.cluster.dry_run
     if stamped:
         # Also where it selects the right thing already: a late write of a run that we have overtaken must not undo that.
-        operations += _app.annotation_operations(service, _app.LOCK_ID, lock_id)
+        operations += annotation_operations(service, LOCK_ID, lock_id)
     if result["changed"] or stamped:
         app.cluster.patch("Service", name, operations)
     return result

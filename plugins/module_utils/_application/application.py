@@ -8,28 +8,27 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from datetime import datetime, timedelta, timezone
+from datetime import timedelta
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _lease
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
+    TAG,
+    check_version,
+    containers_of,
+    split_image,
+    version_of,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import read_state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import stamp, stamp_test
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment
 
-PREFIX = "bluegreen.kubernetes/"
-STATE = PREFIX + "state"  # on the first Service: schema, history, an unfinished switch
-LOCK_ID = PREFIX + "lock-id"  # on the Services and the idle Deployment: who may write
-RELEASE = PREFIX + "release"  # on a Deployment: which version its image is, where the tag does not say it
-JOB_OWNER = PREFIX + "application"  # on a Job: for which application it runs
 SERVICE_NAME = "kubernetes.io/service-name"  # on an EndpointSlice: whose endpoints these are
-SCHEMA = 1
-HISTORY = 10  # releases remembered
-_TAG = re.compile(
-    r"^\w[\w.-]{0,127}$", re.ASCII
-)  # https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 
-def read(cluster, params):
+def read_application(cluster, params):
     """Read the Services and Deployments afresh. Every decision is made on such a reading, never on an earlier one.
 
     :returns: an :class:`Application`; the answer to "what is live" is also left in ``cluster.live`` for error messages.
@@ -47,9 +46,9 @@ class Color:
         self.name = name
         self.deployment = deployment
         self.deployment_name = deployment["metadata"]["name"] if deployment else None
-        self.containers = _containers(deployment, container_names) if deployment else []
+        self.containers = containers_of(deployment, container_names) if deployment else []
         self.image = self.containers[0]["image"] if self.containers else None
-        self.version = _version(deployment, self.image) if deployment else None
+        self.version = version_of(deployment, self.image) if deployment else None
         self.replicas = deployment["spec"].get("replicas", 1) if deployment else 0
         self.ready = deployment.get("status", {}).get("readyReplicas", 0) if deployment else 0
 
@@ -81,18 +80,6 @@ class Color:
             "deployment": self.deployment_name,
             "template_hash": self.template_hash,
         }
-
-
-def template_hash(owner):
-    """A short digest of the pod template of a Deployment or ReplicaSet: the same hash means the same pods.
-
-    What controllers add to the template is left out.
-    """
-    template = owner["spec"]["template"]
-    about = {key: value for key, value in template["metadata"].items() if key != "creationTimestamp"}
-    about["labels"] = {key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"}
-    text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Application:
@@ -378,7 +365,7 @@ class Application:
                 continue
             name = service["metadata"]["name"]
             if lock_id:
-                raise _lease.superseded(f"Service {name} carries lock id {holder or 'none'}.")
+                raise superseded(f"Service {name} carries lock id {holder or 'none'}.")
             raise BlueGreenError(
                 f"Service {name} is locked by run {holder}.",
                 "locked",
@@ -443,7 +430,7 @@ class Application:
             if version and not tag and not digest:
                 image = f"{repository}:{version}"
             return {containers[0]["name"]: image}
-        if not _TAG.match(version):
+        if not TAG.match(version):
             raise BlueGreenError(
                 f"{version!r} cannot be an image tag.",
                 "bad_input",
@@ -467,175 +454,3 @@ class Application:
 def _before(entry):
     """What was live before a switch."""
     return {"color": entry["from_color"], "version": entry["previous_version"], "image": entry["previous_image"]}
-
-
-def stamp(target):
-    """The lock id that an object carries, or ``None``."""
-    return (target["metadata"].get("annotations") or {}).get(LOCK_ID)
-
-
-def stamp_test(target):
-    """JSON Patch operations that hold only while no run has stamped an object since it was read."""
-    found = stamp(target)
-    if found:
-        return [{"op": "test", "path": "/metadata/annotations/" + escape(LOCK_ID), "value": found}]
-    # That a key is absent cannot be tested, so all annotations are, or the version of an object that has none. Of a Service
-    # always the version: it changes so seldom, and without a lock nothing else fences.
-    if target.get("kind") != "Service" and target["metadata"].get("annotations"):
-        return [{"op": "test", "path": "/metadata/annotations", "value": target["metadata"]["annotations"]}]
-    return [unchanged(target)]
-
-
-def unchanged(target):
-    """The JSON Patch operation that holds only while nobody has changed anything of an object since it was read."""
-    return {"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}
-
-
-def read_state(service, warnings=None):
-    """``{"schema": 1, "history": [newest first, ...], "intent": unfinished switch or None}``."""
-    text = (service["metadata"].get("annotations") or {}).get(STATE)
-    empty = {"schema": SCHEMA, "history": [], "intent": None}
-    if not text:
-        return empty
-    try:
-        state = json.loads(text)
-        if state["schema"] > SCHEMA:
-            raise BlueGreenError(
-                f"Service {service['metadata']['name']!r} was last switched by a newer version of bluegreen.kubernetes (state schema {state['schema']}, known "
-                f"here: {SCHEMA}).",
-                "newer_state",
-                next_step="Update the collection on this machine.",
-            )
-        state = dict(empty, **state)
-        if not isinstance(state["history"], list):
-            raise TypeError("history")
-        for entry in state["history"]:
-            entry["run"], entry["outcome"]  # pylint: disable=pointless-statement
-        if state["intent"] is not None:
-            state["intent"]["from"], state["intent"]["to"]  # pylint: disable=expression-not-assigned
-        return state
-    except (ValueError, KeyError, TypeError):
-        (warnings if warnings is not None else []).append(
-            f"The annotation {STATE} is not readable and is taken as empty; the release history starts anew."
-        )
-        return empty
-
-
-def check_version(version):
-    """:raises BlueGreenError: the version is no string: YAML has read ``1.10`` as the number 1.1."""
-    if isinstance(version, dict):
-        version = version.get("number")  # as the role hands it over
-    if not isinstance(version, str):
-        raise BlueGreenError(
-            f"The version must be a string, not the number {version}.",
-            "bad_input",
-            why="YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.",
-            next_step=f'Quote it: version: "{version}" (on the command line -e version={version} is a string already; in a survey of AWX '
-            "type the quotes).",
-        )
-
-
-def split_image(image):
-    """``(repository, tag or None, digest or None)``; a registry's port is not a tag."""
-    name, _at, digest = image.partition("@")
-    head, _slash, tail = name.rpartition("/")
-    base, _colon, tag = tail.partition(":")
-    return (head + "/" if head else "") + base, tag or None, digest or None
-
-
-def escape(key):
-    """A key as a JSON Pointer segment (RFC 6901)."""
-    return key.replace("~", "~0").replace("/", "~1")
-
-
-def now():
-    """The controller's time as RFC 3339 text in UTC with milliseconds."""
-    return written(datetime.now(timezone.utc))
-
-
-def written(time):
-    """A ``datetime`` in UTC as :func:`now` writes it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
-def to_second(time):
-    """A ``datetime`` in UTC as RFC 3339 text, as Kubernetes writes it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def moment(text):
-    """The ``datetime`` of a time as :func:`now` and Kubernetes write it."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def compact(value):
-    """JSON text as short as it gets."""
-    return json.dumps(value, separators=(",", ":"))
-
-
-def bounded(state):
-    """The state with as much history as is kept: ten releases, 64 KiB of text, the oldest go first.
-
-    Kubernetes allows 256 KiB for all annotations of an object.
-    """
-    state = dict(state, history=state["history"][:HISTORY])
-    while len(compact(state)) > 65536 and state["history"]:
-        state["history"] = state["history"][:-1]
-    return state
-
-
-def state_operations(state):
-    """JSON Patch operations that write the state annotation on the first Service (which has annotations already)."""
-    return [{"op": "add", "path": "/metadata/annotations/" + escape(STATE), "value": compact(bounded(state))}]
-
-
-def annotation_operations(target, key, text):
-    """JSON Patch operations that set one annotation and keep the others."""
-    operations = []
-    if "annotations" not in target["metadata"]:
-        operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
-    return operations + [{"op": "add", "path": "/metadata/annotations/" + escape(key), "value": text}]
-
-
-def _containers(deployment, names):
-    """The containers that carry the version: those named, else the only one, else ``app``."""
-    spec = deployment["spec"]["template"]["spec"]
-    every = [dict(item, list="containers", index=index) for index, item in enumerate(spec["containers"])]
-    every += [
-        dict(item, list="initContainers", index=index) for index, item in enumerate(spec.get("initContainers") or [])
-    ]
-    choices = ", ".join(item["name"] for item in every)
-    if names:
-        chosen = [item for item in every if item["name"] in names]
-        missing = sorted(set(names) - {item["name"] for item in chosen})
-        if missing:
-            raise BlueGreenError(
-                f"Deployment {deployment['metadata']['name']!r} has no container {', '.join(missing)}.",
-                "not_found",
-                why=f"Its containers: {choices}.",
-                next_step="Correct bluegreen_containers.",
-            )
-        return chosen
-    mains = [item for item in every if item["list"] == "containers"]
-    chosen = mains if len(mains) == 1 else [item for item in mains if item["name"] == "app"]
-    if not chosen:
-        raise BlueGreenError(
-            f"It is not clear which container of Deployment {deployment['metadata']['name']!r} carries the version.",
-            "ambiguous",
-            why=f"Its containers: {choices}; none is named 'app'.",
-            next_step="Set bluegreen_containers: [NAME].",
-        )
-    return chosen
-
-
-def _version(deployment, image):
-    note = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
-    if note:
-        try:
-            note = json.loads(note)
-            if note["image"] == image:  # else somebody has changed the image since
-                return note["version"]
-        except (ValueError, KeyError, TypeError):
-            pass  # not written by us; the tag decides
-    repository, tag, digest = split_image(image)
-    return tag or digest or repository

@@ -18,6 +18,7 @@ OWNER_MARKS = {
     "Flux (kustomize)": ("labels", "kustomize.toolkit.fluxcd.io/name", None),
     "Flux (helm)": ("labels", "helm.toolkit.fluxcd.io/name", None),
 }
+
 OWNER_MANAGERS = ("helm", "argocd", "kustomize-controller", "helm-controller", "flux")
 
 

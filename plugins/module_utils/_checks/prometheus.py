@@ -16,12 +16,12 @@ import math
 from collections import namedtuple
 from urllib.parse import urlencode
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _http
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.http import ask
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
 
 Samples = namedtuple("Samples", "values via")  # {labels as text: number}
 
-OPTIONS = {
+PROMETHEUS = {
     "url": {"type": "str"},
     "service": {"type": "str"},
     "namespace": {"type": "str"},
@@ -54,7 +54,7 @@ def query(run, check):
         port=server["port"],
         scheme=server["scheme"],
     )
-    answer = _http.ask(run, request, None)
+    answer = ask(run, request, None)
     try:
         document = json.loads(answer.body)
         if document["status"] != "success":
@@ -70,7 +70,7 @@ def query(run, check):
     raise NoAnswer(f"the query gives a {kind}; it must give a number or a vector of numbers")
 
 
-def judge(expect, allow_empty, values):
+def judge_samples(expect, allow_empty, values):
     """What is wrong with the values, as a list of reasons; each of them must be within the limits."""
     numbers = {labels: value for labels, value in values.items() if not math.isnan(value)}
     if not numbers:

@@ -12,19 +12,20 @@ import base64
 import copy
 import json
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import LOCK_ID, compact
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 
 KEY = "deployment.json"
+
 # What the cluster, a client or a run of ours has added, and what makes no sense on a new object.
 DROPPED_NOTES = (
-    _app.LOCK_ID,
+    LOCK_ID,
     "deployment.kubernetes.io/revision",
     "kubectl.kubernetes.io/last-applied-configuration",
 )
 
 
-def name_of(app, color):
+def kept_name(app, color):
     return f"bluegreen-{app.services[0]['metadata']['name']}-{color}"
 
 
@@ -40,8 +41,8 @@ def keep(app, color):
     notes = deployment["metadata"].get("annotations") or {}
     metadata["annotations"] = {key: text for key, text in notes.items() if key not in DROPPED_NOTES}
     manifest = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": deployment["spec"]}
-    data = {KEY: base64.b64encode(_app.compact(manifest).encode()).decode()}
-    name = name_of(app, color.name)
+    data = {KEY: base64.b64encode(compact(manifest).encode()).decode()}
+    name = kept_name(app, color.name)
     found = app.cluster.get("Secret", name)
     if found is None:
         secret = {"apiVersion": "v1", "kind": "Secret", "type": "bluegreen.kubernetes/deployment"}
@@ -58,12 +59,12 @@ def keep(app, color):
         )
 
 
-def read(app, color):
+def read_kept(app, color):
     """The manifest that is kept for a color, or ``None``.
 
     :raises BlueGreenError: the Secret holds something else.
     """
-    name = name_of(app, color)
+    name = kept_name(app, color)
     try:
         secret = app.cluster.get("Secret", name)
     except ApiError as error:

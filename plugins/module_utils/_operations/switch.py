@@ -9,21 +9,32 @@
 from __future__ import annotations
 
 import json
-import threading
 import time
 import uuid
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _lock, _scale, _wait
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    SERVICE_NAME,
+    read_application,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import user
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import Probe
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import (
+    rolled_out,
+    set_replicas,
+    wait_ready,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import (
+    bounded,
+    read_state,
+    state_operations,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
-
-try:
-    import jmespath
-    import requests
-except ImportError:
-    jmespath = requests = None  # only the probe needs them, and says so
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, now
 
 NAME = "bg_switch"
+
 ARGUMENTS = dict(
     APPLICATION,
     color={"type": "str", "required": True},
@@ -50,8 +61,11 @@ ARGUMENTS = dict(
     },
     **LOCK,
 )
+
 DURATIONS = ("api_timeout", "wait_timeout")
+
 KEEPS_LOCK = True
+
 RETURNS = {
     "from_color": None,
     "to_color": None,
@@ -62,18 +76,16 @@ RETURNS = {
 }
 
 TRIES = 5  # patches, when somebody changes other fields of the Service at the same time
+
 # Seconds for the EndpointSlices, and for what the probe sees, to follow the switch. They usually take some ten
 # milliseconds. But the API server may be away for a minute right then, and after that the controllers and kube-proxy pause
 # for up to a minute before they ask again, and once more when the server that has just started refuses them
 # (https://github.com/kubernetes/client-go/blob/v0.37.2/tools/cache/reflector.go#L58-L68).
 FOLLOW_TIMEOUT = 180
+
 # Seconds in which nodes usually follow the EndpointSlices; nothing but a probe tells when they have. Whatever Ansible does
 # earlier, be it to print a line, takes CPU time from a kube-proxy on the same machine (measured in docs/bench.md).
 NODES_PAUSE = 0.1
-PROBE_QUIET = (
-    2  # seconds without an answer of the old color that end the probing: more than kube-proxy's longest pause (1 s)
-)
-PROBE_PAUSE = 0.01  # seconds between two probes
 
 
 def run(params, cluster, progress):
@@ -97,8 +109,8 @@ def run(params, cluster, progress):
         _refuse_changed_template(color, params["template_hash"])
         app, color = _capacity(app, params, progress)
         _refuse_changed_template(color, params["template_hash"])  # it may have been waited for
-    slices = f"{_app.SERVICE_NAME} in ({','.join(params['services'])})"
-    probe = _Probe(params["probe"], target, app.names) if params["probe"] else None
+    slices = f"{SERVICE_NAME} in ({','.join(params['services'])})"
+    probe = Probe(params["probe"], target, app.names) if params["probe"] else None
     # Both are known before the switch, so that nothing is asked right after it.
     watched = {
         "slices": ("EndpointSlice", {"labelSelector": slices}),
@@ -118,7 +130,7 @@ def run(params, cluster, progress):
             cluster.sleep(NODES_PAUSE)
             progress(f"{', '.join(params['services'])}: switched from {source} to {target} ({color.version})")
             if probe:
-                result["last_old_ms"] = probe.last_old(switched, progress)
+                result["last_old_ms"] = probe.last_old(switched, FOLLOW_TIMEOUT, progress)
                 if frozen_at:
                     result["frozen_ms"] += max(result["last_old_ms"] - result["endpoints_ms"], 0)
         except BlueGreenError as error:
@@ -150,20 +162,18 @@ def _entry(app, color, params):
         "previous_version": source.version,
         "previous_image": source.image,
         "replicas": color.replicas,
-        "switched_at": _app.now(),
-        "by": params["by"] or _lock.user(),
+        "switched_at": now(),
+        "by": params["by"] or user(),
         "job": params["job"],
         "outcome": "running" if params["lock_id"] else "switched",  # who holds the lock says at its end how it went
     }
 
 
 # --- before ----------------------------------------------------------------------------------------------------
-
-
 def _read(cluster, params):
-    """As ``_app.read``; where no color can be read off the selectors any more, the error shows what they were."""
+    """As ``read_application``; where no color can be read off the selectors any more, the error shows what they were."""
     try:
-        return _app.read(cluster, params)
+        return read_application(cluster, params)
     except BlueGreenError as error:
         if error.reason in ("no_color", "contradiction"):
             for name, selector in (params["selectors"] or {}).items():
@@ -174,7 +184,7 @@ def _read(cluster, params):
 def _moment(text):
     """``frozen_at`` as seconds since the epoch; ``None`` when it is not given."""
     try:
-        return _app.moment(text).timestamp() if text else None
+        return moment(text).timestamp() if text else None
     except ValueError as error:
         raise BlueGreenError(
             f"frozen_at is no time: {text!r}",
@@ -223,32 +233,30 @@ def _capacity(app, params, progress):
     while True:
         color, needed = app.color(target), max(app.strength(), 1)
         # Ready pods of an older template, which a rollout is about to replace, are not the version that shall be live.
-        rolled_out = _wait.rolled_out(color.deployment)
-        if color.replicas >= needed and color.ready >= color.replicas and rolled_out:
+        complete = rolled_out(color.deployment)
+        if color.replicas >= needed and color.ready >= color.replicas and complete:
             return app, color
         if not params["wait_timeout"] and not params["force"]:
             raise BlueGreenError(
-                f"{target} cannot carry the traffic: {color.ready} pods ready, {needed} needed{'' if rolled_out else ', and its rollout is not complete'}.",
+                f"{target} cannot carry the traffic: {color.ready} pods ready, {needed} needed{'' if complete else ', and its rollout is not complete'}.",
                 "not_ready",
                 next_step=f"Scale {color.deployment_name} up and wait for it, or give wait_timeout; force switches all the same and risks lost requests.",
             )
         if color.replicas < needed:
             progress(f"{target} is scaled from {color.replicas} to {needed} pods before the switch")
             try:
-                _scale.set_replicas(app, color, needed, params["lock_id"])
+                set_replicas(app, color, needed, params["lock_id"])
             except PatchConflict:
                 pass  # read again below
-            app = _app.read(app.cluster, params)
+            app = read_application(app.cluster, params)
         if params["force"]:
             return app, app.color(target)
-        _wait.wait_ready(app, app.color(target), max(deadline - time.monotonic(), 0), progress)
-        app = _app.read(app.cluster, params)  # the live color may have been scaled meanwhile
+        wait_ready(app, app.color(target), max(deadline - time.monotonic(), 0), progress)
+        app = read_application(app.cluster, params)  # the live color may have been scaled meanwhile
         _refuse_changed_selectors(app, params["selectors"])
 
 
 # --- the switch ------------------------------------------------------------------------------------------------
-
-
 def _switch_all(app, target, entry, params):
     """Point every Service at ``target``, all or none.
 
@@ -338,16 +346,16 @@ def _patch(app, service, target, change_state, lock_id):
         if target:
             operations.append({"op": "replace", "path": "/spec/selector", "value": new})
         if change_state:
-            state = _app.bounded(change_state(_app.read_state(service)))
+            state = bounded(change_state(read_state(service)))
             if "annotations" not in service["metadata"]:
                 operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
-            operations += _app.state_operations(state)
+            operations += state_operations(state)
         try:
             return app.cluster.patch("Service", name, operations)
         except PatchConflict:
             service = app.reread(service)
         found = service["spec"].get("selector")
-        if found == new and (not change_state or _app.read_state(service) == state):
+        if found == new and (not change_state or read_state(service) == state):
             return service  # our own write had arrived, only its answer was lost
         if found != old:
             raise BlueGreenError(
@@ -367,8 +375,6 @@ def _patch(app, service, target, change_state, lock_id):
 
 
 # --- after -----------------------------------------------------------------------------------------------------
-
-
 def _observe_endpoints(app, view, switched, progress):
     """Wait until every Service's EndpointSlices hold exactly the new color's ready pods.
 
@@ -376,7 +382,7 @@ def _observe_endpoints(app, view, switched, progress):
     """
     said = False
     while True:
-        pods = map(_wait.Pod, view["pods"])
+        pods = map(Pod, view["pods"])
         ready = {pod.name for pod in pods if pod.ready and not pod.terminating}
         held = {service["metadata"]["name"]: set() for service in app.services}
         for piece in view["slices"]:
@@ -384,7 +390,7 @@ def _observe_endpoints(app, view, switched, progress):
                 # "ready" missing means unknown, to be taken as true:
                 # https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
                 if endpoint.get("conditions", {}).get("ready", True) is not False:
-                    name = piece["metadata"]["labels"][_app.SERVICE_NAME]
+                    name = piece["metadata"]["labels"][SERVICE_NAME]
                     held[name].add((endpoint.get("targetRef") or {}).get("name"))
         now = time.monotonic()
         if ready and all(names == ready for names in held.values()):
@@ -403,95 +409,7 @@ def _observe_endpoints(app, view, switched, progress):
         view.wait(1)
 
 
-class _Probe(threading.Thread):
-    """Asks through the users' own way in, on a new connection each time, which color answers."""
-
-    def __init__(self, options, target, colors):
-        super().__init__(daemon=True)
-        if requests is None:
-            raise BlueGreenError(
-                "The Python packages 'requests' and 'jmespath' are needed for the probe.",
-                "missing_library",
-                next_step="pip install requests jmespath.",
-            )
-        if not options["url"].startswith(("http://", "https://")):
-            raise BlueGreenError(
-                f"probe.url is no http or https address: {options['url']!r}",
-                "bad_input",
-                next_step="Give the address that users use, such as http://shop.example/api/status.",
-            )
-        if options["color_from"].get("json"):
-            try:
-                jmespath.compile(options["color_from"]["json"])
-            except jmespath.exceptions.JMESPathError as error:
-                raise BlueGreenError(
-                    f"probe.color_from.json is no JMESPath: {error}",
-                    "bad_input",
-                    next_step="Name the field of the answer, such as color.",
-                ) from error
-        self.url = options["url"]
-        self.color_from = options["color_from"]
-        self.target = target
-        self.colors = colors
-        self.old_at = None  # monotonic time of the last answer of the other color
-        self.new_at = None  # and of the last answer of the target
-        self.trouble = "no answer yet"
-        self._end = threading.Event()
-
-    def run(self):
-        while not self._end.is_set():
-            try:
-                # No session: every request has a connection of its own, as a new user's has.
-                response = requests.get(self.url, timeout=2, allow_redirects=False)
-                color = (
-                    response.headers.get(self.color_from["header"])
-                    if self.color_from["header"]
-                    else jmespath.search(self.color_from["json"], response.json())
-                )
-                if color == self.target:
-                    self.new_at = time.monotonic()
-                elif color in self.colors:
-                    self.old_at = time.monotonic()
-                else:
-                    self.trouble = f"the answer names no color, but {color!r}"
-            except (requests.RequestException, ValueError) as error:
-                self.trouble = str(error)
-            self._end.wait(PROBE_PAUSE)
-
-    def stop(self):
-        self._end.set()
-
-    def last_old(self, switched, progress):
-        """Milliseconds from the switch to the last answer of the old color; ``None`` when nothing could be observed."""
-        said = False
-        while time.monotonic() - switched < FOLLOW_TIMEOUT:
-            now = time.monotonic()
-            if self.new_at and now - max(switched, self.old_at or 0) > PROBE_QUIET and self.new_at > (self.old_at or 0):
-                return max(round((self.old_at - switched) * 1000), 0) if self.old_at else 0
-            if not said and now - switched > 2 * PROBE_QUIET:
-                said = True
-                progress(
-                    f"the old color still answers at {self.url}"
-                    if self.old_at
-                    else f"no probe of {self.url} succeeds: {self.trouble}"
-                )
-            time.sleep(0.05)
-        raise BlueGreenError(
-            "The probe of {0} did not see the switch within {1} s: {2}.".format(
-                self.url,
-                FOLLOW_TIMEOUT,
-                "the old color still answers"
-                if self.old_at and time.monotonic() - self.old_at <= PROBE_QUIET
-                else self.trouble,
-            ),
-            "probe",
-            next_step="Check what stands between the users and the Service (proxy, kube-proxy, cache), and the probe's address.",
-        )
-
-
 # --- words -----------------------------------------------------------------------------------------------------
-
-
 def _diff(app, target):
     before = {name: {"selector": selector} for name, selector in app.selectors().items()}
     after = {name: {"selector": dict(selector, **{app.label: target})} for name, selector in app.selectors().items()}

@@ -8,20 +8,41 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 import time
 import uuid
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _lease
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import JOB_OWNER
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import (
+    HOLDER,
+    describe_lease,
+    lease_name,
+    user,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import (
+    read_state,
+    state_operations,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
+    LOCK_ID,
+    annotation_operations,
+    compact,
+    escape,
+    stamp,
+    stamp_test,
+    unchanged,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
     BlueGreenError,
     PatchConflict,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, now
 
 NAME = "bg_lock"
+
 ARGUMENTS = dict(
     APPLICATION,
     state={"type": "str", "choices": ["held", "released"], "default": "held"},
@@ -36,9 +57,13 @@ ARGUMENTS = dict(
     outcome={"type": "str"},
     prepared={"type": "dict"},
 )
+
 DURATIONS = ("api_timeout", "lease_duration", "timeout")
+
 KEEPS_LOCK = False
+
 RETURNS = {"lock_id": None, "holder": None, "acquired_at": None, "waited": False}
+
 TRIES = 5
 OUTAGE = 5  # seconds without an answer that are more than a slow one
 
@@ -47,12 +72,12 @@ def run(params, cluster, progress):
     if cluster.dry_run:
         return {"msg": f"Would lock {params['services'][0]}."}
     if params["version"]:
-        _app.check_version(params["version"])
+        check_version(params["version"])
     if params["state"] == "released":
         return _release(params, cluster)
-    app = _app.read(cluster, params)
+    app = read_application(cluster, params)
     lock_id = params["lock_id"] or uuid.uuid4().hex
-    holder = {"by": params["by"] or user(), "job": params["job"], "at": _app.now(), "version": params["version"]}
+    holder = {"by": params["by"] or user(), "job": params["job"], "at": now(), "version": params["version"]}
     lease, waited = _acquire(params, cluster, progress, lock_id, holder)
     took_over = _stamp(app, params, lock_id, holder)
     return {
@@ -65,36 +90,26 @@ def run(params, cluster, progress):
     }
 
 
-def user():
-    """Who runs this, as ``user@host``."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (KeyError, OSError):  # a container's user without a name
-        return socket.gethostname()
-
-
 # --- the Lease -------------------------------------------------------------------------------------------------
-
-
 def _acquire(params, cluster, progress, lock_id, holder):
     """Write our id into the Lease, as soon as it is free, dead, or to be preempted.
 
     :returns: ``(lease, whether somebody else had it)``
     :raises BlueGreenError: ``locked``: another run lives and does not end within ``timeout``.
     """
-    name = _lease.name_of(params["services"])
+    name = lease_name(params["services"])
     waited = False
     while True:
         lease = cluster.get("Lease", name)
         try:
             if lease is None:
                 body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}, "spec": {}}
-                body["metadata"]["annotations"] = {_lease.HOLDER: _app.compact(holder)}
+                body["metadata"]["annotations"] = {HOLDER: compact(holder)}
                 body["spec"] = _spec(params, lock_id)
                 return cluster.create("Lease", body), waited
             other = lease["spec"].get("holderIdentity")
             if other and other != lock_id and not params["preempt"]:
-                progress(f"the lock is held by {_lease.describe(lease)}; watching whether it lives")
+                progress(f"the lock is held by {describe_lease(lease)}; watching whether it lives")
                 waited = True
                 # Only what was seen dead or free is taken; the test of its version below refuses anything newer.
                 lease = _wait_for(params, cluster, name, lease, progress)
@@ -103,19 +118,19 @@ def _acquire(params, cluster, progress, lock_id, holder):
                 other = lease["spec"].get("holderIdentity")
             if other and other != lock_id:
                 waited = True
-                progress(f"taking over from {_lease.describe(lease)}")
+                progress(f"taking over from {describe_lease(lease)}")
             operations = [
-                _app.unchanged(lease),
+                unchanged(lease),
                 {"op": "replace", "path": "/spec", "value": _spec(params, lock_id)},
             ]
-            operations += _app.annotation_operations(lease, _lease.HOLDER, _app.compact(holder))
+            operations += annotation_operations(lease, HOLDER, compact(holder))
             return cluster.patch("Lease", name, operations), waited
         except PatchConflict:
             continue  # somebody else was faster; look again
 
 
 def _spec(params, lock_id):
-    now = _lease.micro_time()
+    now = micro_time()
     duration = max(int(params["lease_duration"]), 1)
     return {"holderIdentity": lock_id, "leaseDurationSeconds": duration, "acquireTime": now, "renewTime": now}
 
@@ -145,7 +160,7 @@ def _wait_for(params, cluster, name, lease, progress):
                 still_since = now
                 if now - started >= params["timeout"]:
                     raise BlueGreenError(
-                        f"Another release of this application is running: {_lease.describe(lease)}.",
+                        f"Another release of this application is running: {describe_lease(lease)}.",
                         "locked",
                         next_step="Wait for it to end (lock_timeout waits for you); rollback.yml takes over at once.",
                     )
@@ -163,8 +178,6 @@ def _wait_for(params, cluster, name, lease, progress):
 
 
 # --- the stamps ------------------------------------------------------------------------------------------------
-
-
 def _stamp(app, params, lock_id, holder):
     """Put our id on the Services and, if another run left one, on the idle Deployment; record the run in the history.
 
@@ -186,26 +199,26 @@ def _stamp(app, params, lock_id, holder):
     }
     for number, service in enumerate(app.services):
         for _attempt in range(TRIES):
-            operations = [_app.unchanged(service)] if number == 0 else _app.stamp_test(service)
-            operations += _app.annotation_operations(service, _app.LOCK_ID, lock_id)
+            operations = [unchanged(service)] if number == 0 else stamp_test(service)
+            operations += annotation_operations(service, LOCK_ID, lock_id)
             if number == 0:
-                state = _app.read_state(service)
+                state = read_state(service)
                 history = [
                     dict(entry, outcome=_ended(entry["outcome"]))
                     for entry in state["history"]
                     if entry["run"] != lock_id
                 ]
-                operations += _app.state_operations(dict(state, history=[running][: params["record"]] + history))
+                operations += state_operations(dict(state, history=[running][: params["record"]] + history))
             try:
                 written = app.cluster.patch("Service", service["metadata"]["name"], operations)
-                took_over = took_over or _app.stamp(service) not in (None, lock_id)
+                took_over = took_over or stamp(service) not in (None, lock_id)
                 first = first or written
                 break
             except PatchConflict:
                 service = app.reread(service)
         else:
             raise _too_fast(service)
-    if _app.read_state(first)["intent"]:
+    if read_state(first)["intent"]:
         _forget_intent(app, params, first)
     if took_over:
         _stamp_deployments(params, app.cluster, lock_id)
@@ -215,9 +228,9 @@ def _stamp(app, params, lock_id, holder):
 
 def _forget_intent(app, params, first):
     """The intent of a run that died before it had moved anything, or after all: the Services agree."""
-    if _app.read(app.cluster, params).pending:
+    if read_application(app.cluster, params).pending:
         return
-    operations = [_app.unchanged(first)] + _app.state_operations(dict(_app.read_state(first), intent=None))
+    operations = [unchanged(first)] + state_operations(dict(read_state(first), intent=None))
     try:
         app.cluster.patch("Service", first["metadata"]["name"], operations)
     except PatchConflict:
@@ -227,11 +240,11 @@ def _forget_intent(app, params, first):
 def _stamp_deployments(params, cluster, lock_id):
     """A write of the overtaken run may be on its way to the idle Deployment: what it tests must no longer hold."""
     for _attempt in range(TRIES):
-        app = _app.read(cluster, params)
+        app = read_application(cluster, params)
         idle = app.colors[app.idle].deployment
         if idle is None:
             return
-        operations = _app.stamp_test(idle) + _app.annotation_operations(idle, _app.LOCK_ID, lock_id)
+        operations = stamp_test(idle) + annotation_operations(idle, LOCK_ID, lock_id)
         try:
             cluster.patch("Deployment", idle["metadata"]["name"], operations)
             return
@@ -248,16 +261,17 @@ def _stamp_jobs(app, lock_id):
             raise
         return  # whoever may not even list Jobs has none run
     for job in jobs:
-        if (job["metadata"].get("annotations") or {}).get(_app.JOB_OWNER) != app.services[0]["metadata"]["name"]:
+        if (job["metadata"].get("annotations") or {}).get(JOB_OWNER) != app.services[0]["metadata"]["name"]:
             continue
-        if job["spec"].get("suspend") and _app.stamp(job) != lock_id:
+        if job["spec"].get("suspend") and stamp(job) != lock_id:
             operations = [{"op": "test", "path": "/spec/suspend", "value": True}]
-            operations += _app.annotation_operations(job, _app.LOCK_ID, lock_id)
+            operations += annotation_operations(job, LOCK_ID, lock_id)
             try:
                 app.cluster.patch("Job", job["metadata"]["name"], operations)
             except ApiError as error:
                 if not isinstance(error, PatchConflict) and error.status != 404:
                     raise
+
                 # It was let run before the Services were stamped; whoever needs it adopts or removes it.
 
 
@@ -278,12 +292,12 @@ def _release(params, cluster):
     ):  # nothing else is read: what else may be wrong must not keep the lock
         service = cluster.get("Service", name)
         for _attempt in range(TRIES):
-            if service is None or _app.stamp(service) != lock_id:
+            if service is None or stamp(service) != lock_id:
                 break
-            path = "/metadata/annotations/" + _app.escape(_app.LOCK_ID)
+            path = "/metadata/annotations/" + escape(LOCK_ID)
             operations = [{"op": "test", "path": path, "value": lock_id}, {"op": "remove", "path": path}]
             if number == 0:
-                operations += _app.state_operations(_closed(_app.read_state(service), params))
+                operations += state_operations(_closed(read_state(service), params))
             try:
                 cluster.patch("Service", service["metadata"]["name"], operations)
                 changed = True
@@ -295,7 +309,7 @@ def _release(params, cluster):
     try:
         cluster.patch(
             "Lease",
-            _lease.name_of(params["services"]),
+            lease_name(params["services"]),
             [
                 {"op": "test", "path": "/spec/holderIdentity", "value": lock_id},
                 {"op": "replace", "path": "/spec/holderIdentity", "value": ""},
@@ -323,7 +337,7 @@ def _too_fast(service):
 
 
 def _closed(state, params):
-    ended = {"ended_at": _app.now(), "outcome": params["outcome"] or "ended"}
+    ended = {"ended_at": now(), "outcome": params["outcome"] or "ended"}
     if params["prepared"]:
         ended["prepared"] = params["prepared"]
     return dict(state, history=[dict(e, **ended) if e["run"] == params["lock_id"] else e for e in state["history"]])

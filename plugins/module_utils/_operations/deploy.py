@@ -11,11 +11,23 @@ from __future__ import annotations
 import copy
 import json
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _kept
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Color,
+    read_application,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
+    RELEASE,
+    check_version,
+    split_image,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation_operations
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
 
 NAME = "bg_deploy"
+
 ARGUMENTS = dict(
     APPLICATION,
     color={"type": "str"},
@@ -27,8 +39,11 @@ ARGUMENTS = dict(
     force={"type": "bool", "default": False},
     **LOCK,
 )
+
 DURATIONS = ("api_timeout",)
+
 KEEPS_LOCK = True
+
 RETURNS = {
     "color": None,
     "image": None,
@@ -40,14 +55,14 @@ RETURNS = {
     "diff": {},
 }
 
-RESTARTED = _app.PREFIX + "restarted-at"  # on the pod template: makes new pods of the same image
+RESTARTED = PREFIX + "restarted-at"  # on the pod template: makes new pods of the same image
 TRIES = 5  # readings before a Deployment that changes under our hands is given up
 
 
 def run(params, cluster, progress):
     conflict = None
     for _attempt in range(TRIES):
-        app = _app.read(cluster, params)
+        app = read_application(cluster, params)
         try:
             result = _deploy(app, params)
         except PatchConflict as error:
@@ -73,19 +88,19 @@ def _deploy(app, params):
             "bad_input",
             next_step="Scale the live color up, or give replicas.",
         )
-    kept = _kept.read(app, name) if app.colors[name].deployment is None else None
+    kept = read_kept(app, name) if app.colors[name].deployment is None else None
     if app.colors[name].deployment is None and not params["definition"]:
         if kept:
-            origin = "the manifest kept in Secret " + _kept.name_of(app, name)
+            origin = "the manifest kept in Secret " + kept_name(app, name)
             return _create(app, name, params, kept, replicas, origin)
         if params["create_missing"]:
             live = app.color(app.active)
             return _create(app, name, params, _twin(app, name, live), replicas, live.deployment_name)
-    color = _app.Color(name, kept, params["containers"]) if kept else app.color(name)
+    color = Color(name, kept, params["containers"]) if kept else app.color(name)
     old = color.deployment
     if params["definition"]:
         if params["version"]:
-            _app.check_version(params["version"])
+            check_version(params["version"])
         if not kept:
             app.fence(old, params["lock_id"])  # the write itself is fenced by its resourceVersion
         elif not app.cluster.dry_run:
@@ -95,14 +110,14 @@ def _deploy(app, params):
         changed = written["metadata"]["generation"] != old["metadata"].get("generation") or (
             app.cluster.dry_run and written["spec"] != old["spec"]
         )
-        after = _app.Color(name, written, params["containers"])
+        after = Color(name, written, params["containers"])
     else:
         operations, after = _operations(app, color, params, replicas), color
         changed = bool(operations)
         if changed:
             operations = app.fence(old, params["lock_id"]) + operations
             written = app.cluster.patch("Deployment", color.deployment_name, operations)
-            after = _app.Color(name, written, params["containers"])
+            after = Color(name, written, params["containers"])
     verb = "would get" if app.cluster.dry_run and changed else "gets" if changed else "has"
     return {
         "changed": changed,
@@ -141,17 +156,17 @@ def _operations(app, color, params, replicas):
     if color.replicas != replicas:
         replace("/spec/replicas", color.replicas, replicas)
     image = next(iter(images.values()))
-    noted = (deployment["metadata"].get("annotations") or {}).get(_app.RELEASE)
+    noted = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
     # A note that is there may say another version of this same image.
-    if version and (noted or _app.split_image(image)[1] != version):
+    if version and (noted or split_image(image)[1] != version):
         note = json.dumps({"version": version, "image": image}, sort_keys=True)
         if noted != note:
-            operations += _app.annotation_operations(deployment, _app.RELEASE, note)
+            operations += annotation_operations(deployment, RELEASE, note)
     if params["force"]:
         template = deployment["spec"]["template"]
         operations += [
             dict(operation, path="/spec/template" + operation["path"])
-            for operation in _app.annotation_operations(template, RESTARTED, _app.now())
+            for operation in annotation_operations(template, RESTARTED, now())
         ]
     if operations:
         operations.insert(0, {"op": "test", "path": "/metadata/uid", "value": deployment["metadata"]["uid"]})
@@ -196,11 +211,11 @@ def _from_definition(app, color, params, replicas):
         new["metadata"]["resourceVersion"] = color.deployment["metadata"]["resourceVersion"]
     new["metadata"].setdefault("namespace", app.cluster.namespace)
     if params["force"]:
-        new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = _app.now()
+        new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = now()
     if version:
-        image = _app.Color(color.name, new, [item["name"] for item in color.containers]).image
+        image = Color(color.name, new, [item["name"] for item in color.containers]).image
         note = json.dumps({"version": version, "image": image}, sort_keys=True)
-        new["metadata"].setdefault("annotations", {})[_app.RELEASE] = note
+        new["metadata"].setdefault("annotations", {})[RELEASE] = note
     return new
 
 
@@ -235,7 +250,7 @@ def _create(app, name, params, manifest, replicas, origin):
     """Make the missing Deployment from a manifest, with the images wanted."""
     spec = manifest["spec"]
     spec["replicas"] = replicas
-    app.colors[name] = _app.Color(name, manifest, params["containers"])
+    app.colors[name] = Color(name, manifest, params["containers"])
     images = app.wanted_images(name, params["version"], params["image"])
     for item, image in images.items():
         for group in ("containers", "initContainers"):
@@ -245,10 +260,10 @@ def _create(app, name, params, manifest, replicas, origin):
     image = next(iter(images.values()))
     if params["version"]:  # a kept manifest may carry the note of another version
         note = json.dumps({"version": params["version"], "image": image}, sort_keys=True)
-        manifest["metadata"].setdefault("annotations", {})[_app.RELEASE] = note
+        manifest["metadata"].setdefault("annotations", {})[RELEASE] = note
     if not app.cluster.dry_run:
         app.refuse_foreign_lock(params["lock_id"])
-    color = _app.Color(name, app.cluster.create("Deployment", manifest), params["containers"])
+    color = Color(name, app.cluster.create("Deployment", manifest), params["containers"])
     return {
         "changed": True,
         "color": name,

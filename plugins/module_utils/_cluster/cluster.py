@@ -54,11 +54,13 @@ RESOURCES = {
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
 }
+
 IN_CLUSTER_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 CONNECT_TIMEOUT = 5  # seconds; a server that accepts no connection in this time is tried again
 READ_TIMEOUT = 30  # seconds, for everything but watches
 STARTING_SECONDS = 15  # for how long a refusal may be that of a server which has just started
 WATCH_SECONDS = 30  # then a watch is opened again; a connection that has silently died is noticed as late as that
+
 RETRIED_STATUS = (
     429,
     500,
@@ -66,13 +68,14 @@ RETRIED_STATUS = (
     503,
     504,
 )  # a loaded or restarting API server; a patch is safe to send again, it carries tests
+
 VERBS = {"GET": "get", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
 
 
 class Cluster:
     """Requests to the API server, as one user, in one default namespace.
 
-    :param options: the connection options of the module (see ``_argspec.CONNECTION``) and ``namespace``.
+    :param options: the connection options of the module (see ``CONNECTION``) and ``namespace``.
     :param agent: what the audit log shall show as user agent, such as ``bg_switch``.
     :param dry_run: check mode. Every write is sent with ``dryRun=All``, so nothing can be changed.
     :param progress: called with a line of text when the user should know that something takes longer.
@@ -650,8 +653,6 @@ def _short(text, limit=600):
 
 
 # --- credentials ---------------------------------------------------------------------------------------------
-
-
 def _load_configuration(options):
     """Choose the credentials: options > kubeconfig or context option > $KUBECONFIG > in-cluster > ~/.kube/config.
 

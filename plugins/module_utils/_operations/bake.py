@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _wait
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 
 NAME = "bg_bake"
+
 ARGUMENTS = dict(
     APPLICATION,
     color={"type": "str"},
@@ -24,11 +27,16 @@ ARGUMENTS = dict(
     **_checks.ARGUMENTS,
     **LOCK,
 )
+
 DURATIONS = ("api_timeout", "time", "interval")
+
 KEEPS_LOCK = True
+
 RETURNS = {"passed": None, "color": None, "elapsed": None, "rounds": [], "checks": []}
+
 HEARTBEAT = 10  # seconds between progress lines when nothing happens
 ROUNDS_KEPT = 1000  # in the result; the newest
+
 secrets = _checks.secrets
 
 
@@ -46,7 +54,7 @@ def run(params, cluster, progress):
             "color": params["color"],
             "msg": f"Would repeat {len(checks)} checks for {params['time']:.0f} s.",
         }
-    app = _app.read(cluster, params)
+    app = read_application(cluster, params)
     color = app.color(params["color"] or app.active)
     with cluster.observe(pods=("Pod", {"labelSelector": color.pod_selector})) as view:
         return _Bake(app, color, checks, params, view, progress).run()
@@ -99,13 +107,13 @@ class _Bake:
         return dict(self._result(True), msg=message)
 
     def _pods(self):
-        return [_wait.Pod(pod) for pod in _checks.staying(self.view["pods"])]
+        return [Pod(pod) for pod in _checks.staying(self.view["pods"])]
 
     def _round(self):
         """Look at the pods, run all checks on those that are ready, note how it went; returns what was not good."""
         at = time.monotonic() - self.started
         troubles = self._pod_troubles(note=True)
-        ready = [pod for pod in _checks.staying(self.view["pods"]) if _wait.Pod(pod).ready]
+        ready = [pod for pod in _checks.staying(self.view["pods"]) if Pod(pod).ready]
         if not ready:
             troubles.append("no pod is ready")
         results = self.shared.execute(self.checks, ready, self.params["parallel"]) if ready else []
@@ -183,8 +191,7 @@ class _Bake:
         return BlueGreenError(
             f"{self.color.name} failed in the bake, {self.rounds[-1]['at']:.1f} s after its begin: {'; '.join(troubles[:5])}.",
             "bake_failed",
-            why=_checks.reasons(self.results)
-            + _wait.evidence(self.app.cluster, sorted(pods, key=lambda pod: pod.ready)),
+            why=_checks.reasons(self.results) + evidence(self.app.cluster, sorted(pods, key=lambda pod: pod.ready)),
             next_step=f"Mend {self.color.deployment_name} and release again.",
             result=self._result(False),
         )

@@ -10,19 +10,30 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _kept, _scale, _wait
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Color,
+    read_application,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import keep, kept_name, read_kept
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, holds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, to_second
 
 NAME = "bg_retire"
+
 ARGUMENTS = dict(
     APPLICATION,
     after={"type": "raw", "default": "24h"},
     mode={"type": "str", "choices": ["zero", "delete"], "default": "zero"},
     **LOCK,
 )
+
 DURATIONS = ("api_timeout", "after")
+
 KEEPS_LOCK = True
+
 RETURNS = {
     "color": None,
     "version": None,
@@ -33,14 +44,16 @@ RETURNS = {
     "issues": [],
     "diff": {},
 }
+
 TRIES = 5
+
 # Seconds. The switch is recorded by the clock of the machine that releases, a condition by the cluster's.
 CLOCKS_DIFFER = 60
 
 
 def run(params, cluster, progress):
     for _attempt in range(TRIES):
-        app = _app.read(cluster, params)
+        app = read_application(cluster, params)
         try:
             result = _retire(app, params)
         except PatchConflict:
@@ -56,7 +69,7 @@ def run(params, cluster, progress):
 
 def _retire(app, params):
     color = app.colors[app.idle]
-    kept = _kept.name_of(app, color.name) if params["mode"] == "delete" or color.deployment is None else None
+    kept = kept_name(app, color.name) if params["mode"] == "delete" or color.deployment is None else None
     result = {
         "changed": False,
         "color": color.name,
@@ -66,7 +79,7 @@ def _retire(app, params):
         "kept": None,
         "warnings": app.warnings,
     }
-    manifest = _kept.read(app, color.name) if color.deployment is None else None
+    manifest = read_kept(app, color.name) if color.deployment is None else None
     if color.deployment is None and manifest is None:
         return dict(result, msg=f"There is no Deployment for {color.name}: nothing to retire.")
     newest = next(iter(app.state["history"]), {})
@@ -81,7 +94,7 @@ def _retire(app, params):
         text = f"{color.name} stays: no switch is recorded, so nothing says since when it is idle."
         return dict(result, msg=text)
     due = app.retires_at(params["after"])
-    result["due_at"] = _app.to_second(due)
+    result["due_at"] = to_second(due)
     if datetime.now(timezone.utc) < due:
         text = f"{app.describe(color.name)} stays until {result['due_at']}: a rollback goes back to it."
         return dict(result, msg=text)
@@ -93,7 +106,7 @@ def _retire(app, params):
         return dict(result, msg=text)
     result["due"] = True
     if manifest:
-        version = _app.Color(color.name, manifest, params["containers"]).version
+        version = Color(color.name, manifest, params["containers"]).version
         text = f"{color.name} (version {version}) is retired already; Secret {kept} keeps its manifest."
         return dict(result, retired=True, kept=kept, version=version, msg=text)
     if params["mode"] == "zero" and color.replicas == 0:
@@ -108,13 +121,13 @@ def _issues(app, moved):
     https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#complete-deployment
     """
     live = app.color(app.active)
-    available = _wait.holds(live.deployment, "Available")
+    available = holds(live.deployment, "Available")
     found = []
     if not available:
         found.append(f"Deployment {live.deployment_name} is not Available")
-    elif _app.moment(available["lastTransitionTime"]) > moved + timedelta(seconds=CLOCKS_DIFFER):
+    elif moment(available["lastTransitionTime"]) > moved + timedelta(seconds=CLOCKS_DIFFER):
         found.append(f"Deployment {live.deployment_name} became Available again at {available['lastTransitionTime']}")
-    for pod in map(_wait.Pod, app.cluster.list("Pod", labelSelector=live.pod_selector)["items"]):
+    for pod in map(Pod, app.cluster.list("Pod", labelSelector=live.pod_selector)["items"]):
         if pod.terminating:
             continue
         if pod.restarts:
@@ -130,10 +143,10 @@ def _end(app, color, params, kept):
     :raises PatchConflict: somebody changed it meanwhile.
     """
     if params["mode"] == "zero":
-        scaled = _scale.set_replicas(app, color, 0, params["lock_id"])
+        scaled = set_replicas(app, color, 0, params["lock_id"])
         return {key: scaled[key] for key in ("changed", "diff", "msg")}
     app.fence(color.deployment, params["lock_id"])
-    _kept.keep(app, color)
+    keep(app, color)
     metadata = color.deployment["metadata"]
     # A takeover stamps the Deployment, which makes it another version: then this is refused.
     preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}

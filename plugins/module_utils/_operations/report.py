@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 GOOD = ("released", "unchanged", "planned", "prepared", "rolled_back", "retired", "postponed")
+
 BAD = ("refused", "aborted", "reverted", "superseded", "failed")
 
 ARGUMENTS = {

@@ -11,29 +11,26 @@ https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/lease-v1/
 
 from __future__ import annotations
 
+import getpass
 import json
+import socket
 import threading
-from datetime import datetime, timezone
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
     BlueGreenError,
     PatchConflict,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time
 
 HOLDER = "bluegreen.kubernetes/holder"  # annotation on the Lease: who, since when, which job, for people
 FIRST_RENEWAL = 2  # seconds after an operation began; short operations do not renew, so they cost no request
 RENEWAL = 5  # seconds between renewals: somebody who waits learns within this time that the holder lives
 
 
-def name_of(services):
+def lease_name(services):
     """One Lease per application, named after the Service that keeps the state."""
     return "bluegreen-" + services[0]
-
-
-def micro_time():
-    """The controller's time in the form of a Lease's ``renewTime``. Only its changing matters to anyone."""
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def holder_of(lease):
@@ -44,7 +41,7 @@ def holder_of(lease):
         return {}
 
 
-def describe(lease):
+def describe_lease(lease):
     """Who holds the Lease, for messages."""
     holder = holder_of(lease)
     return "run {0} of {1}, {2}since {3}".format(
@@ -108,5 +105,12 @@ class Keeper(threading.Thread):
                 raise
             lease = self._cluster.get("Lease", self._name)
             if lease is None or lease["spec"].get("holderIdentity") != self._lock_id:
-                self._cluster.lose(superseded(describe(lease) if lease else "The Lease is gone."))
-            # Else somebody changed another field at that moment; the next renewal will do.
+                self._cluster.lose(superseded(describe_lease(lease) if lease else "The Lease is gone."))
+
+
+def user():
+    """Who runs this, as ``user@host``."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return socket.gethostname()

@@ -24,6 +24,7 @@ import time
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
 
 DATA, ERROR = 0, 1  # channels of the first port of a port-forward
+
 CHUNK = 65536  # bytes
 
 

@@ -12,9 +12,9 @@ import socket
 import time
 from collections import namedtuple
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.http import port_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Tunnel
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._http import port_of
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._port_forward import Tunnel
 
 Talk = namedtuple("Talk", "body via")
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 
 NAME = "bg_scale"
+
 ARGUMENTS = dict(
     APPLICATION,
     color={"type": "str"},
@@ -24,9 +26,13 @@ ARGUMENTS = dict(
     assume_active={"type": "str"},
     **LOCK,
 )
+
 DURATIONS = ("api_timeout", "delay")
+
 KEEPS_LOCK = True
+
 RETURNS = {"color": None, "replicas": None, "previous_replicas": None, "diff": {}}
+
 TRIES = 5
 HEARTBEAT = 10  # seconds between progress lines
 
@@ -36,12 +42,12 @@ def run(params, cluster, progress):
         raise BlueGreenError(
             f"replicas must be 0 or more, not {params['replicas']}.", "bad_input", next_step="Give 0 or more."
         )
-    app = _app.read(cluster, params)
+    app = read_application(cluster, params)
     name = _target(app, params)
     if app.color(name).replicas != params["replicas"] and not cluster.dry_run:
         _wait(cluster, params["delay"] - params["elapsed"], name, app.color(name).replicas, progress)
     for _attempt in range(TRIES):
-        app = _app.read(cluster, params)  # after the delay: another run may have switched back meanwhile
+        app = read_application(cluster, params)  # after the delay: another run may have switched back meanwhile
         color = app.color(_target(app, params))
         try:
             return set_replicas(app, color, params["replicas"], params["lock_id"])
@@ -73,34 +79,3 @@ def _wait(cluster, delay, name, replicas, progress):
             return
         progress(f"{name} keeps its {replicas} pods for {left:.0f} s more")
         cluster.sleep(min(left, HEARTBEAT))
-
-
-def set_replicas(app, color, replicas, lock_id):
-    """Write the number of replicas, if it is another one; the reading in ``app`` must be fresh.
-
-    :raises PatchConflict: somebody changed it meanwhile.
-    """
-    before = color.replicas
-    if before != replicas:
-        deployment = color.deployment
-        operations = app.fence(deployment, lock_id)
-        operations += [
-            {"op": "test", "path": "/metadata/uid", "value": deployment["metadata"]["uid"]},
-            {"op": "test", "path": "/spec/replicas", "value": before},
-            {"op": "replace", "path": "/spec/replicas", "value": replicas},
-        ]
-        app.cluster.patch("Deployment", color.deployment_name, operations)
-    header = "Deployment " + color.deployment_name
-    return {
-        "changed": before != replicas,
-        "color": color.name,
-        "replicas": replicas,
-        "previous_replicas": before,
-        "diff": {
-            "before_header": header,
-            "after_header": header,
-            "before": {"replicas": before},
-            "after": {"replicas": replicas},
-        },
-        "msg": f"{color.deployment_name} {'would have' if app.cluster.dry_run and before != replicas else 'has'} {replicas} replicas (before: {before}).",
-    }

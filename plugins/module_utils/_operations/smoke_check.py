@@ -10,15 +10,22 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _wait
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 
 NAME = "bg_smoke_check"
+
 ARGUMENTS = dict(APPLICATION, color={"type": "str"}, **_checks.ARGUMENTS, **LOCK)
+
 DURATIONS = ("api_timeout",)
+
 KEEPS_LOCK = True
+
 RETURNS = {"passed": None, "color": None, "checks": []}
+
 secrets = _checks.secrets
 
 
@@ -29,7 +36,7 @@ def run(params, cluster, progress):
             "color": params["color"],
             "msg": f"Would run {len(checks)} checks: {', '.join((check['name'] for check in checks))}.",
         }
-    app = _app.read(cluster, params)
+    app = read_application(cluster, params)
     color = app.color(params["color"] or app.idle)
     pods = _ready_pods(cluster, color) if any(_checks.needs_pods(check) for check in checks) else []
     started = time.monotonic()
@@ -60,7 +67,7 @@ def _ready_pods(cluster, color):
     :raises BlueGreenError: there is none, or one has no readiness at this moment.
     """
     pods = _checks.staying(cluster.list("Pod", labelSelector=color.pod_selector)["items"])
-    unready = [pod["metadata"]["name"] for pod in pods if not _wait.Pod(pod).ready]
+    unready = [pod["metadata"]["name"] for pod in pods if not Pod(pod).ready]
     if not pods or unready:
         raise BlueGreenError(
             "{0} cannot be checked: {1}.".format(
@@ -76,4 +83,4 @@ def _ready_pods(cluster, color):
 def _evidence(app, pods, results):
     """What the pods on which something failed say themselves."""
     failed = {result["target"] for result in results if not result["passed"]}
-    return _wait.evidence(app.cluster, [pod for pod in map(_wait.Pod, pods) if pod.name in failed])
+    return evidence(app.cluster, [pod for pod in map(Pod, pods) if pod.name in failed])

@@ -17,9 +17,9 @@ import subprocess
 import time
 from collections import namedtuple
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.http import port_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Listener
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._http import port_of
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._port_forward import Listener
 
 Ended = namedtuple("Ended", "status output via")
 
@@ -27,13 +27,13 @@ OUTPUT_KEPT = 4096  # bytes of what it printed last
 CHUNK = 65536
 
 
-def find(words, directory):
+def find_program(words, directory):
     """The path of the program, as a shell in ``directory`` would find it; ``None`` when there is none to be run."""
     path = os.path.join(directory, words[0]) if "/" in words[0] else words[0]
     return shutil.which(path)
 
 
-def execute(run, check, pod):
+def execute_command(run, check, pod):
     """Run the command once, for one pod or for ``target``.
 
     :raises NoAnswer: it could not be started, or has not ended within ``timeout``.
@@ -59,7 +59,7 @@ def _run(run, check, address, via):
     try:
         # Not AnsibleModule.run_command: that has no time limit, and does not end what the command has started.
         process = subprocess.Popen(  # pylint: disable=consider-using-with,ansible-bad-function
-            [find(check["command"], run.directory) or check["command"][0]] + check["command"][1:] + [address],
+            [find_program(check["command"], run.directory) or check["command"][0]] + check["command"][1:] + [address],
             cwd=run.directory,
             env=dict(os.environ, **environment),
             stdin=subprocess.DEVNULL,

@@ -10,12 +10,21 @@ from __future__ import annotations
 
 import os
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _app, _checks, _kept, _preview, _wait
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import APPLICATION, seconds
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Color,
+    read_application,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._hazards import hazards
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, seconds, to_second
 
 NAME = "bg_current_color"
+
 ARGUMENTS = dict(
     APPLICATION,
     version={"type": "raw"},
@@ -32,9 +41,13 @@ ARGUMENTS = dict(
     durations={"type": "dict", "default": {}},
     counts={"type": "dict", "default": {}},
 )
+
 DURATIONS = ("api_timeout", "retire_after")
+
 KEEPS_LOCK = False
+
 secrets = _checks.secrets
+
 RETURNS = {
     "active_color": None,
     "idle_color": None,
@@ -55,9 +68,10 @@ RETURNS = {
     "prepared": None,
 }
 
-
 STAGES = ("database", "deploy", "wait", "validate", "switch", "bake", "scale_down")
+
 HOOKS = tuple(f"{when}_{stage}" for stage in STAGES for when in ("before", "after"))
+
 # What each way with the database is told: which files it needs, which it may have, which durations.
 DATABASES = {
     "shared": (("migrate",), ("undo",), ("timeout",)),
@@ -68,11 +82,11 @@ DATABASES = {
 
 def run(params, cluster, progress):
     _refuse_mistakes(params)
-    app = _app.read(cluster, params)
+    app = read_application(cluster, params)
     if params["preview_service"]:
-        _preview.check(app, params["preview_service"], cluster.get("Service", params["preview_service"]))
+        check_preview(app, params["preview_service"], cluster.get("Service", params["preview_service"]))
     history, last = app.state["history"], app.last_switch()
-    kept = _kept.read(app, app.idle) if app.colors[app.idle].deployment is None else None
+    kept = read_kept(app, app.idle) if app.colors[app.idle].deployment is None else None
     retires = _retires_at(app, params["retire_after"])
     # Only those who want to know when the idle color ends are told how long a rollback takes: it costs a request.
     rollback_seconds = _rollback_seconds(app) if params["retire_after"] is not None else None
@@ -96,9 +110,9 @@ def run(params, cluster, progress):
         "msg": f"{app.describe(app.active)} is live, {app.describe(app.idle)} is idle.{f' A switch to {app.pending} was interrupted.' if app.pending else ''}",
     }
     if kept:
-        retired = _app.Color(app.idle, kept, params["containers"])
+        retired = Color(app.idle, kept, params["containers"])
         result["colors"][app.idle].update(version=retired.version, image=retired.image)
-        result["msg"] += f" Secret {_kept.name_of(app, app.idle)} keeps its manifest."
+        result["msg"] += f" Secret {kept_name(app, app.idle)} keeps its manifest."
     if params["version"] is not None or params["image"]:
         if not params["create_missing"] and not kept:
             app.color(app.idle)
@@ -219,7 +233,7 @@ def _missing_file(params, name, path):
 def _retires_at(app, after):
     """When the idle color is due to be retired, as text; ``None`` when it is already, or nothing says since when it is idle."""
     due = app.retires_at(after) if after is not None and app.colors[app.idle].replicas else None
-    return due and _app.to_second(due)
+    return due and to_second(due)
 
 
 def _rollback_seconds(app):
@@ -239,12 +253,10 @@ def _rollback_seconds(app):
 
 
 def _seconds_to_ready(pod):
-    ready = _wait.Pod(pod).conditions.get("Ready", {})
+    ready = Pod(pod).conditions.get("Ready", {})
     if ready.get("status") != "True":
         return None
-    return (
-        _app.moment(ready["lastTransitionTime"]) - _app.moment(pod["metadata"]["creationTimestamp"])
-    ).total_seconds()
+    return (moment(ready["lastTransitionTime"]) - moment(pod["metadata"]["creationTimestamp"])).total_seconds()
 
 
 def _summary(app, kept, retires, rollback_seconds):
@@ -280,7 +292,7 @@ def _summary(app, kept, retires, rollback_seconds):
             wait += f", about {rollback_seconds} s"
         lines.append(f"rollback: to {target['color']} (version {target['version']}), {wait}")
     if kept:
-        lines.append(f"retired: {app.idle}; Secret {_kept.name_of(app, app.idle)} keeps its manifest")
+        lines.append(f"retired: {app.idle}; Secret {kept_name(app, app.idle)} keeps its manifest")
     elif retires:
         lines.append(f"retires: {app.idle} is due at {retires}")
     rows = [("when", "what", "version", "outcome", "by", "job")]

@@ -19,9 +19,23 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _command, _http, _job, _prometheus, _tcp
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._argspec import seconds, secret_values
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import (
+    Job,
+    job_mistakes,
+    job_secrets,
+    with_environment,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.command import execute_command, find_program
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.http import BODY_LIMIT, ask
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.prometheus import (
+    PROMETHEUS,
+    judge_samples,
+    query,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.tcp import talk
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError, NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import seconds
 
 LIBRARY_IMPORT_ERROR = None
 jmespath = yaml = None
@@ -36,12 +50,13 @@ except ImportError:
 SETTINGS = {
     "prometheus": {
         "type": "dict",
-        "options": _prometheus.OPTIONS,
+        "options": PROMETHEUS,
         "mutually_exclusive": [["url", "service"]],
         "required_one_of": [["url", "service"]],
     },
     "chdir": {"type": "path"},
 }
+
 ARGUMENTS = dict(
     SETTINGS,
     checks={"type": "list", "elements": "dict", "required": True},
@@ -50,7 +65,9 @@ ARGUMENTS = dict(
 
 # What each kind of check can be told, with its defaults. The key of the kind itself says what is asked.
 COMMON = {"retries": 0, "delay": 1, "timeout": 5}
+
 REQUEST = {"method": "GET", "headers": {}, "body": None, "host": None, "ca_cert": None}
+
 KINDS = {
     "http": dict(COMMON, port=None, scheme="http", via="auto", service=None, pods="all", **REQUEST),
     "url": dict(COMMON, **REQUEST),
@@ -59,7 +76,9 @@ KINDS = {
     "tcp": dict(COMMON, send=None, pods="all"),
     "job": dict(COMMON, timeout=600, keep_failed=False),
 }
+
 ANSWER = ("status", "json", "header", "text", "regex", "latency")
+
 EXPECTATIONS = {
     "http": ANSWER,
     "url": ANSWER,
@@ -68,10 +87,15 @@ EXPECTATIONS = {
     "tcp": ("text", "regex", "latency"),
     "job": ("text", "regex", "latency"),
 }
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
 WAYS = ("auto", "proxy", "port_forward", "service_proxy")
+
 ONLY_PORT_FORWARD = {"authorization", "proxy-authorization"}  # the API server takes these headers for itself
+
 KEPT = 3600  # seconds that a Job which was not removed stays after its end
+
 SHOWN = {"http": 200, "url": 200, "tcp": 200, "command": 2000, "job": 2000}  # characters of an answer in a reason
 
 
@@ -141,8 +165,6 @@ def staying(pods):
 
 
 # --- one execution -------------------------------------------------------------------------------------------
-
-
 def _execute(shared, check, pod):
     """One check on one target, with its retries. Never raises for what the application does."""
     result = {
@@ -198,13 +220,13 @@ def _pause(cluster, error, pauses):
 
 
 def _attempt_http(shared, check, pod, began):
-    answer = _http.ask(shared, check, pod)
+    answer = ask(shared, check, pod)
     wrong = judge(check["expect"], answer.status, answer.headers, answer.body, time.monotonic() - began)
     return {"status": answer.status, "via": answer.via}, wrong
 
 
 def _attempt_command(shared, check, pod, began):
-    ended = _command.execute(shared, check, pod)
+    ended = execute_command(shared, check, pod)
     wrong = [] if ended.status == 0 else [f"exit code {ended.status}"]
     wrong += _judge_text(check["expect"], ended.output, time.monotonic() - began)
     return {"status": ended.status, "via": ended.via}, _with_answer(wrong, ended.output, "output", SHOWN["command"])
@@ -214,28 +236,26 @@ def _attempt_tcp(shared, check, pod, began):
     def unlike(body):
         return _judge_text(check["expect"], body.decode("utf-8", "replace"), 0)
 
-    talk = _tcp.talk(shared, check, pod, lambda body: not unlike(body))
-    text = talk.body.decode("utf-8", "replace")
+    ended = talk(shared, check, pod, lambda body: not unlike(body))
+    text = ended.body.decode("utf-8", "replace")
     wrong = _judge_text(check["expect"], text, time.monotonic() - began)
-    return {"via": talk.via}, _with_answer(wrong, text, "answer", SHOWN["tcp"])
+    return {"via": ended.via}, _with_answer(wrong, text, "answer", SHOWN["tcp"])
 
 
 def _attempt_prometheus(shared, check, pod, began):
-    samples = _prometheus.query(shared, check)
+    samples = query(shared, check)
     value = next(iter(samples.values.values())) if len(samples.values) == 1 else None
     if value is not None and not math.isfinite(value):
         value = None  # JSON has no word for it
-    return {"value": value, "via": samples.via}, _prometheus.judge(
-        check["expect"], check["allow_empty"], samples.values
-    )
+    return {"value": value, "via": samples.via}, judge_samples(check["expect"], check["allow_empty"], samples.values)
 
 
 def _attempt_job(shared, check, pod, began):
     # A name of its own: nobody else's suite is in the way, and none that an interrupted run has left.
-    definition = _job.with_environment(check["definition"], shared.app, shared.color.name, shared.color.version)
+    definition = with_environment(check["definition"], shared.app, shared.color.name, shared.color.version)
     definition["metadata"]["name"] = f"{definition['metadata']['name'][:50]}-{uuid.uuid4().hex[:6]}"
     definition["spec"].setdefault("ttlSecondsAfterFinished", KEPT)  # should this run be killed
-    job = _job.Job(shared.cluster, definition, check["timeout"], lambda text: None)
+    job = Job(shared.cluster, definition, check["timeout"], lambda text: None)
     job.lock_id, job.owner = shared.lock_id, shared.app.services[0]["metadata"]["name"]
     try:
         job.claim(adopt=True)
@@ -265,8 +285,6 @@ ATTEMPTS = {
 
 
 # --- judging an answer ---------------------------------------------------------------------------------------
-
-
 def judge(expect, status, headers, body, latency):
     """What is wrong with an answer, as a list of reasons; empty when it is as expected.
 
@@ -283,8 +301,8 @@ def judge(expect, status, headers, body, latency):
         try:
             document = json.loads(text)
         except ValueError:
-            cut = f" (more than {_http.BODY_LIMIT} bytes of it are not read)"
-            wrong.append("the answer is no JSON" + (cut if len(body) >= _http.BODY_LIMIT else ""))
+            cut = f" (more than {BODY_LIMIT} bytes of it are not read)"
+            wrong.append("the answer is no JSON" + (cut if len(body) >= BODY_LIMIT else ""))
         else:
             for path, value in expect["json"].items():
                 found = jmespath.search(path, document)
@@ -330,8 +348,6 @@ def _same(found, value):
 
 
 # --- reading the checks --------------------------------------------------------------------------------------
-
-
 def secrets(params):
     """Values in the checks that no output may show: of headers and variables, unless they are plainly none."""
     found = set()
@@ -341,7 +357,7 @@ def secrets(params):
             if isinstance(check.get(option), dict):
                 found |= secret_values(check[option])
         if check.get("job"):
-            found |= _job.secrets({"definition": _definition(check["job"], params.get("chdir"))[0]})
+            found |= job_secrets({"definition": _definition(check["job"], params.get("chdir"))[0]})
     return found
 
 
@@ -355,7 +371,7 @@ def _definition(path, directory):
         return None, path, [f"{path}: {error.strerror}"]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         return None, path, [f"{path} is no YAML: {' '.join(str(error).split())}"]
-    return definition, path, [f"{path}: {text}" for text in _job.mistakes(definition)]
+    return definition, path, [f"{path}: {text}" for text in job_mistakes(definition)]
 
 
 def parse(params):
@@ -519,7 +535,7 @@ class _Reader:
         directory = self.params["chdir"] or os.getcwd()
         if not words:
             self.wrong("command is a program with its arguments, as text or a list, not {0!r}", self.check["command"])
-        elif not _command.find(words, directory):
+        elif not find_program(words, directory):
             there = os.path.exists(os.path.join(directory, words[0]))
             reason = "is not executable (chmod +x)" if there else f"does not exist (looked from {directory})"
             self.wrong("the program {0} {1}", words[0], reason)

@@ -15,8 +15,8 @@ import ssl
 import time
 from collections import namedtuple
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Tunnel
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._port_forward import Tunnel
 
 try:
     import requests
@@ -24,11 +24,13 @@ try:
 except ImportError:
     requests = urllib3 = None  # the checks say that they are missing
 
+
 Answer = namedtuple("Answer", "status headers body via")  # the body up to BODY_LIMIT bytes
 
 BODY_LIMIT = (
     1024 * 1024
 )  # bytes of an answer that are read; more is not needed to judge it and must not fill the memory
+
 CHUNK = 65536
 OTHER_WAY_TIMEOUT = 2  # seconds in which a port-forward, and then the proxy, may show that only the proxy is blocked
 
@@ -74,8 +76,6 @@ def _proxy_answers(run, check, pod):
 
 
 # --- through the API server ------------------------------------------------------------------------------------
-
-
 def _through_proxy(run, check, pod):
     """Works from wherever the API can be reached.
 
@@ -154,8 +154,6 @@ def proxy_refusal(status, body, kind="pods"):
 
 
 # --- through a port-forward ------------------------------------------------------------------------------------
-
-
 def _through_port_forward(run, check, pod, timeout):
     began, port = time.monotonic(), port_of(run, pod, check["port"])
     tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port, timeout)
@@ -202,8 +200,6 @@ def port_of(run, pod, wanted):
 
 
 # --- by an address ---------------------------------------------------------------------------------------------
-
-
 def _by_url(check):
     began = time.monotonic()
     try:
@@ -226,8 +222,6 @@ def _by_url(check):
 
 
 # --- all of them -----------------------------------------------------------------------------------------------
-
-
 def _headers(check):
     headers = {str(name): str(value) for name, value in check["headers"].items()}
     return dict(headers, Host=check["host"]) if check["host"] else headers

@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Images and the versions that they are: which container carries the version, under which name."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+
+RELEASE = PREFIX + "release"  # on a Deployment: which version its image is, where the tag does not say it
+
+TAG = re.compile(
+    r"^\w[\w.-]{0,127}$", re.ASCII
+)  # https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+
+
+def check_version(version):
+    """:raises BlueGreenError: the version is no string: YAML has read ``1.10`` as the number 1.1."""
+    if isinstance(version, dict):
+        version = version.get("number")  # as the role hands it over
+    if not isinstance(version, str):
+        raise BlueGreenError(
+            f"The version must be a string, not the number {version}.",
+            "bad_input",
+            why="YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.",
+            next_step=f'Quote it: version: "{version}" (on the command line -e version={version} is a string already; in a survey of AWX '
+            "type the quotes).",
+        )
+
+
+def split_image(image):
+    """``(repository, tag or None, digest or None)``; a registry's port is not a tag."""
+    name, _at, digest = image.partition("@")
+    head, _slash, tail = name.rpartition("/")
+    base, _colon, tag = tail.partition(":")
+    return (head + "/" if head else "") + base, tag or None, digest or None
+
+
+def containers_of(deployment, names):
+    """The containers that carry the version: those named, else the only one, else ``app``."""
+    spec = deployment["spec"]["template"]["spec"]
+    every = [dict(item, list="containers", index=index) for index, item in enumerate(spec["containers"])]
+    every += [
+        dict(item, list="initContainers", index=index) for index, item in enumerate(spec.get("initContainers") or [])
+    ]
+    choices = ", ".join(item["name"] for item in every)
+    if names:
+        chosen = [item for item in every if item["name"] in names]
+        missing = sorted(set(names) - {item["name"] for item in chosen})
+        if missing:
+            raise BlueGreenError(
+                f"Deployment {deployment['metadata']['name']!r} has no container {', '.join(missing)}.",
+                "not_found",
+                why=f"Its containers: {choices}.",
+                next_step="Correct bluegreen_containers.",
+            )
+        return chosen
+    mains = [item for item in every if item["list"] == "containers"]
+    chosen = mains if len(mains) == 1 else [item for item in mains if item["name"] == "app"]
+    if not chosen:
+        raise BlueGreenError(
+            f"It is not clear which container of Deployment {deployment['metadata']['name']!r} carries the version.",
+            "ambiguous",
+            why=f"Its containers: {choices}; none is named 'app'.",
+            next_step="Set bluegreen_containers: [NAME].",
+        )
+    return chosen
+
+
+def version_of(deployment, image):
+    note = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
+    if note:
+        try:
+            note = json.loads(note)
+            if note["image"] == image:  # else somebody has changed the image since
+                return note["version"]
+        except (ValueError, KeyError, TypeError):
+            pass  # not written by us; the tag decides
+    repository, tag, digest = split_image(image)
+    return tag or digest or repository

@@ -1,0 +1,253 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The rollout of a color: watched until every pod of the new template is available, or until it cannot become so."""
+
+from __future__ import annotations
+
+import time
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import (
+    GRACE,
+    NEVER,
+    PODS_SHOWN,
+    WARNINGS,
+    Pod,
+    condition,
+    evidence,
+    holds,
+    note,
+    pod_troubles,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+
+
+def set_replicas(app, color, replicas, lock_id):
+    """Write the number of replicas, if it is another one; the reading in ``app`` must be fresh.
+
+    :raises PatchConflict: somebody changed it meanwhile.
+    """
+    before = color.replicas
+    if before != replicas:
+        deployment = color.deployment
+        operations = app.fence(deployment, lock_id)
+        operations += [
+            {"op": "test", "path": "/metadata/uid", "value": deployment["metadata"]["uid"]},
+            {"op": "test", "path": "/spec/replicas", "value": before},
+            {"op": "replace", "path": "/spec/replicas", "value": replicas},
+        ]
+        app.cluster.patch("Deployment", color.deployment_name, operations)
+    header = "Deployment " + color.deployment_name
+    return {
+        "changed": before != replicas,
+        "color": color.name,
+        "replicas": replicas,
+        "previous_replicas": before,
+        "diff": {
+            "before_header": header,
+            "after_header": header,
+            "before": {"replicas": before},
+            "after": {"replicas": replicas},
+        },
+        "msg": f"{color.deployment_name} {'would have' if app.cluster.dry_run and before != replicas else 'has'} {replicas} replicas (before: {before}).",
+    }
+
+
+EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that only events tell, such as FailedMount
+HEARTBEAT = 10  # seconds between progress lines when nothing changes
+
+
+def wait_ready(app, color, timeout, progress):
+    """Watch until every pod of the newest template is available and no older pod takes part any more.
+
+    :param timeout: seconds; 0 looks once.
+    :returns: the result keys of ``bg_wait``.
+    :raises BlueGreenError: ``rollout_failed`` as soon as it is certain, ``timeout`` otherwise; with the reasons.
+    """
+    started = time.monotonic()
+    name = color.deployment_name
+    watched = {
+        "deployment": ("Deployment", {"fieldSelector": "metadata.name=" + name}),
+        "pods": ("Pod", {"labelSelector": color.pod_selector}),
+    }
+    first_seen = {}  # (object, reason) -> when this run first saw it
+    said, said_at = None, started
+    deadline_before = None  # a ProgressDeadlineExceeded of an earlier rollout says nothing about this one
+    with app.cluster.observe(**watched) as view:
+        events_watched = False
+        newest = _Newest()
+        while True:
+            deployments, pods = view["deployment"], [Pod(pod) for pod in view["pods"]]
+            if not deployments:
+                raise BlueGreenError(
+                    f"Deployment {name} was deleted while it was waited for.",
+                    "not_found",
+                    next_step="Find out who did; then run again.",
+                )
+            deployment = deployments[0]
+            if deadline_before is None:
+                deadline_before = _deadline_exceeded(deployment) or ""
+            missing = _missing(deployment, pods)
+            elapsed = time.monotonic() - started
+            if not missing:
+                ready = [pod for pod in pods if not pod.terminating]
+                progress(f"{name}: {len(ready)} of {len(ready)} pods ready after {elapsed:.1f} s")
+                return {
+                    "ready": True,
+                    "color": color.name,
+                    "elapsed": round(elapsed, 3),
+                    "pods": [pod.summary() for pod in ready],
+                    "msg": f"{name} is ready: {len(ready)} pods.",
+                }
+            if elapsed >= EVENTS_AFTER and not events_watched:
+                view.add("events", "Event", WARNINGS)
+                events_watched = True
+            events = [item for item in view["events"] if item["reason"] == "FailedMount"] if events_watched else []
+            if holds(deployment, "ReplicaFailure") or events or any(pod.in_trouble() for pod in pods):
+                newest = newest.follow(app.cluster, color, deployment)
+            troubles = _troubles(deployment, newest, pods, events, deadline_before)
+            now = time.monotonic()
+            first_seen = {key: first_seen.get(key, now) for key in troubles}
+            certain = [
+                key
+                for key, (grace, _reason, _text) in troubles.items()
+                if grace is not NEVER and now - first_seen[key] >= grace
+            ]
+            if certain:
+                raise _failure(
+                    app,
+                    color,
+                    pods,
+                    "rollout_failed",
+                    elapsed,
+                    f"{name} cannot become ready: {troubles[certain[0]][1]}.",
+                    [troubles[key][2] for key in certain],
+                )
+            if elapsed >= timeout:
+                reasons = [text for _grace, _reason, text in troubles.values()] or [missing]
+                what = f"{name} is not ready" + (f" after {timeout:.0f} s." if timeout else ".")
+                raise _failure(app, color, pods, "timeout", elapsed, what, reasons)
+            state = missing + (
+                ""
+                if not troubles
+                else "; " + "; ".join(sorted({reason for _grace, reason, _text in troubles.values()}))
+            )
+            if state != said or now - said_at >= HEARTBEAT:
+                progress(f"{name}: {state}, {elapsed:.0f} s of {timeout:.0f} s")
+                said, said_at = state, now
+            due = [
+                first_seen[key] + grace - now for key, (grace, _reason, _text) in troubles.items() if grace is not NEVER
+            ]
+            view.wait(min([started + timeout - now, said_at + HEARTBEAT - now] + due))
+
+
+class _Newest:
+    """Which pods are of the Deployment's newest template: what older ones suffer from says nothing about this rollout."""
+
+    def __init__(self, generation=None, replica_set=None):
+        self._generation = generation
+        self._asked = time.monotonic()
+        self._template = replica_set and replica_set["metadata"]["labels"].get("pod-template-hash")
+        self.failure = holds(replica_set or {}, "ReplicaFailure")
+
+    def follow(self, cluster, color, deployment):
+        """Know the newest template's pods, by the ReplicaSet that was made of it. Asked once a generation.
+
+        As the Deployment controller finds it, by the template. The revision that the Deployment carries is no guide: where the
+        replicas change too, the controller first scales, and reports the new generation before it has made the ReplicaSet.
+        https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/deployment/util/deployment_util.go (FindNewReplicaSet)
+
+        While the Deployment says that pods cannot be made, the ReplicaSet is asked again: these may be pods of an older template,
+        and the Deployment says nothing more when the newest one's follow them.
+        """
+        generation = deployment["metadata"]["generation"]
+        if not _taken_up(deployment):
+            return _Newest()
+        due = time.monotonic() - self._asked >= GRACE["FailedCreate"]
+        if generation == self._generation and not (due and holds(deployment, "ReplicaFailure")):
+            return self
+        wanted = template_hash(deployment)
+        for item in cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
+            if template_hash(item) == wanted:
+                return _Newest(generation, item)
+        return _Newest()  # the Deployment controller is about to make it
+
+    def of(self, pods):
+        return [pod for pod in pods if pod.template == self._template and self._template]
+
+
+def _taken_up(deployment):
+    """Whether the Deployment's status speaks of its present spec."""
+    return deployment.get("status", {}).get("observedGeneration", 0) >= deployment["metadata"]["generation"]
+
+
+def rolled_out(deployment):
+    """Whether all pods that the Deployment counts are of its newest template, by its own status."""
+    status = deployment.get("status", {})
+    return _taken_up(deployment) and status.get("updatedReplicas", 0) == status.get("replicas", 0)
+
+
+def _deadline_exceeded(deployment):
+    """The time of a ProgressDeadlineExceeded condition, or ``None``."""
+    progressing = condition(deployment, "Progressing")
+    return progressing.get("lastUpdateTime") if progressing.get("reason") == "ProgressDeadlineExceeded" else None
+
+
+def _missing(deployment, pods):
+    """What is still missing, in words; empty when the rollout is complete.
+
+    As `kubectl rollout status` decides it, and beyond: no pod of an older template is left that could still be an endpoint.
+    https://github.com/kubernetes/kubectl/blob/master/pkg/polymorphichelpers/rollout_status.go
+    """
+    wanted = deployment["spec"].get("replicas", 1)
+    status = deployment.get("status", {})
+    if not _taken_up(deployment):
+        return "waiting for the Deployment to be taken up"
+    available = status.get("availableReplicas", 0)
+    if status.get("updatedReplicas", 0) < wanted or available < wanted:
+        return f"{min(available, status.get('updatedReplicas', 0))} of {wanted} pods ready"
+    # The Deployment controller can be a moment ahead of the pods that we see, so they are counted themselves.
+    staying = [pod for pod in pods if not pod.terminating and pod.phase not in ("Succeeded", "Failed")]
+    if status.get("replicas", 0) > wanted or len(staying) > wanted or len({pod.template for pod in staying}) > 1:
+        return f"{max(status.get('replicas', 0), len(staying)) - wanted or 1} older pods are going"
+    ready = [pod for pod in staying if pod.ready]
+    if len(ready) < wanted:
+        return f"{len(ready)} of {wanted} pods ready"
+    return ""
+
+
+def _troubles(deployment, newest, pods, events, deadline_before):
+    """``{(object, reason): (grace in seconds or NEVER, text)}`` of everything that stands in the way."""
+    troubles = {}
+    if deployment["spec"].get("paused"):
+        note(troubles, "Deployment", "Paused", "spec.paused is true, so it rolls out nothing")
+    exceeded = _deadline_exceeded(deployment)
+    if exceeded and exceeded != deadline_before:
+        message = condition(deployment, "Progressing").get("message", "")
+        note(troubles, "Deployment", "ProgressDeadlineExceeded", message)
+    # Pods on their way out may make the room that is missing.
+    if holds(deployment, "ReplicaFailure") and newest.failure and not any(pod.terminating for pod in pods):
+        note(troubles, "Deployment", "FailedCreate", newest.failure.get("message", ""))
+    troubles.update(pod_troubles(newest.of(pods), events))
+    return troubles
+
+
+def _failure(app, color, pods, reason, elapsed, what, reasons):
+    """The error, with the evidence: pod states, last events, last log lines."""
+    why = list(dict.fromkeys(reasons))[:PODS_SHOWN]
+    why += evidence(app.cluster, sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.ready))
+    return BlueGreenError(
+        what,
+        reason,
+        why=why,
+        next_step=f"Mend the cause and release again: kubectl -n {app.cluster.namespace} describe deployment {color.deployment_name} shows more.",
+        result={
+            "color": color.name,
+            "elapsed": round(elapsed, 3),
+            "pods": [pod.summary() for pod in pods if not pod.terminating],
+        },
+    )

@@ -1,0 +1,64 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The state that runs leave in the cluster: one annotation on the first Service."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, compact, escape
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+
+STATE = PREFIX + "state"  # on the first Service: schema, history, an unfinished switch
+SCHEMA = 1
+HISTORY = 10  # releases remembered
+
+
+def read_state(service, warnings=None):
+    """``{"schema": 1, "history": [newest first, ...], "intent": unfinished switch or None}``."""
+    text = (service["metadata"].get("annotations") or {}).get(STATE)
+    empty = {"schema": SCHEMA, "history": [], "intent": None}
+    if not text:
+        return empty
+    try:
+        state = json.loads(text)
+        if state["schema"] > SCHEMA:
+            raise BlueGreenError(
+                f"Service {service['metadata']['name']!r} was last switched by a newer version of bluegreen.kubernetes (state schema {state['schema']}, known "
+                f"here: {SCHEMA}).",
+                "newer_state",
+                next_step="Update the collection on this machine.",
+            )
+        state = dict(empty, **state)
+        if not isinstance(state["history"], list):
+            raise TypeError("history")
+        for entry in state["history"]:
+            entry["run"], entry["outcome"]  # pylint: disable=pointless-statement
+        if state["intent"] is not None:
+            state["intent"]["from"], state["intent"]["to"]  # pylint: disable=expression-not-assigned
+        return state
+    except (ValueError, KeyError, TypeError):
+        (warnings if warnings is not None else []).append(
+            f"The annotation {STATE} is not readable and is taken as empty; the release history starts anew."
+        )
+        return empty
+
+
+def bounded(state):
+    """The state with as much history as is kept: ten releases, 64 KiB of text, the oldest go first.
+
+    Kubernetes allows 256 KiB for all annotations of an object.
+    """
+    state = dict(state, history=state["history"][:HISTORY])
+    while len(compact(state)) > 65536 and state["history"]:
+        state["history"] = state["history"][:-1]
+    return state
+
+
+def state_operations(state):
+    """JSON Patch operations that write the state annotation on the first Service (which has annotations already)."""
+    return [{"op": "add", "path": "/metadata/annotations/" + escape(STATE), "value": compact(bounded(state))}]

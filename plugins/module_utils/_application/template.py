@@ -1,0 +1,24 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The pod template of a color, and the hash that says whether two are the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+
+def template_hash(owner):
+    """A short digest of the pod template of a Deployment or ReplicaSet: the same hash means the same pods.
+
+    What controllers add to the template is left out.
+    """
+    template = owner["spec"]["template"]
+    about = {key: value for key, value in template["metadata"].items() if key != "creationTimestamp"}
+    about["labels"] = {key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"}
+    text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

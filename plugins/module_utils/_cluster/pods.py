@@ -1,0 +1,212 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Pods: their state, what keeps them from becoming ready and for how long that may heal, and the evidence of it."""
+
+from __future__ import annotations
+
+import re
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment
+
+# What does not heal by waiting, and how long (seconds) it is given in case it does. The documentation shows this table.
+# A pull that fails because the image is not there, or access is denied, will fail the same way again; one that fails
+# because the registry is slow or overloaded may not.
+PULL_IS_FINAL = re.compile(
+    r"not found|manifest unknown|name unknown|repository does not exist|no such host|unauthorized|denied|forbidden|invalid reference"
+    r"|not present with pull policy",
+    re.IGNORECASE,
+)
+
+# What a busy node or API server does to a good pod; the kubelet tries again after 10 to 15 s. Its caches of ConfigMaps and
+# Secrets have 1 s to be filled, and are empty on a node that has not used them for a while
+# (https://github.com/kubernetes/kubernetes/issues/117972); of a container whose making took too long the runtime keeps the
+# name (https://github.com/containerd/containerd/issues/4604).
+BUSY = re.compile(
+    r"timed ?out|timeout|deadline exceeded|not yet been read|connection refused|unavailable"
+    r"|name .* is (reserved|already in use)|reserving ctr name",
+    re.IGNORECASE,
+)
+
+BUSY_GRACE = 60  # seconds
+
+# The command is not in the image, or may not be run (runc's and crun's words).
+NO_PROGRAM = re.compile(r'exec: "|executable file .* not found')
+
+NEVER = None  # goes on to the timeout; the reason is shown there
+
+GRACE = {
+    "ErrImagePull": 60,  # 0 when PULL_IS_FINAL says so
+    "ImagePullBackOff": 60,
+    "ErrImageNeverPull": 0,
+    "InvalidImageName": 0,
+    "CreateContainerConfigError": 2,  # a ConfigMap, Secret or key is missing; BUSY_GRACE when the node is BUSY
+    "CreateContainerError": 2,  # the same
+    "RunContainerError": 15,  # it is started again at once, and may have been the runtime's trouble; 2 when NO_PROGRAM
+    "CrashLoopBackOff": 0,  # has crashed, was started again, and has crashed again
+    "FailedCreate": 2,  # quota, LimitRange, admission: no pod can be made
+    "FailedMount": NEVER,  # a volume's ConfigMap or Secret is missing; 0 after MOUNT_FAILS, disks may take their time
+    "ProgressDeadlineExceeded": 0,
+    "Paused": 0,
+    "Unschedulable": NEVER,  # an autoscaler may bring a node
+}
+
+# Seconds between the first and the last Event of a failed mount that make it certain. The kubelet tries again after 0.5, 1, 2, 4
+# and 8 s, so this is the sixth; a volume that was mounted at last has no later Event, and its image may take minutes to come.
+MOUNT_FAILS = 15
+
+PULLS = ("ErrImagePull", "ImagePullBackOff")
+
+STARTS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+
+WARNINGS = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
+
+EVENTS_SHOWN = 5
+LOG_LINES = 10
+PODS_SHOWN = 5
+
+
+class Pod:
+    """What matters about a pod."""
+
+    def __init__(self, pod):
+        self.name = pod["metadata"]["name"]
+        self.terminating = "deletionTimestamp" in pod["metadata"]
+        self.template = (pod["metadata"].get("labels") or {}).get("pod-template-hash")
+        status = pod.get("status", {})
+        self.phase = status.get("phase")
+        self.conditions = {item["type"]: item for item in status.get("conditions", [])}
+        self.ready = self.conditions.get("Ready", {}).get("status") == "True"
+        self.containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
+        self.restarts = sum(item.get("restartCount", 0) for item in self.containers)
+
+    def in_trouble(self):
+        """Whether something is seen that may not heal; that a pod is just starting is none of it."""
+        stuck = any(reason in GRACE for _container, reason, _message in self.waiting())
+        unscheduled = self.conditions.get("PodScheduled", {}).get("status") == "False"
+        return not self.terminating and not self.ready and (stuck or unscheduled)
+
+    def waiting(self):
+        """``(container, reason, message)`` of each container that waits."""
+        for item in self.containers:
+            waiting = item.get("state", {}).get("waiting")
+            if waiting and waiting.get("reason"):
+                yield item["name"], waiting["reason"], waiting.get("message", "")
+
+    def state(self):
+        if self.terminating:
+            return "terminating"
+        texts = []
+        for item in self.containers:
+            ((kind, detail),) = list(item.get("state", {}).items())[:1] or [("unknown", {})]
+            text = detail.get("reason") or kind
+            if kind == "terminated":
+                text += f" (exit code {detail.get('exitCode')})"
+            last = item.get("lastState", {}).get("terminated")
+            if last:
+                text += f", exited with {last.get('exitCode')} before"
+            texts.append(
+                f"{item['name']}: {text}, {'ready' if item.get('ready') else 'not ready'}, {item.get('restartCount', 0)} restarts"
+            )
+        scheduled = self.conditions.get("PodScheduled", {})
+        if scheduled.get("status") == "False":
+            texts.append(f"{scheduled.get('reason')}: {scheduled.get('message')}")
+        return "; ".join(texts) or self.phase or "unknown"
+
+    def summary(self):
+        return {"name": self.name, "ready": self.ready, "restarts": self.restarts, "state": self.state()}
+
+
+def condition(owner, kind):
+    for condition in owner.get("status", {}).get("conditions") or []:
+        if condition["type"] == kind:
+            return condition
+    return {}
+
+
+def holds(owner, kind):
+    """A condition of the object that holds, else ``{}``."""
+    found = condition(owner, kind)
+    return found if found.get("status") == "True" else {}
+
+
+def pod_troubles(pods, events):
+    """The same of what stands in the way of pods, by their states and the Events about them."""
+    troubles = {}
+    waiting = [pod for pod in pods if not pod.terminating and not pod.ready]
+    unmounted = {pod.name for pod in waiting if pod.phase == "Pending"}  # nothing of them has run yet
+    for pod in waiting:
+        for container, reason, message in pod.waiting():
+            if reason in GRACE:
+                note(troubles, f"pod {pod.name}, container {container}", reason, message)
+        scheduled = pod.conditions.get("PodScheduled", {})
+        if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
+            note(troubles, "pod " + pod.name, "Unschedulable", scheduled.get("message", ""))
+    times = {}  # of failed mounts, by pod
+    for event in events:
+        name = event["involvedObject"]["name"]
+        if event["reason"] == "FailedMount" and name in unmounted:
+            stamps = (event.get("firstTimestamp"), event.get("lastTimestamp"))
+            seen = times.setdefault(name, [])
+            seen.extend(moment(stamp).timestamp() for stamp in stamps if stamp)
+            certain = max(seen, default=0) - min(seen, default=0) >= MOUNT_FAILS
+            note(troubles, "pod " + name, "FailedMount", event.get("message", ""), certain)
+    return troubles
+
+
+def _grace(reason, message):
+    """The grace (seconds or NEVER) of a container's reason to wait, which the message may make shorter or longer."""
+    if reason in PULLS and PULL_IS_FINAL.search(message):
+        return 0
+    if reason == "RunContainerError" and NO_PROGRAM.search(message):
+        return 2
+    if reason in STARTS and BUSY.search(message):
+        return BUSY_GRACE
+    return GRACE[reason]
+
+
+def note(troubles, what, reason, message, certain=False):
+    """Put one more into ``troubles``; with no grace when it is certain already."""
+    text = " ".join(f"{what}: {reason}{': ' + message if message else ''}".split())
+    # The kubelet goes to and fro between the two reasons of a failing pull; they share one entry, and so one grace.
+    key = (what, "image pull" if reason in PULLS else reason)
+    troubles[key] = (0 if certain else _grace(reason, message), reason, text[:600])
+
+
+def evidence(cluster, pods):
+    """What is to be seen of pods with which something is wrong, as a bounded number of lines: state, events, last log lines.
+
+    :param pods: list of :class:`Pod`, the worst first; the log is the first one's.
+    """
+    if not pods:
+        return []
+    shown = pods[:PODS_SHOWN]
+    why = [f"pod {pod.name}: {pod.state()}" for pod in shown]
+    names = {pod.name for pod in shown if not pod.ready or pods[0].ready}
+    events = sorted(
+        (event for event in cluster.list("Event", **WARNINGS)["items"] if event["involvedObject"]["name"] in names),
+        key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "",
+    )
+    texts = [f"event {event['reason']}: {' '.join(event.get('message', '').split())[:300]}" for event in events]
+    why += list(dict.fromkeys(reversed(texts)))[:EVENTS_SHOWN][::-1]  # the newest, each text once
+    for item in shown[0].containers:
+        ran = (
+            item.get("state", {}).get("running")
+            or item.get("lastState", {}).get("terminated")
+            or item.get("state", {}).get("terminated")
+        )
+        if item.get("ready") and not shown[0].ready or not ran:
+            continue
+        log = cluster.pod_log(
+            shown[0].name,
+            item["name"],
+            LOG_LINES,
+            previous="running" not in item.get("state", {}) and item.get("restartCount", 0) > 0,
+        )
+        if log.strip():
+            why.append(f"last log lines of {shown[0].name}/{item['name']}:")
+            why += ["  " + line[:600] for line in log.strip().splitlines()[-LOG_LINES:]]
+    return why

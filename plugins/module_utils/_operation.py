@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The running of one operation, in whichever process: the contract between an operation, its module and its action."""
+
+from __future__ import annotations
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION, SECRET_KEYS
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
+
+
+def execute(operation, params, dry_run, progress=None, before_write=None, warn=None):
+    """Run one operation and return its result dictionary; the same keys on success and on failure.
+
+    ``operation`` is one of the ``_<operation>`` modules: ``NAME``, ``ARGUMENTS``, ``RETURNS`` (every key with its value
+    when nothing is known), ``DURATIONS`` (options in seconds), ``KEEPS_LOCK`` (renews the Lease while it works) and
+    ``run(params, cluster, progress)``.
+    """
+    result = dict(operation.RETURNS, changed=False, msg="", reason=None, started_at=micro_time())
+    progress = progress or (lambda text: None)
+    cluster = None
+    try:
+        for name in operation.DURATIONS:
+            if params.get(name) is not None:
+                params[name] = seconds(params[name], name)
+        if "lock_id" in params:
+            params["lock_id"] = params["lock_id"] or None  # templates make "" of nothing
+        cluster = Cluster(params, operation.NAME, dry_run, progress, before_write)
+        if params["validate_certs"] is False and warn:
+            warn("The API server's certificate is not checked (validate_certs is false).")
+        if params.get("lock_id") and operation.KEEPS_LOCK and not dry_run:
+            with Keeper(cluster, lease_name(params["services"]), params["lock_id"]):
+                result.update(operation.run(params, cluster, progress))
+        else:
+            result.update(operation.run(params, cluster, progress))
+    except BlueGreenError as error:
+        if cluster and cluster.lost and error is not cluster.lost:
+            # Whoever took over may have caused this very error, by taking pods away that were being checked.
+            cluster.lost.why.append("When it noticed: " + error.what)
+            cluster.lost.result = error.result
+            error = cluster.lost
+        error.live = error.live or (cluster.live if cluster else None)
+        result.update(error.result)
+        result.update(failed=True, msg=str(error), reason=error.reason)
+    result["ended_at"] = micro_time()
+    for text in result.pop("warnings", []):
+        if warn:
+            warn(text)
+    return result
+
+
+def secrets(operation, params):
+    """What to keep out of all output: the secret values in a kubeconfig that was given as a dictionary, and those that
+    the operation knows of (its ``secrets(params)``)."""
+    found = set(operation.secrets(params)) if hasattr(operation, "secrets") else set()
+
+    def look(value, name):
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                look(inner, key)
+        elif isinstance(value, list):
+            for inner in value:
+                look(inner, name)
+        elif name in SECRET_KEYS and isinstance(value, str) and value:
+            found.add(value)
+
+    look(params.get("kubeconfig"), None)
+    return found
+
+
+def run_module(operation):
+    """``main()`` of every module: the ordinary way, in a process of its own, on whatever host the task runs."""
+    module = AnsibleModule(argument_spec=dict(CONNECTION, **operation.ARGUMENTS), supports_check_mode=True)
+    module.no_log_values.update(secrets(operation, module.params))
+    result = execute(operation, module.params, module.check_mode, warn=module.warn)
+    if not module._diff:  # pylint: disable=protected-access
+        result.pop("diff", None)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)

@@ -1,0 +1,150 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Job: run a Kubernetes Job to its end, and know afterwards that it has been done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import (
+    HANDED_OVER,
+    TRIES,
+    Job,
+    check_definition,
+    with_environment,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import STATE, bounded, read_state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import annotation_operations, compact
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
+
+NAME = "bg_job"
+
+ARGUMENTS = dict(
+    APPLICATION,
+    definition={"type": "dict", "required": True},
+    color={"type": "str"},
+    version={"type": "raw"},
+    timeout={"type": "raw", "default": 300},
+    keep_failed={"type": "bool", "default": False},
+    force={"type": "bool", "default": False},
+    undoes={"type": "str"},
+    contracts={"type": "bool", "default": False},
+    hands_over={"type": "bool", "default": False},
+    **LOCK,
+)
+
+DURATIONS = ("api_timeout", "timeout")
+
+KEEPS_LOCK = True
+
+RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "frozen_at": None, "diff": {}}
+
+
+def run(params, cluster, progress):
+    check_definition(params["definition"], "The Job's definition")
+    if params["timeout"] <= 0:
+        raise BlueGreenError("timeout must be more than 0.", "bad_input", next_step="Give a time limit such as 5m.")
+    if params["version"]:
+        check_version(params["version"])
+    app = read_application(cluster, params)
+    color = params["color"] or app.idle
+    if color not in app.colors:
+        app.color(color)  # which says so
+    version = params["version"] or app.colors[color].version
+    definition = with_environment(params["definition"], app, color, version)
+    name = definition["metadata"]["name"]
+    digest = _digest(params["definition"], version)
+    done = app.state.get("jobs", {}).get(name)
+    anew = params["force"] or params["hands_over"]  # neither skipped nor adopted
+    if done and done["digest"] == digest and not anew and not params["undoes"]:
+        return {
+            "changed": False,
+            "job": name,
+            "succeeded": True,
+            "elapsed": 0,
+            "msg": f"Job {name} has been done for {version} already, {done['ended_at']}.",
+        }
+    result = {
+        "job": name,
+        "diff": {"before_header": "(absent)", "after_header": "Job " + name, "before": "", "after": definition},
+    }
+    if cluster.dry_run:
+        if cluster.get("Job", name) is None:
+            cluster.create("Job", definition)
+        return dict(result, changed=True, msg=f"Would run Job {name} for {version}.")
+    app.refuse_foreign_lock(params["lock_id"])
+    if params["contracts"] or params["undoes"] or params["hands_over"]:
+        # Before the first step: from it on, the old version may be unable to use the database, the migration be half gone,
+        # or the writes with neither database.
+        record(cluster, params, lambda state: _begun(state, params, app, name))
+    job = Job(cluster, definition, params["timeout"], progress)
+    job.digest, job.lock_id = digest, params["lock_id"]
+    job.fence = lambda: read_application(cluster, params).refuse_foreign_lock(params["lock_id"])
+    job.owner = params["services"][0]
+    try:
+        job.claim(adopt=not anew)
+        job.follow(until=HANDED_OVER if params["hands_over"] else None)
+    except BlueGreenError as error:
+        error.result.update(job=name, changed=True)
+        if error.reason in ("job_failed", "timeout") and not params["keep_failed"]:
+            job.remove()
+        raise
+    if params["hands_over"]:
+        # Every millisecond counts: it is followed to its end, recorded and removed by a call after the switch.
+        result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed(), frozen_at=job.frozen_at())
+        result["msg"] = f"Job {name} has handed the writes over to {color} after {job.elapsed():.1f} s."
+        return result
+    if not params["undoes"]:  # what undoes something is needed again when that was done again
+        ended = {"digest": digest, "version": version, "ended_at": now()}
+        record(cluster, params, lambda state: dict(state, jobs=dict(state.get("jobs", {}), **{name: ended})))
+    job.remove()
+    result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed())
+    result["msg"] = f"Job {name} succeeded for {version} after {job.elapsed():.1f} s."
+    return result
+
+
+def _digest(definition, version):
+    text = json.dumps([definition, version], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _begun(state, params, app, own):
+    """The state when a Job begins that takes something back, or hands over."""
+    undone = own if params["hands_over"] else params["undoes"]
+    jobs = {name: entry for name, entry in state.get("jobs", {}).items() if name != undone}
+    state = dict(state, jobs=jobs)
+    if params["contracts"]:
+        state["contracted"] = {"version": app.live.version, "at": now()}
+    return state
+
+
+def record(cluster, params, change):
+    """Change the state on the first Service, if no other run has taken over.
+
+    :param change: makes the new state from the one that is there.
+    """
+    for _attempt in range(TRIES):
+        app = read_application(cluster, params)
+        service = app.services[0]
+        operations = app.fence(service, params["lock_id"])
+        text = compact(bounded(change(read_state(service))))
+        operations += annotation_operations(service, STATE, text)
+        try:
+            cluster.patch("Service", service["metadata"]["name"], operations)
+            return
+        except PatchConflict:
+            continue
+    raise BlueGreenError(
+        f"Service {params['services'][0]} changes faster than the record can be written ({TRIES} attempts).",
+        "conflict",
+        next_step="Stop the other writer, then run again: what has been done is not done twice.",
+    )

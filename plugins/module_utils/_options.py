@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The options that modules share, and what of their values no output may show."""
+
+from __future__ import annotations
+
+import re
+
+from ansible.module_utils.basic import env_fallback
+
+
+def _env(*names):
+    return (env_fallback, list(names))
+
+
+# Names, aliases and variables are kubernetes.core's, so that existing credentials and habits work.
+CONNECTION = {
+    "host": {"type": "str", "fallback": _env("K8S_AUTH_HOST")},
+    "api_key": {"type": "str", "no_log": True, "fallback": _env("K8S_AUTH_API_KEY")},
+    "kubeconfig": {"type": "raw", "fallback": _env("K8S_AUTH_KUBECONFIG")},
+    "context": {"type": "str", "fallback": _env("K8S_AUTH_CONTEXT")},
+    "username": {"type": "str", "fallback": _env("K8S_AUTH_USERNAME")},
+    "password": {"type": "str", "no_log": True, "fallback": _env("K8S_AUTH_PASSWORD")},
+    "client_cert": {
+        "type": "path",
+        "aliases": ["cert_file"],
+        "fallback": _env("K8S_AUTH_CERT_FILE", "K8S_AUTH_CLIENT_CERT"),
+    },
+    "client_key": {
+        "type": "path",
+        "aliases": ["key_file"],
+        "no_log": False,
+        "fallback": _env("K8S_AUTH_KEY_FILE", "K8S_AUTH_CLIENT_KEY"),
+    },
+    "ca_cert": {
+        "type": "path",
+        "aliases": ["ssl_ca_cert"],
+        "fallback": _env("K8S_AUTH_SSL_CA_CERT", "K8S_AUTH_CA_CERT"),
+    },
+    "validate_certs": {
+        "type": "bool",
+        "aliases": ["verify_ssl"],
+        "fallback": _env("K8S_AUTH_VERIFY_SSL", "K8S_AUTH_VALIDATE_CERTS"),
+    },
+    "proxy": {"type": "str", "fallback": _env("K8S_AUTH_PROXY")},
+    "no_proxy": {"type": "str", "fallback": _env("K8S_AUTH_NO_PROXY")},
+    "impersonate_user": {"type": "str", "fallback": _env("K8S_AUTH_IMPERSONATE_USER")},
+    "api_timeout": {"type": "raw", "default": 60},
+}
+
+# What the application is: its Services, and how its two colors are told apart.
+APPLICATION = {
+    "services": {"type": "list", "elements": "str", "required": True},
+    "namespace": {"type": "str"},
+    "colors": {"type": "list", "elements": "str", "default": ["blue", "green"]},
+    "color_label": {"type": "str", "default": "version"},
+    "deployments": {"type": "dict", "default": {}},
+    "containers": {"type": "list", "elements": "str", "default": []},
+}
+
+# https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/#AuthInfo
+SECRET_KEYS = ("token", "password", "client-key-data", "id-token", "refresh-token", "client-secret", "access-token")
+
+LOCK = {"lock_id": {"type": "str"}}
+
+# Headers and variables whose values are no secrets, beside short ones.
+_PLAIN = re.compile(
+    r"^(accept.*|cache-control|connection|content-type|host|origin|referer|user-agent|pghost|pguser|pgdatabase)$",
+    re.IGNORECASE,
+)
+
+_SECRET = re.compile(r"auth|cookie|credential|key|pass|secret|session|sign|token", re.IGNORECASE)
+
+
+def secret_values(values):
+    """What no output may show of named values (headers, environment variables), unless they are plainly no secrets."""
+    found = set()
+    for name, value in values.items():
+        text = str(value)
+        if _PLAIN.match(str(name)) or len(text) < (4 if _SECRET.search(str(name)) else 8):
+            continue  # hiding "true" or "2.0" wherever it stands would only make the output unreadable
+        found.add(text)
+        found.update(word for word in text.split() if len(word) >= 8)  # of "Bearer TOKEN"
+    return found
