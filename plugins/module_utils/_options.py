@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 
 from ansible.module_utils.basic import env_fallback
 
@@ -86,3 +88,21 @@ def secret_values(values):
         found.add(text)
         found.update(word for word in text.split() if len(word) >= 8)  # of "Bearer TOKEN"
     return found
+
+
+def from_text(value: Any, kind: type) -> Any:
+    """A list or dictionary that was given as text, by INI files, -e and surveys; everything else as it is.
+
+    Text is JSON where it begins like it; else a list is what commas separate, and a dictionary is not to be had from it.
+    """
+    if not isinstance(value, str):
+        return value
+    text = value.strip()
+    if text.startswith("[" if kind is list else "{"):
+        try:
+            return json.loads(text)
+        except ValueError:
+            return value
+    if not text:
+        return kind()
+    return [item.strip() for item in text.split(",")] if kind is list else value

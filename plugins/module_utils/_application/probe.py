@@ -24,6 +24,22 @@ PROBE_QUIET = 2
 PROBE_PAUSE = 0.01  # seconds between two probes
 
 
+# The option of bg_switch, and the variable of the role.
+PROBE = {
+    "type": "dict",
+    "options": {
+        "url": {"type": "str", "required": True},
+        "color_from": {
+            "type": "dict",
+            "required": True,
+            "options": {"json": {"type": "str"}, "header": {"type": "str"}},
+            "required_one_of": [["json", "header"]],
+            "mutually_exclusive": [["json", "header"]],
+        },
+    },
+}
+
+
 class Probe(threading.Thread):
     """Asks through the users' own way in, on a new connection each time, which color answers."""
 

@@ -8,8 +8,6 @@
 
 from __future__ import annotations
 
-import os
-
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Color,
@@ -21,6 +19,12 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import (
+    missing_file,
+    mistaken_database,
+    mistaken_hooks,
+    refuse,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, seconds, to_second
 
 NAME = "bg_current_color"
@@ -66,17 +70,6 @@ RETURNS = {
     "wanted_image": None,
     "is_live": None,
     "prepared": None,
-}
-
-STAGES = ("database", "deploy", "wait", "validate", "switch", "bake", "scale_down")
-
-HOOKS = tuple(f"{when}_{stage}" for stage in STAGES for when in ("before", "after"))
-
-# What each way with the database is told: which files it needs, which it may have, which durations.
-DATABASES = {
-    "shared": (("migrate",), ("undo",), ("timeout",)),
-    "expand_contract": (("expand", "contract"), ("undo",), ("timeout",)),
-    "per_color": (("sync", "hand_over", "detach"), (), ("timeout",)),
 }
 
 
@@ -172,62 +165,10 @@ def _refuse_mistakes(params):
     for name, value in params["counts"].items():
         if not str(value).isdigit():
             mistakes.append(f"{name} is not a number of 0 or more: {value!r}.")
-    if params["deploy_tasks"]:
-        mistakes += _missing_file(params, "bluegreen_deploy_tasks", params["deploy_tasks"])
-    mistakes += _mistaken_hooks(params) + _mistaken_database(params)
-    try:
-        _checks.parse(params)
-    except BlueGreenError as error:
-        if not mistakes:
-            raise
-        mistakes += error.why
-    if mistakes:
-        raise BlueGreenError(
-            f"The settings have {len(mistakes)} mistake{'' if len(mistakes) == 1 else 's'}.",
-            "bad_input",
-            why=mistakes,
-            next_step="Correct them; nothing has been changed.",
-        )
-
-
-def _mistaken_hooks(params):
-    found = []
-    for name, path in sorted(params["hooks"].items()):
-        if name not in HOOKS:
-            found.append(f"bluegreen_hooks: there is no hook {name!r}; there are {', '.join(HOOKS)}")
-        else:
-            found += _missing_file(params, "bluegreen_hooks." + name, path)
-    return found
-
-
-def _mistaken_database(params):
-    database, found = params["database"], []
-    if not database:
-        return found
-    strategy = database.get("strategy")
-    if strategy not in DATABASES:
-        return [f"bluegreen_database.strategy is {strategy!r}; it can be {', '.join(sorted(DATABASES))}"]
-    needed, optional, durations = DATABASES[strategy]
-    known = ("strategy", "keep_failed") + needed + optional + durations
-    for name in sorted(set(database) - set(known)):
-        found.append(f"bluegreen_database: {strategy} knows no {name!r}; it knows {', '.join(known)}")
-    for name in needed + optional:
-        if name in database:
-            found += _missing_file(params, "bluegreen_database." + name, database[name])
-        elif name in needed:
-            found.append(f"bluegreen_database: {strategy} needs {name}, a file with a Job")
-    for name in durations:
-        try:
-            seconds(database.get(name, 1), "bluegreen_database." + name)
-        except BlueGreenError as error:
-            found.append(f"{error.what} {error.next_step}")
-    return found
-
-
-def _missing_file(params, name, path):
-    """A list with a mistake, if there is no such file."""
-    path = os.path.join(params["chdir"] or "", os.path.expanduser(str(path)))
-    return [] if os.path.isfile(path) else [f"{name}: there is no file {path}"]
+    mistakes += missing_file("bluegreen_deploy_tasks", params["deploy_tasks"], params["chdir"])
+    mistakes += mistaken_hooks(params["hooks"], params["chdir"])
+    mistakes += mistaken_database(params["database"], params["chdir"])
+    refuse(mistakes, lambda: _checks.parse(params))
 
 
 def _retires_at(app, after):

@@ -17,7 +17,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import user
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import Probe
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import PROBE, Probe
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import (
     rolled_out,
     set_replicas,
@@ -46,19 +46,7 @@ ARGUMENTS = dict(
     by={"type": "str"},
     job={"type": "str"},
     frozen_at={"type": "str"},
-    probe={
-        "type": "dict",
-        "options": {
-            "url": {"type": "str", "required": True},
-            "color_from": {
-                "type": "dict",
-                "required": True,
-                "options": {"json": {"type": "str"}, "header": {"type": "str"}},
-                "required_one_of": [["json", "header"]],
-                "mutually_exclusive": [["json", "header"]],
-            },
-        },
-    },
+    probe=PROBE,
     **LOCK,
 )
 
