@@ -32,7 +32,7 @@ def execute(operation, params, dry_run, progress=None, before_write=None, warn=N
                 params[name] = seconds(params[name], name)
         if "lock_id" in params:
             params["lock_id"] = params["lock_id"] or None  # templates make "" of nothing
-        cluster = Cluster(params, operation.NAME, dry_run, progress, before_write)
+        cluster = Cluster(params, operation.NAME, dry_run, progress, before_write, warn)
         if params["validate_certs"] is False and warn:
             warn("The API server's certificate is not checked (validate_certs is false).")
         if params.get("lock_id") and operation.KEEPS_LOCK and not dry_run:

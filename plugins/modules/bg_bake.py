@@ -38,6 +38,10 @@ options:
     description: How many bad rounds are accepted.
     type: int
     default: 0
+  jobs:
+    description: Whether checks of the kind C(job) are repeated like the others, or left out.
+    type: bool
+    default: true
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

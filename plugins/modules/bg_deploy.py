@@ -60,6 +60,12 @@ options:
       - It has no effect together with O(definition).
     type: bool
     default: false
+  live_template_hash:
+    description:
+      - C(template_hash) that the live color must still have, as RV(bluegreen.kubernetes.bg_current_color#module:colors) gave
+        it. If it has another one by now, nothing is deployed, with RV(reason=live).
+      - This is for tasks of your own that deploy, and have to leave alone what is live.
+    type: str
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

@@ -55,6 +55,13 @@ options:
       - Name of a Job that this one undoes. That one is not on record as done any more when this one begins.
       - A Job that undoes something is not put on record itself.
     type: str
+  failure:
+    description:
+      - Result of the task that failed, for which O(undoes) is to be undone. The module then fails in any case, with the same
+        reason, and says what has failed and what became of the change.
+      - Nothing is undone after V(superseded), V(conflict) and V(api_unreachable), or when O(undoes) or O(definition) is
+        empty.
+    type: dict
   contracts:
     description:
       - The Job removes from the database what versions before the live one need. Before it begins, that is recorded with

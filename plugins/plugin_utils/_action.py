@@ -23,7 +23,7 @@ from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import execute, secrets
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION, from_text
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # Before 2.19, ansible-core shows a failure only as one line of JSON, in which nobody reads a pod's last log lines.
@@ -37,13 +37,19 @@ class OperationAction(ActionBase):
     _supports_async = True
     _supports_check_mode = True
 
+    def arguments(self, task_vars):
+        """The module's arguments; actions that know more than the task says add it."""
+        return dict(self._task.args)
+
     def run(self, tmp=None, task_vars=None):
         super().run(tmp, task_vars)
+        spec = dict(CONNECTION, **self.operation.ARGUMENTS)
+        arguments = as_given(self.arguments(task_vars), spec)
         if self._connection.transport != "local" or self._connection.become or self._task.async_val:
-            return self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val)
+            return self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val)
         restore = self._enter_environment()
         try:
-            checked = ArgumentSpecValidator(dict(CONNECTION, **self.operation.ARGUMENTS)).validate(self._task.args)
+            checked = ArgumentSpecValidator(spec).validate(arguments)
             if checked.error_messages:
                 nothing = dict(self.operation.RETURNS, changed=False, reason="bad_input")
                 return dict(nothing, failed=True, msg="; ".join(checked.error_messages))
@@ -80,6 +86,25 @@ class OperationAction(ActionBase):
                     os.environ[name] = value
 
         return restore
+
+
+def as_given(arguments, spec):
+    """Arguments as they mean the same by every way in: empty text is not given, text is the list or dictionary it writes.
+
+    INI files, -e and surveys know only text, and a template of a variable that is not set is empty text.
+    """
+    aliases = {alias: name for name, option in spec.items() for alias in option.get("aliases", ())}
+    kinds = {"list": list, "dict": dict}
+    given = {}
+    for name, value in arguments.items():
+        name_of_option = aliases.get(name, name)
+        option = spec.get(name_of_option, {})
+        kind = option.get("type", "str")
+        has_other = kind not in ("str", "raw") or option.get("default") is not None or name_of_option in CONNECTION
+        if isinstance(value, str) and not value and has_other or value == {} and "options" in option:
+            continue
+        given[name] = from_text(value, kinds[kind]) if kind in kinds else value
+    return given
 
 
 def _die_with_parent():

@@ -44,9 +44,9 @@ SERVICES, DEPLOYMENTS, LEASES = "/services/", "/deployments/", "/leases/"
 FIRST = "/deployments"  # what a module asks for first when it reads the application
 
 POINTS = [
-    Point("detect", Match("bg_current_color", "GET", SERVICES), locked=False),
-    Point("detect-lock", Match("bg_lock", "GET", FIRST), locked=False),
-    Point("lock", Match("bg_lock", "PATCH", SERVICES)),
+    Point("detect", Match("bg_begin", "GET", SERVICES), locked=False),
+    Point("detect-lock", Match("bg_begin", "GET", LEASES), locked=False),
+    Point("lock", Match("bg_begin", "PATCH", SERVICES)),
     Point("lock-deploy", Match("bg_deploy", "GET", FIRST)),
     Point("deploy-unwritten", Match("bg_deploy", "PATCH", DEPLOYMENTS)),
     Point("deploy-written", Match("bg_deploy", "PATCH", DEPLOYMENTS), after=True),
@@ -61,7 +61,7 @@ POINTS = [
     Point("delay", line="blue keeps its 3 pods", live="green"),
     Point("scale-unwritten", Match("bg_scale", "PATCH", DEPLOYMENTS), live="green"),
     Point("scale-written", Match("bg_scale", "PATCH", DEPLOYMENTS), after=True, live="green"),
-    Point("scale-report", Match("bg_lock", "GET", SERVICES), nth=2, live="green"),
-    Point("report-half", Match("bg_lock", "PATCH", LEASES, body='"value": ""'), live="green"),
+    Point("scale-report", Match("bg_end", "GET", FIRST), live="green"),
+    Point("report-half", Match("bg_end", "PATCH", LEASES, body='"value": ""'), live="green"),
 ]
 AT = {point.name: point for point in POINTS}

@@ -14,7 +14,7 @@ import pytest
 from gateway import Match
 from harness import until, within
 from scene import LEASE_SECONDS, SLACK, FaultRun, Scene, sampled
-from stages import FIRST
+from stages import LEASES
 
 SLOW_HOOK = {"before_switch": str(Path(__file__).parent / "hook.yml")}
 SLOW_CHECK = [{"name": "slow", "http": "/slow?seconds=20", "timeout": 30}]
@@ -27,7 +27,7 @@ def nothing_written_after(run: FaultRun, moment: float) -> None:
 
 @pytest.mark.parametrize(("line", "options", "live", "variables"), sampled({
     "wait": ("app-green: 1 of 3 pods ready", {"env": {"START_DELAY": "5"}}, "blue", {}),
-    "check": ("Validate the idle color", {}, "blue", {"bluegreen_checks": SLOW_CHECK}),
+    "check": ("run all checks on green", {}, "blue", {"bluegreen_checks": SLOW_CHECK}),
     "hook": ("A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}),
     "delay": ("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}),
 }, "hook", "delay"))
@@ -55,7 +55,7 @@ def test_two_together_and_a_third(scene: Scene) -> None:
     # Both have looked at the application before either has asked for the lock.
     gates = []
     for version in ("2.0", "3.0"):
-        run, gate = scene.start_held("release.yml", Match("bg_lock", "GET", FIRST), version=version, **begin)
+        run, gate = scene.start_held("release.yml", Match("bg_begin", "GET", LEASES), version=version, **begin)
         gates.append((run, gate, version))
     for _run, gate, _version in gates:
         gate.open()

@@ -39,7 +39,7 @@ def test_before_the_first_write(scene: Scene) -> None:
     scene.app.kubectl("patch", "service", "myapp", f"--patch={json.dumps(LOCAL)}")
     run = scene.play("release.yml", version="2.0")
     assert run.outcome == "released", run.output
-    before = said(run).partition("Lock out other releases")[0]
+    before = said(run).partition("2.0 is released to green")[0]
     for warning in ("Service myapp is managed by helm, whose next sync may put the selector back",
                     "Service myapp has sessionAffinity ClientIP",
                     "Service myapp has externalTrafficPolicy Local",

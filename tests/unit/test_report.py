@@ -28,7 +28,7 @@ def parameters(**options: Any) -> dict[str, Any]:
 
 
 def compose(**options: Any) -> dict[str, Any]:
-    return _report.compose(parameters(**options))
+    return _report.result_of(parameters(**options))
 
 
 @pytest.mark.parametrize("outcome", ["released", "unchanged", "planned", "prepared", "rolled_back"])

@@ -130,7 +130,7 @@ CASES = {
         line("Wait until every pod", after=8), variables={"bluegreen_wait_timeout": "8s"}),
     "a wrong version that answers": Bad(
         "wrong-version", [r'version on app-green-\S+: version is "0\.9", expected "wrong-version" \(answer: \{.*"version":"0\.9"'],
-        line("Validate the idle color")),
+        line("run all checks on green")),
     "a quota that is too small": Bad(
         "2.0", [r"FailedCreate: .*exceeded quota: full, requested: pods=1, used: pods=4, limited: pods=4"],
         condition("ReplicaFailure"), quota),

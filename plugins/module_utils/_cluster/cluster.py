@@ -79,10 +79,11 @@ class Cluster:
     :param agent: what the audit log shall show as user agent, such as ``bg_switch``.
     :param dry_run: check mode. Every write is sent with ``dryRun=All``, so nothing can be changed.
     :param progress: called with a line of text when the user should know that something takes longer.
+    :param warn: called with a text that the user must not miss.
     :param before_write: called before every write; it raises or ends the process when this run must not write any more.
     """
 
-    def __init__(self, options, agent, dry_run=False, progress=None, before_write=None):
+    def __init__(self, options, agent, dry_run=False, progress=None, before_write=None, warn=None):
         if CLIENT_IMPORT_ERROR:
             raise BlueGreenError(
                 "The Python package 'kubernetes' is missing in the Python that runs this task.",
@@ -92,6 +93,7 @@ class Cluster:
             )
         self.dry_run = dry_run
         self.progress = progress or (lambda text: None)
+        self.warn = warn or (lambda text: None)
         self.before_write = before_write or (lambda: None)
         self.lost = None  # the error that ends this run once another one holds its lock
         self.live = None  # what is live, in words, as last read; for error messages

@@ -24,6 +24,7 @@ ARGUMENTS = dict(
     time={"type": "raw", "required": True},
     interval={"type": "raw", "default": 5},
     tolerance={"type": "int", "default": 0},
+    jobs={"type": "bool", "default": True},
     **_checks.ARGUMENTS,
     **LOCK,
 )
@@ -41,7 +42,7 @@ secrets = _checks.secrets
 
 
 def run(params, cluster, progress):
-    checks = _checks.parse(params)
+    checks = [check for check in _checks.parse(params) if params["jobs"] or check["kind"] != "job"]
     for option, least in (("interval", 0.1), ("tolerance", 0)):
         if params[option] < least:
             raise BlueGreenError(

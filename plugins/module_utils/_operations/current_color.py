@@ -10,15 +10,19 @@ from __future__ import annotations
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
-    Color,
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import (
+    judge_version,
+    read_kept_of_idle,
+    reading,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import (
     missing_file,
     mistaken_database,
@@ -78,77 +82,27 @@ def run(params, cluster, progress):
     app = read_application(cluster, params)
     if params["preview_service"]:
         check_preview(app, params["preview_service"], cluster.get("Service", params["preview_service"]))
-    history, last = app.state["history"], app.last_switch()
-    kept = read_kept(app, app.idle) if app.colors[app.idle].deployment is None else None
+    kept = read_kept_of_idle(app)
+    result = reading(app, kept, params["containers"])
     retires = _retires_at(app, params["retire_after"])
     # Only those who want to know when the idle color ends are told how long a rollback takes: it costs a request.
     rollback_seconds = _rollback_seconds(app) if params["retire_after"] is not None else None
-    result = {
-        "active_color": app.active,
-        "idle_color": app.idle,
-        "pending_color": app.pending,
-        "previous_color": last["from_color"] if last and last["color"] == app.active else None,
-        "unfinished": app.unfinished(),
-        "rollback_to": app.rollback_to(),
-        "rollback_seconds": rollback_seconds,
-        "colors": {name: color.summary() for name, color in app.colors.items()},
-        "retires_at": retires,
-        "selectors": app.selectors(),
-        "switched_at": last["switched_at"] if last else None,
-        "history": history,
-        "contracted": app.state.get("contracted"),
-        "summary": _summary(app, kept, retires, rollback_seconds),
-        "prepared": app.prepared(),
-        "warnings": app.warnings + hazards(app),
-        "msg": f"{app.describe(app.active)} is live, {app.describe(app.idle)} is idle.{f' A switch to {app.pending} was interrupted.' if app.pending else ''}",
-    }
-    if kept:
-        retired = Color(app.idle, kept, params["containers"])
-        result["colors"][app.idle].update(version=retired.version, image=retired.image)
-        result["msg"] += f" Secret {kept_name(app, app.idle)} keeps its manifest."
-    if params["version"] is not None or params["image"]:
-        if not params["create_missing"] and not kept:
-            app.color(app.idle)
-        images = app.wanted_images(app.idle, params["version"], params["image"])
-        result["wanted_image"] = next(iter(images.values()))
-        result["is_live"] = app.is_live(images, params["version"])
-        # An interrupted switch is put right first; then this is looked at again.
-        if params["prepared"] is not None and not result["is_live"] and not app.pending:
-            _refuse_unprepared(app, params["prepared"], images, result)
-    return result
-
-
-def _refuse_unprepared(app, approved, images, result):
-    """What is promoted must be what was prepared, and, where somebody approved of it, what was approved.
-
-    :param approved: ``prepared`` of the run that was approved; empty for whatever was prepared last.
-    :param result: what is returned all the same.
-    :raises BlueGreenError: ``not_prepared``
-    """
-    color, prepared = app.color(app.idle), app.prepared()
-    current = {item["name"]: item["image"] for item in color.containers}
-    wrong = [name for name, image in images.items() if current.get(name) != image]
-    why = []
-    if wrong:
-        what = f"{color.name} runs {current.get(wrong[0])}, not {images[wrong[0]]}."
-    elif prepared is None:
-        what = f"No release is prepared on {color.name}, or the traffic was moved since."
-    elif prepared["color"] != color.name:
-        what = f"{prepared['color']} was prepared, but {color.name} is idle now."
-    elif approved.get("run") and approved["run"] != prepared["run"]:
-        what = "Another release was prepared since this one was approved."
-        why = [
-            f"approved: run {approved['run']}, version {approved.get('version')}",
-            f"prepared: run {prepared['run']}, version {prepared['version']}",
-        ]
-    elif color.template_hash != prepared["template_hash"]:
-        what = f"The pod template of {color.deployment_name} was changed since it was prepared."
-        why = [f"template_hash was {prepared['template_hash']}, it is {color.template_hash}"]
-    else:
-        return
-    raise BlueGreenError(
-        what, "not_prepared", why=why, next_step="Run prepare.yml again, and have that approved.", result=result
+    result.update(
+        rollback_seconds=rollback_seconds,
+        retires_at=retires,
+        summary=_summary(app, kept, retires, rollback_seconds),
+        warnings=app.warnings + hazards(app),
     )
+    judge_version(
+        app,
+        result,
+        kept,
+        params["version"],
+        params["image"],
+        create_missing=params["create_missing"],
+        approved=params["prepared"],
+    )
+    return result
 
 
 def _refuse_mistakes(params):

@@ -37,6 +37,7 @@ ARGUMENTS = dict(
     replicas={"type": "int"},
     create_missing={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
+    live_template_hash={"type": "str"},
     **LOCK,
 )
 
@@ -81,6 +82,7 @@ def run(params, cluster, progress):
 def _deploy(app, params):
     name = params["color"] or app.idle
     app.refuse_live(name, "deploying to it")
+    _refuse_touched(app, params["live_template_hash"])
     replicas = params["replicas"] if params["replicas"] is not None else app.strength()
     if replicas < 1:
         raise BlueGreenError(
@@ -136,6 +138,21 @@ def _deploy(app, params):
         },
         "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas.",
     }
+
+
+def _refuse_touched(app, expected):
+    """Whoever deploys beside us, such as tasks of the user's, must have left alone what is live.
+
+    :raises BlueGreenError: the live color's pod template is another one now.
+    """
+    if expected and app.live.template_hash != expected:
+        raise BlueGreenError(
+            f"Something has changed {app.live.deployment_name}, which is live, since this run began.",
+            "live",
+            why=f"template_hash of the live color was {expected}, it is {app.live.template_hash}",
+            next_step=f"Let your own tasks (bluegreen_deploy_tasks) deploy only the color in bluegreen_color, {app.idle} this "
+            "time, and put back what they have changed.",
+        )
 
 
 def _operations(app, color, params, replicas):

@@ -18,6 +18,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     TRIES,
     Job,
     check_definition,
+    job_secrets,
     with_environment,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import STATE, bounded, read_state
@@ -37,6 +38,7 @@ ARGUMENTS = dict(
     keep_failed={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
     undoes={"type": "str"},
+    failure={"type": "dict"},
     contracts={"type": "bool", "default": False},
     hands_over={"type": "bool", "default": False},
     **LOCK,
@@ -45,11 +47,39 @@ ARGUMENTS = dict(
 DURATIONS = ("api_timeout", "timeout")
 
 KEEPS_LOCK = True
+secrets = job_secrets
 
 RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "frozen_at": None, "diff": {}}
 
 
 def run(params, cluster, progress):
+    if params["failure"] is not None:
+        raise _undone(params, cluster, progress)
+    return _run(params, cluster, progress)
+
+
+# Another run works on the same database, or nobody can be asked.
+NOT_UNDONE = ("superseded", "api_unreachable", "conflict")
+
+
+def _undone(params, cluster, progress):
+    """Undo what a failed run has changed, if that can be; the error that ends the run, with what failed and what became of it."""
+    failure = params["failure"]
+    reason = failure.get("reason") or "task_failed"
+    if not params["definition"]:
+        said = "No undo Job was run (bluegreen_database.undo names none): what the Job has changed by then is still changed."
+    elif not params["undoes"] or reason in NOT_UNDONE:
+        said = "No undo Job was run: what the Job has changed by then is still changed."
+    else:
+        try:
+            said = f"The Job {_run(params, cluster, progress)['job']} has undone the change."
+        except BlueGreenError as error:
+            said = f"The undo Job failed as well, so the schema may be half changed: {error}"
+    cluster.live = None  # the failure says already what is live
+    return BlueGreenError(f"{failure.get('msg') or 'A task failed.'}\nNothing was deployed. {said}", reason)
+
+
+def _run(params, cluster, progress):
     check_definition(params["definition"], "The Job's definition")
     if params["timeout"] <= 0:
         raise BlueGreenError("timeout must be more than 0.", "bad_input", next_step="Give a time limit such as 5m.")

@@ -74,8 +74,15 @@ def run(params, cluster, progress):
     if params["version"]:
         check_version(params["version"])
     if params["state"] == "released":
-        return _release(params, cluster)
-    app = read_application(cluster, params)
+        return release(params, cluster)
+    return hold(read_application(cluster, params), params, cluster, progress)
+
+
+def hold(app, params, cluster, progress):
+    """Get the lock and record the run; the result keys of ``bg_lock``.
+
+    :param app: a reading; nothing is decided on it, because another run may go on until the Services are stamped.
+    """
     lock_id = params["lock_id"] or uuid.uuid4().hex
     holder = {"by": params["by"] or user(), "job": params["job"], "at": now(), "version": params["version"]}
     lease, waited = _acquire(params, cluster, progress, lock_id, holder)
@@ -279,7 +286,7 @@ def _ended(outcome):
     return "interrupted" if outcome == "running" else outcome
 
 
-def _release(params, cluster):
+def release(params, cluster):
     """Record how the run ended, take our id off the Services and free the Lease; nothing happens to what is not ours."""
     lock_id = params["lock_id"]
     if not lock_id:

@@ -1,0 +1,25 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _variables
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
+
+
+class ActionModule(OperationAction):
+    operation = begin
+
+    def arguments(self, task_vars):
+        given = super().arguments(task_vars)
+        name = given.get("application") or _variables.application(task_vars, given.get("services"))
+        found = {
+            "application": name,
+            "directory": _variables.directory(task_vars),
+            "settings": _variables.settings(task_vars, self._templar.template) if "settings" not in given else None,
+            "approved": _variables.approved(task_vars, name),
+            **_variables.who(task_vars),
+        }
+        return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}

@@ -1,0 +1,31 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The end of every run: what the operation has judged is shown, written down and handed on."""
+
+from __future__ import annotations
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import end
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _ending, _variables
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
+
+
+class ActionModule(OperationAction):
+    operation = end
+
+    def arguments(self, task_vars):
+        given = super().arguments(task_vars)
+        name = _variables.application(task_vars, given.get("services"))
+        found = {"application": name, **_variables.who(task_vars)}
+        return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        given = self.arguments(task_vars)
+        if not result.get("result"):  # no connection, for whatever reason: what is known is said all the same
+            nothing = {name: option.get("default") for name, option in end.ARGUMENTS.items()}
+            result = {**result, **end.blind({**nothing, **given}, self._task.check_mode), "failed": False}
+        report = {key: given.get(key) for key in ("application", "namespace", "by", "job", "failure", "directory")}
+        report["stages"] = result.pop("stages")
+        return {**result, **_ending.end(self, result["result"], report)}

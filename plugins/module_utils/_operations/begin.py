@@ -1,0 +1,187 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Begin: judge the settings, see what is live, plan the run, lock out others, put right what an interrupted run has left."""
+
+from __future__ import annotations
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock, switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release import plan as planning
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import (
+    judge_version,
+    read_kept_of_idle,
+    reading,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import judge
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
+
+NAME = "bg_begin"
+ARGUMENTS = dict(
+    APPLICATION,
+    flow={"type": "str", "required": True, "choices": list(planning.FLOWS)},
+    settings={"type": "dict"},
+    version={"type": "raw"},
+    approved={"type": "dict"},
+    application={"type": "str"},
+    directory={"type": "path"},
+    by={"type": "str"},
+    job={"type": "str"},
+)
+DURATIONS = ("api_timeout",)
+KEEPS_LOCK = False
+TAKES_LOCK = True
+RETURNS = {
+    "application": None,
+    "directory": None,
+    "lock_id": None,
+    "waited": False,
+    "color": None,
+    "version": None,
+    "good_color": None,
+    "resumes": None,
+    "steps": [],
+    "rescue": [{"name": "end", "file": "end.yml"}, {"name": "fail", "file": "fail.yml"}],
+    "stages": {},
+    "active_color": None,
+    "idle_color": None,
+    "pending_color": None,
+    "colors": {},
+    "selectors": {},
+    "history": [],
+    "prepared": None,
+    "unfinished": None,
+    "rollback_to": None,
+    "contracted": None,
+    "is_live": None,
+    "wanted_image": None,
+    "retirement": None,
+}
+
+
+def secrets(params):
+    """What no output may show of the checks, wherever they are."""
+    settings = params.get("settings") or {}
+    named = {name: settings.get("bluegreen_" + name) for name in ("checks", "bake_checks", "prometheus")}
+    found = set()
+    for checks in (named["checks"], named["bake_checks"]):
+        asked = [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else []
+        prometheus = named["prometheus"] if isinstance(named["prometheus"], dict) else None
+        found |= _checks.secrets({"checks": asked, "prometheus": prometheus, "chdir": params.get("directory")})
+    return found
+
+
+def run(params, cluster, progress):
+    began = micro_time()
+    known = {"application": params["application"], "directory": params["directory"]}
+    try:
+        settings = judge(params["settings"] or {}, params["directory"])
+        settings["version"] = _version(params, settings)
+        app, now = _look(cluster, params, settings)
+        for text in app.warnings + hazards(app):
+            cluster.warn(text)  # before anything is written
+        plan = planning.make(params["flow"], now, settings, params["directory"])
+        result = dict(now, **dict(known, **_shown(plan)))
+        result["stages"] = {"detect": dict(now, started_at=began, ended_at=micro_time())}
+        progress(plan.why)
+        if not plan.locks or cluster.dry_run:
+            return result
+    except BlueGreenError as error:
+        error.result = dict(known, **error.result)
+        raise
+    return _locked(cluster, params, settings, app, result, progress)
+
+
+def _version(params, settings):
+    """The version that is asked for; that it is text is judged where it is used."""
+    asked = settings["version"] if settings["version"] not in (None, "") else params["version"]
+    if isinstance(asked, str):
+        # AWX marks survey answers !unsafe, and from ansible-core 2.19 on that makes a number of 1.10 whether it is quoted
+        # or not, but not of an answer that has quotes.
+        return asked.strip('"')
+    if asked is not None:
+        check_version(asked)
+    return asked
+
+
+def _look(cluster, params, settings):
+    """A fresh reading, and what the flow has to know beyond it."""
+    app = read_application(cluster, params)
+    if settings["preview_service"] and params["flow"] in ("release", "prepare", "promote"):
+        check_preview(app, settings["preview_service"], cluster.get("Service", settings["preview_service"]))
+    kept = read_kept_of_idle(app)
+    now = reading(app, kept, params["containers"])
+    if params["flow"] in ("release", "prepare", "promote"):
+        judge_version(
+            app,
+            now,
+            kept,
+            settings["version"] or "",
+            settings["image"],
+            create_missing=settings["create_missing"] or bool(settings["deploy_tasks"]),
+            approved=(params["approved"] or {}) if params["flow"] == "promote" else None,
+        )
+    if params["flow"] == "retire":
+        after = seconds(settings["retire_after"], "bluegreen_retire_after")
+        now["retirement"] = verdict(app, after, settings["retire_mode"], params["containers"])
+    return app, now
+
+
+def _shown(plan):
+    names = ("color", "version", "good_color", "resumes", "steps", "rescue")
+    return dict({name: getattr(plan, name) for name in names}, msg=plan.why)
+
+
+def _locked(cluster, params, settings, app, planned, progress):
+    """Get the lock and plan again: another run may have worked on the application since it was looked at."""
+    began, flow = micro_time(), params["flow"]
+    asking = {
+        "lock_id": None,
+        "lease_duration": 30,
+        "timeout": settings["lock_timeout"],
+        "preempt": flow == "rollback",
+        "record": flow != "retire",
+        "version": (settings["version"] or planned["wanted_image"]) if flow not in ("rollback", "retire") else None,
+    }
+    held = {}
+    try:
+        lease = lock.hold(app, dict(params, **asking), cluster, progress)
+        stages = dict(planned["stages"], lock=dict(lease, started_at=began, ended_at=micro_time()))
+        held = {"lock_id": lease["lock_id"], "waited": lease["waited"], "stages": stages}
+        with Keeper(cluster, lease_name(params["services"]), lease["lock_id"]):
+            app, now = _look(cluster, params, settings)
+            left = lease["waited"] or bool(now["pending_color"])
+            if now["pending_color"] and not _goes_on(flow, now):
+                _put_back(cluster, params, app, lease["lock_id"], progress)
+                app, now = _look(cluster, params, settings)
+        plan = planning.make(flow, now, settings, params["directory"], waited=left)
+    except BlueGreenError as error:
+        error.result = dict(planned, **dict(error.result, **held))
+        raise
+    if plan.why != planned["msg"]:
+        progress(plan.why)
+    return dict(planned, **dict(now, **_shown(plan)), **held, changed=True)
+
+
+def _goes_on(flow, now):
+    """Whether a switch that was interrupted between two Services is finished: a way back is, never undone."""
+    return flow == "rollback" and (now["rollback_to"] or {}).get("color") == now["pending_color"]
+
+
+def _put_back(cluster, params, app, lock_id, progress):
+    """Undo a switch that was interrupted between two Services."""
+    nothing = {name: spec.get("default") for name, spec in switch.ARGUMENTS.items()}
+    switch.run(
+        dict(nothing, **params, color=app.active, force=True, lock_id=lock_id, wait_timeout=0), cluster, progress
+    )

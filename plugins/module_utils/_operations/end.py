@@ -1,0 +1,164 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""End: judge how a run went on a reading after its last write, record that, let the next run in, and say it."""
+
+from __future__ import annotations
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import BAD, Happened, compose, judge
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.plan import FLOWS
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import read_kept_of_idle, reading
+
+NAME = "bg_end"
+ARGUMENTS = dict(
+    APPLICATION,
+    flow={"type": "str", "required": True, "choices": list(FLOWS)},
+    application={"type": "str"},
+    begun={"type": "dict", "default": {}},
+    stages={"type": "dict", "default": {}},
+    failure={"type": "dict"},
+    directory={"type": "path"},
+    by={"type": "str"},
+    job={"type": "str"},
+    **LOCK,
+)
+DURATIONS = ("api_timeout",)
+KEEPS_LOCK = True
+RETURNS = {"outcome": None, "bad": None, "result": {}, "stages": {}, "active_color": None, "version": None}
+
+
+def run(params, cluster, progress):
+    happened = happened_of(params, cluster.dry_run)
+    now, warnings = _read(cluster, params)
+    outcome = judge(happened, now)
+    if happened.lock_id and outcome != "superseded" and not cluster.dry_run:
+        outcome = _give_back(params, cluster, happened, now, outcome, warnings)
+    return dict(conclude(happened, now, outcome, params["begun"]), warnings=warnings)
+
+
+def blind(params, dry_run):
+    """The same where not even a connection is to be had: something must be said all the same."""
+    happened = happened_of(params, dry_run)
+    return conclude(happened, None, judge(happened, None), params["begun"])
+
+
+def happened_of(params, dry_run):
+    """What is known of the run; results that an earlier run in the same play has left are not its own."""
+    begun = params["begun"]
+    since = begun.get("started_at") or ""
+    own = dict(begun.get("stages") or {})
+    for name, stage in params["stages"].items():
+        if stage and str(stage.get("started_at") or "") > since:
+            own[name] = stage
+    if begun.get("retirement"):
+        own["due"] = begun["retirement"]
+    return Happened(
+        flow=params["flow"],
+        planned=dry_run,
+        lock_id=params["lock_id"] or begun.get("lock_id"),
+        good_color=begun.get("good_color"),
+        resumes=begun.get("resumes"),
+        own_tasks=any(step["name"] == "deploy_tasks" for step in begun.get("steps") or []),
+        stages=own,
+        failure=_failure(params["failure"], own.get("hand back")),
+    )
+
+
+def _failure(failure, handed_back):
+    """What failed, and what could not be put right after it."""
+    if failure is None or not (handed_back or {}).get("failed"):
+        return failure
+    text = f"And the writes could not be handed to the database of the live color, so they may be refused:\n{handed_back['msg']}"
+    return dict(failure, msg=f"{failure.get('msg')}\n{text}")
+
+
+def conclude(happened, now, outcome, begun):
+    """The keys of ``bg_end``, from the outcome and the reading it was judged on."""
+    live, colors = (now or {}).get("active_color"), (now or {}).get("colors") or {}
+    other = next((name for name in colors if name != live), None)
+    retired = happened.of("retire") or happened.of("due")
+    result = compose(
+        outcome,
+        live,
+        colors.get(live, {}).get("version"),
+        retired.get("version") if happened.flow == "retire" else colors.get(other, {}).get("version"),
+        happened.failure,
+        _timings(happened),
+        _prepared(happened, outcome, begun),
+    )
+    return {
+        "outcome": outcome,
+        "bad": outcome in BAD,
+        "result": result,
+        "stages": happened.stages,
+        "active_color": live,
+        "version": result["version"],
+        "msg": f"{outcome.upper()}: {result['msg']}",
+    }
+
+
+def _read(cluster, params):
+    """The reading after the last write, ``None`` when nobody can tell; and what people should know."""
+    try:
+        app = read_application(cluster, params)
+        return reading(app, read_kept_of_idle(app), params["containers"]), []
+    except BlueGreenError as error:
+        return None, [f"What is live now could not be read: {error.what}"] if params["failure"] is None else []
+
+
+def _give_back(params, cluster, happened, now, outcome, warnings):
+    """Record the outcome and free the lock; that this fails is no failure of the release, which is what it is.
+
+    :returns: the outcome, which is another one when the lock turns out to be somebody else's.
+    """
+    prepared = _prepared(happened, outcome, params["begun"])
+    asked = dict(
+        params,
+        lock_id=happened.lock_id,
+        outcome=outcome,
+        prepared={key: prepared[key] for key in ("color", "template_hash")} if prepared else None,
+    )
+    try:
+        if lock.release(asked, cluster)["changed"]:
+            return outcome
+    except BlueGreenError as error:
+        warnings.append(
+            f"The lock could not be given back: {error.what} The next release takes it over once it has not been renewed "
+            "for 30 s."
+        )
+        return outcome
+    happened.lost_lock = True
+    happened.failure = happened.failure or {
+        "msg": str(superseded("The lock was not held any more.")),
+        "reason": "superseded",
+    }
+    return judge(happened, now)
+
+
+def _timings(happened):
+    if happened.failure is not None or happened.flow == "retire":
+        return {}
+    switch = happened.of("switch")
+    names = ("endpoints_ms", "frozen_ms", "last_old_ms")
+    return dict({"wait": happened.of("wait").get("elapsed")}, **{name: switch.get(name) for name in names})
+
+
+def _prepared(happened, outcome, begun):
+    """What promote compares: of which run, which version, which pod template."""
+    if outcome != "prepared":
+        return None
+    deploy = happened.of("deploy")
+    return {
+        "color": deploy["color"],
+        "template_hash": deploy["template_hash"],
+        "run": happened.lock_id,
+        "version": begun.get("version"),
+    }

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Revert: put traffic back where it was before a run that failed, if the history says that the run has moved it."""
+
+from __future__ import annotations
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+
+NAME = "bg_revert"
+ARGUMENTS = dict(
+    APPLICATION,
+    switches={"type": "bool", "default": True},
+    resumes={"type": "str"},
+    failure={"type": "dict", "default": {}},
+    wait_timeout={"type": "raw", "default": 0},
+    **LOCK,
+)
+DURATIONS = ("api_timeout", "wait_timeout")
+KEEPS_LOCK = True
+RETURNS = {"from_color": None, "to_color": None, "active_color": None, "endpoints_ms": None, "diff": {}}
+
+
+def run(params, cluster, progress):
+    app = read_application(cluster, params)
+    target, reverts = way_back(app, params["lock_id"], params["resumes"] or None)
+    result = {"active_color": app.active}
+    if target is None or not params["switches"] or params["failure"].get("reason") == "superseded":
+        why = "it is not this run's to move" if target is None else "nothing is put back"
+        return dict(result, msg=f"The traffic stays where it is, {why}: {cluster.live} is live.")
+    nothing = {name: spec.get("default") for name, spec in switch.ARGUMENTS.items()}
+    try:
+        back = switch.run(dict(nothing, **_shared(params), color=target, reverts=reverts), cluster, progress)
+    except BlueGreenError as error:
+        error.result = dict(
+            result, **{key: value for key, value in error.result.items() if key in RETURNS or key == "changed"}
+        )
+        raise
+    return dict(
+        {key: back[key] for key in back if key != "frozen_ms"},
+        active_color=target if not cluster.dry_run else app.active,
+    )
+
+
+def _shared(params):
+    return {name: value for name, value in params.items() if name not in ("switches", "resumes", "failure")}
+
+
+def way_back(app, lock_id, resumes):
+    """``(the color to put traffic on, the run whose switch is taken back or None)``; ``(None, None)`` to leave it.
+
+    Only what this very run has switched, or the one that it goes on with, is switched back: a moved selector may be the
+    work of somebody else.
+
+    :param lock_id: this run; ``None`` for one without a lock, which the history cannot tell from others.
+    :param resumes: the run whose release this one has gone on with.
+    """
+    newest = next(iter(app.state["history"]), {})
+    if lock_id is None or newest.get("run") != lock_id:
+        return None, None
+    if app.pending:
+        return app.active, None
+    switched = next((entry for entry in app.state["history"] if entry["run"] == (resumes or lock_id)), {})
+    if not switched.get("switched_at") or switched.get("reverted_at") or switched.get("color") != app.active:
+        return None, None
+    return switched["from_color"], resumes

@@ -1,0 +1,208 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""How a run has ended: from what happened and what the cluster says after the last write, to one word and one sentence.
+
+Used by success and failure of all flows alike. Nothing here reads a cluster or changes anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+GOOD = ("released", "unchanged", "planned", "prepared", "rolled_back", "retired", "postponed")
+BAD = ("refused", "aborted", "reverted", "superseded", "failed")
+# Reasons for which the old color is simply retired another day.
+POSTPONES = ("checks_failed", "not_ready", "locked", "superseded")
+
+SENTENCES = {
+    "released": "{live}.",
+    "unchanged": "{live} already; nothing was changed.",
+    "planned": "this was a plan, nothing was changed; {live}.",
+    "prepared": "ready to be promoted; {live}.",
+    "rolled_back": "{live} again.",
+    "retired": "the other color is retired; {live}.",
+    "postponed": "the other color stays; {live}.",
+    "refused": "nothing was changed; {live}.",
+    "aborted": "stopped before the switch; {live}.",
+    "reverted": "switched back; {live}.",
+    "superseded": "another run took over and goes on; {live}.",
+    "failed": "this run could not put things right; {live}.",
+}
+
+Result = dict[str, Any]
+
+
+@dataclass
+class Happened:
+    """What is known of a run at its end.
+
+    ``flow``        release, prepare, promote, rollback or retire
+    ``planned``     whether it was only a plan (check mode)
+    ``lock_id``     the run, if it got the lock
+    ``good_color``  what traffic was to be put on if it failed
+    ``resumes``     the run whose release it went on with, or ``None``
+    ``own_tasks``   whether tasks of the user's were to deploy
+    ``stages``      what its steps returned, by their names; only those of this run
+    ``failure``     the result of the task that failed, ``None`` for a run that came to its end
+    ``lost_lock``   whether it turned out at the end that another run has the lock
+    """
+
+    flow: str
+    planned: bool = False
+    lock_id: str | None = None
+    good_color: str | None = None
+    resumes: str | None = None
+    own_tasks: bool = False
+    stages: dict[str, Result] = field(default_factory=dict)
+    failure: Result | None = None
+    lost_lock: bool = False
+
+    def of(self, stage: str) -> Result:
+        return self.stages.get(stage) or {}
+
+    @property
+    def reason(self) -> str | None:
+        """The short code of the failure, ``None`` when there was none."""
+        if self.failure is None:
+            return None
+        return self.failure.get("reason") or "task_failed"
+
+
+def judge(run: Happened, now: Result | None) -> str:
+    """The outcome.
+
+    :param now: what ``bg_current_color`` returned after the last write; ``None`` when nobody could tell.
+    """
+    if run.flow == "retire":
+        return _of_retirement(run)
+    if run.lost_lock or run.reason == "superseded":
+        return "superseded"
+    if run.failure is None:
+        return _of_success(run, now)
+    return _of_failure(run, now)
+
+
+def _of_retirement(run: Happened) -> str:
+    ended = run.of("retire") or run.of("due")
+    if run.failure is not None and run.reason not in POSTPONES:
+        return "failed" if run.lock_id else "refused"
+    if run.failure is not None:
+        return "postponed"
+    if ended.get("changed"):
+        return "planned" if run.planned else "retired"
+    return "unchanged" if ended.get("retired") else "postponed"
+
+
+def _of_success(run: Happened, now: Result | None) -> str:
+    if run.planned:
+        return "planned"
+    if run.lock_id is None:
+        return "unchanged"
+    if run.flow == "prepare":
+        return "prepared" if run.of("deploy").get("color") else "unchanged"
+    return "rolled_back" if run.flow == "rollback" else "released"
+
+
+def _of_failure(run: Happened, now: Result | None) -> str:
+    if run.of("hand back").get("failed"):
+        return "failed"  # writes may be refused
+    back, switched = run.of("switch back"), has_switched(run, now)
+    if back.get("failed") and (switched or run.reason == "api_unreachable" and run.of("switch").get("to_color")):
+        return "failed"
+    if is_back(run, now):
+        return "reverted"
+    if switched and (now or {}).get("active_color") != run.good_color:
+        return "failed"
+    if run.flow == "rollback" and run.lock_id:
+        return "failed"
+    return "aborted" if _did_something(run) or switched else "refused"
+
+
+def own_entry(run: Happened, now: Result | None) -> Result:
+    """The entry of the history about this run, or about the one that it went on with; empty when there is none."""
+    for entry in (now or {}).get("history") or []:
+        if entry.get("run") == (run.resumes or run.lock_id):
+            return entry
+    return {}
+
+
+def has_switched(run: Happened, now: Result | None) -> bool:
+    """Whether this run, or the one that it goes on with, has moved the traffic, be it back again by now."""
+    return bool(own_entry(run, now).get("switched_at") or run.of("switch").get("changed") or run.resumes)
+
+
+def is_back(run: Happened, now: Result | None) -> bool:
+    """Whether what was switched was switched back, as the cluster says."""
+    if now is None:
+        return bool(run.of("switch back").get("changed"))
+    moved_back = own_entry(run, now).get("reverted_at") or run.of("switch back").get("changed")
+    return bool(moved_back) and now["active_color"] == run.good_color
+
+
+def _did_something(run: Happened) -> bool:
+    """Whether there is something of this run in the cluster, though users see nothing of it."""
+    deploy = run.of("deploy")
+    return bool(
+        deploy.get("color")
+        or run.of("database").get("changed")
+        or run.own_tasks
+        and run.lock_id
+        or deploy.get("failed")
+        and run.reason == "api_unreachable"
+    )
+
+
+def sentence(outcome: str, active_color: Any, version: Any, failure: Result | None) -> str:
+    """What has happened, what is live, and what failed, in one line."""
+    live = f"{active_color} (version {version}) is live"
+    pattern = SENTENCES[outcome]
+    # Some failures come before it could be read what is live.
+    text = pattern.format(live=live) if active_color else pattern.replace("; {live}", "").replace("{live}.", "")
+    cause = first_line(failure or {})
+    return f"{text} {cause}".strip()
+
+
+def first_line(failure: Result) -> str:
+    """What failed. Our own errors say it in their first line; where others say it, nobody knows."""
+    text = str(failure.get("msg") or "").strip()
+    if failure.get("reason") and failure["reason"] != "task_failed":
+        return text.partition("\n")[0]
+    return " ".join(text.split())[:1000]
+
+
+def next_step(failure: Result) -> str | None:
+    steps = [line[len("Next: ") :] for line in str(failure.get("msg") or "").splitlines() if line.startswith("Next: ")]
+    return steps[-1] if steps else None
+
+
+def compose(
+    outcome: str,
+    active_color: Any,
+    version: Any,
+    previous_version: Any,
+    failure: Result | None = None,
+    timings: Result | None = None,
+    prepared: Result | None = None,
+) -> Result:
+    """The dictionary that automation reads: always the same keys.
+
+    :returns: outcome, msg, active_color, version (live now), previous_version (on the other color), reason, next_step
+        (both ``None`` on success), timings (stage → seconds), prepared (what promote compares; ``None`` but for a
+        prepared release).
+    """
+    return {
+        "outcome": outcome,
+        "msg": sentence(outcome, active_color, version, failure),
+        "active_color": active_color,
+        "version": version,
+        "previous_version": previous_version,
+        "reason": (failure or {}).get("reason") or "task_failed" if outcome in BAD else None,
+        "next_step": next_step(failure or {}),
+        "timings": timings or {},
+        "prepared": prepared,
+    }

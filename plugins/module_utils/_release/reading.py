@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The reading that a run is planned on: what is live, what is idle and what was before, as plain values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application, Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+
+
+def read_kept_of_idle(app: Application) -> dict[str, Any] | None:
+    """The manifest that is kept for the idle color, when it has no Deployment any more."""
+    return read_kept(app, app.idle) if app.colors[app.idle].deployment is None else None
+
+
+def reading(app: Application, kept: dict[str, Any] | None, containers: list[str]) -> dict[str, Any]:
+    """The reading as ``bg_current_color`` returns it.
+
+    :param kept: see :func:`read_kept_of_idle`.
+    """
+    last = app.last_switch()
+    interrupted = f" A switch to {app.pending} was interrupted." if app.pending else ""
+    result = {
+        "active_color": app.active,
+        "idle_color": app.idle,
+        "pending_color": app.pending,
+        "previous_color": last["from_color"] if last and last["color"] == app.active else None,
+        "unfinished": app.unfinished(),
+        "rollback_to": app.rollback_to(),
+        "colors": {name: color.summary() for name, color in app.colors.items()},
+        "selectors": app.selectors(),
+        "switched_at": last["switched_at"] if last else None,
+        "history": app.state["history"],
+        "contracted": app.state.get("contracted"),
+        "prepared": app.prepared(),
+        "wanted_image": None,
+        "is_live": None,
+        "msg": f"{app.describe(app.active)} is live, {app.describe(app.idle)} is idle.{interrupted}",
+    }
+    if kept:
+        retired = Color(app.idle, kept, containers)
+        result["colors"][app.idle].update(version=retired.version, image=retired.image)
+        result["msg"] += f" Secret {kept_name(app, app.idle)} keeps its manifest."
+    return result
+
+
+def judge_version(
+    app: Application,
+    result: dict[str, Any],
+    kept: dict[str, Any] | None,
+    version: Any,
+    image: str | None,
+    create_missing: bool = False,
+    approved: dict[str, Any] | None = None,
+) -> None:
+    """Add to the reading what a version is: its image, and whether it is live.
+
+    :param approved: see :func:`_refuse_unprepared`; ``None`` when nothing is to be promoted.
+    :raises BlueGreenError: the version is none, or there is nothing to put it on, or it was not prepared.
+    """
+    if version is None and not image:
+        return
+    if not create_missing and not kept:
+        app.color(app.idle)
+    images = app.wanted_images(app.idle, version, image)
+    result["wanted_image"] = next(iter(images.values()))
+    result["is_live"] = app.is_live(images, version)
+    # An interrupted switch is put right first; then this is looked at again.
+    if approved is not None and not result["is_live"] and not app.pending:
+        _refuse_unprepared(app, approved, images, result)
+
+
+def _refuse_unprepared(
+    app: Application, approved: dict[str, Any], images: dict[str, str], result: dict[str, Any]
+) -> None:
+    """What is promoted must be what was prepared, and, where somebody approved of it, what was approved.
+
+    :param approved: ``prepared`` of the run that was approved; empty for whatever was prepared last.
+    :param result: what is returned all the same.
+    :raises BlueGreenError: ``not_prepared``
+    """
+    color, prepared = app.color(app.idle), app.prepared()
+    current = {item["name"]: item["image"] for item in color.containers}
+    wrong = [name for name, image in images.items() if current.get(name) != image]
+    why = []
+    if wrong:
+        what = f"{color.name} runs {current.get(wrong[0])}, not {images[wrong[0]]}."
+    elif prepared is None:
+        what = f"No release is prepared on {color.name}, or the traffic was moved since."
+    elif prepared["color"] != color.name:
+        what = f"{prepared['color']} was prepared, but {color.name} is idle now."
+    elif approved.get("run") and approved["run"] != prepared["run"]:
+        what = "Another release was prepared since this one was approved."
+        why = [
+            f"approved: run {approved['run']}, version {approved.get('version')}",
+            f"prepared: run {prepared['run']}, version {prepared['version']}",
+        ]
+    elif color.template_hash != prepared["template_hash"]:
+        what = f"The pod template of {color.deployment_name} was changed since it was prepared."
+        why = [f"template_hash was {prepared['template_hash']}, it is {color.template_hash}"]
+    else:
+        return
+    raise BlueGreenError(
+        what, "not_prepared", why=why, next_step="Run prepare.yml again, and have that approved.", result=result
+    )

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This plugin util is PRIVATE to the collection. Do not use it from outside.
+
+"""What the actions of a run's begin and end take from the variables of the host: the role's, Ansible's own and AWX's."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import from_text
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import OURS, PREFIX
+
+PLAYBOOKS = Path(__file__).resolve().parent.parent.parent / "playbooks"
+
+Variables = dict[str, Any]
+
+
+def settings(task_vars: Variables, template: Any) -> Variables:
+    """The role's variables, as somebody has written them, with what is Jinja in them filled in.
+
+    :param template: makes the value of a variable from what is written.
+    """
+    names = [name for name in task_vars if name.startswith(PREFIX) and name[len(PREFIX) :] not in OURS]
+    return {name: template(task_vars[name]) for name in names}
+
+
+def application(task_vars: Variables, services: Any) -> str:
+    """The name by which results are kept: the host's, or that of the first Service where the host is only localhost."""
+    if task_vars["inventory_hostname"] != "localhost":
+        return task_vars["inventory_hostname"]
+    names = from_text(services, list)
+    return str(names[0]) if isinstance(names, list) and names else "localhost"
+
+
+def directory(task_vars: Variables) -> str:
+    """Where relative paths start: at the user's playbook, or at the working directory when it is the collection's."""
+    found = task_vars.get("playbook_dir") or os.getcwd()
+    return os.getcwd() if Path(found).resolve() == PLAYBOOKS else found
+
+
+def approved(task_vars: Variables, name: str) -> Variables:
+    """What the run before in a workflow has prepared, and somebody has approved of; empty when that is not known.
+
+    It is a fact of this play, or an extra variable in a workflow of AWX.
+    """
+    facts = task_vars.get("ansible_facts") or {}
+    results = task_vars.get("bluegreen_result") or facts.get("bluegreen_result") or {}
+    return (results.get(name) or {}).get("prepared") or {}
+
+
+def who(task_vars: Variables) -> Variables:
+    """``by`` and ``job``: who started the run, and which job of an automation controller it is; empty where nobody says."""
+    said = [task_vars.get(f"awx_{name}") or task_vars.get(f"tower_{name}") or "" for name in JOB]
+    user, *job = map(str, said)
+    return {"by": user, "job": " ".join(filter(None, job))}
+
+
+JOB = ("user_name", "job_id", "job_template_name")
