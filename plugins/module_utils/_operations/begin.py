@@ -88,6 +88,7 @@ def run(params, cluster, progress):
     try:
         settings = judge(params["settings"] or {}, params["directory"])
         settings["version"] = _version(params, settings)
+        settings["rollback_from"] = settings["rollback_from"].strip('"')
         app, now = _look(cluster, params, settings)
         for text in app.warnings + hazards(app):
             cluster.warn(text)  # before anything is written
@@ -110,8 +111,6 @@ def _version(params, settings):
         # AWX marks survey answers !unsafe, and from ansible-core 2.19 on that makes a number of 1.10 whether it is quoted
         # or not, but not of an answer that has quotes.
         return asked.strip('"')
-    if asked is not None:
-        check_version(asked)
     return asked
 
 
@@ -132,6 +131,8 @@ def _look(cluster, params, settings):
             create_missing=settings["create_missing"] or bool(settings["deploy_tasks"]),
             approved=(params["approved"] or {}) if params["flow"] == "promote" else None,
         )
+    elif settings["version"]:
+        check_version(settings["version"])
     if params["flow"] == "retire":
         after = seconds(settings["retire_after"], "bluegreen_retire_after")
         now["retirement"] = verdict(app, after, settings["retire_mode"], params["containers"])
