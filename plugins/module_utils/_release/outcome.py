@@ -116,7 +116,7 @@ def _of_failure(run: Happened, now: Result | None) -> str:
         return "failed"
     if is_back(run, now):
         return "reverted"
-    if switched and (now or {}).get("active_color") != run.good_color:
+    if switched and (now or {}).get("active_color") != good_color(run, now):
         return "failed"
     if run.flow == "rollback" and run.lock_id:
         return "failed"
@@ -131,6 +131,11 @@ def own_entry(run: Happened, now: Result | None) -> Result:
     return {}
 
 
+def good_color(run: Happened, now: Result | None) -> str | None:
+    """What traffic was to be put on: as it was planned, else what was live before the switch."""
+    return run.good_color or own_entry(run, now).get("from_color")
+
+
 def has_switched(run: Happened, now: Result | None) -> bool:
     """Whether this run, or the one that it goes on with, has moved the traffic, be it back again by now."""
     return bool(own_entry(run, now).get("switched_at") or run.of("switch").get("changed") or run.resumes)
@@ -141,7 +146,7 @@ def is_back(run: Happened, now: Result | None) -> bool:
     if now is None:
         return bool(run.of("switch back").get("changed"))
     moved_back = own_entry(run, now).get("reverted_at") or run.of("switch back").get("changed")
-    return bool(moved_back) and now["active_color"] == run.good_color
+    return bool(moved_back) and now["active_color"] == good_color(run, now)
 
 
 def _did_something(run: Happened) -> bool:
