@@ -10,11 +10,11 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 # The steps of `make test`, in their order: those on the left of the -- need no cluster.
-STEPS := lint sanity unit -- demo molecule databases retirement recipes quickstart awx validation faults
+STEPS := lint sanity unit -- demo molecule releases databases retirement recipes quickstart awx validation faults
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images demo test lint sanity unit molecule databases awx recipes retirement validation faults bench docs quickstart matrix clean example
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test lint sanity unit molecule releases databases awx recipes retirement validation faults quickstart bench docs matrix clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -23,7 +23,7 @@ env: tools ## install the tools (cached outside the work tree) and write ./activ
 	@echo "ready; in your shell: . ./activate"
 
 tools:
-	@$(PYTHON) tests/env.py
+	@$(PYTHON) tests/tools/env.py
 
 cluster: ## start the embedded Kubernetes; the first time it is built
 	@$(PYTHON) tests/cluster/cluster.py up
@@ -39,7 +39,7 @@ cluster-status: ## what runs, since when, where
 	@$(PYTHON) tests/cluster/cluster.py status
 
 images: cluster ## build the example application's images and load them into the cluster
-	@$(PYTHON) tests/images.py
+	@$(PYTHON) tests/tools/images.py
 
 example: tools images ## deploy the example application into namespace shop, to try releases by hand
 	@$(IN) kubectl get namespace shop >/dev/null 2>&1 || kubectl create namespace shop
@@ -48,53 +48,56 @@ example: tools images ## deploy the example application into namespace shop, to 
 	@echo 'Next: . ./activate && cd examples/myapp && ansible-playbook release.yml -e version=2.0'
 
 demo: tools images ## the main job: a release and a rollback under load, with a count of the requests
-	@$(IN) python tests/demo.py
+	@$(IN) python tests/tools/demo.py
 
 test: tools ## everything that must hold
-	@$(IN) python tests/run.py $(STEPS)
+	@$(IN) python tests/tools/run.py $(STEPS)
 
 lint: tools ## style, licences, changelog, documentation, and the artifact that would be published
-	@$(IN) python tests/lint.py
+	@$(IN) python tests/tools/lint.py
 
 sanity: tools ## ansible-test sanity
-	@$(IN) python tests/sanity/run.py
+	@$(IN) python tests/tools/sanity/run.py
 
 unit: tools ## unit tests; make unit ARGS='-k switch' selects
 	@$(IN) python -m pytest $(ARGS)
 
-molecule: tools images ## the scenarios on the cluster
+molecule: tools images ## the role as a user's playbook has it: the scenarios of extensions/molecule
 	@$(IN) molecule test --all
 
+releases: tools images ## releases as users run them: what each way in, each option and each mistake does
+	@$(IN) python -m pytest tests/on_cluster/releases -n 2 $(ARGS)
+
 databases: tools images ## releases that change the schema of a real PostgreSQL while users write to it
-	@$(IN) python -m pytest tests/databases -n 2 $(ARGS)
+	@$(IN) python -m pytest tests/on_cluster/databases -n 2 $(ARGS)
 
 awx: tools images ## AWX's path: jobs by ansible-runner, cancelled in each stage, and the workflow with approval
-	@$(IN) python -m pytest tests/awx -n 4 $(ARGS)
+	@$(IN) python -m pytest tests/on_cluster/awx -n 4 $(ARGS)
 
 recipes: tools images ## releases inside other automation, as docs/recipes.md shows them
-	@$(IN) python -m pytest tests/recipes -n 3 $(ARGS)
+	@$(IN) python -m pytest tests/on_cluster/recipes -n 3 $(ARGS)
 
 retirement: tools images ## the end of the old color's life, and its way back
-	@$(IN) python -m pytest tests/retirement -n 2 $(ARGS)
+	@$(IN) python -m pytest tests/on_cluster/retirement -n 2 $(ARGS)
 
 faults: tools images ## kill, cut, pause and forbid everything, under traffic; ARGS='-k kill' selects, ARGS=--all takes all
-	@$(IN) python -m pytest tests/faults -n 3 --maxschedchunk 1 $(ARGS)
+	@$(IN) python -m pytest tests/on_cluster/faults -n 3 $(ARGS)
 
 validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects, ARGS=--all takes all
-	@$(PYTHON) tests/images.py validation
-	@$(IN) python -m pytest tests/validation -n 2 $(ARGS)
+	@$(PYTHON) tests/tools/images.py validation
+	@$(IN) python -m pytest tests/on_cluster/validation -n 2 $(ARGS)
 
 bench: tools images ## the side-by-side figures
-	@$(IN) python tests/bench/bench.py
+	@$(IN) python tests/tools/bench/bench.py
 
 docs: tools ## the documentation as a site, in docs/build
-	@$(IN) python tests/docs/build.py
+	@$(IN) python tests/tools/docs/build.py
 
 quickstart: tools images ## the quick start followed from the built artifact, and the smoke test of an execution environment
-	@$(IN) python -m pytest tests/docs/test_quickstart.py tests/ee -n 2 $(ARGS)
+	@$(IN) python -m pytest tests/on_cluster/quickstart -n 2 $(ARGS)
 
 matrix: tools ## unit tests and sanity with all supported versions; ARGS='units 24.2' selects
-	@$(IN) python tests/matrix.py $(ARGS)
+	@$(IN) python tests/tools/matrix.py $(ARGS)
 
 clean: ## stop the cluster and remove what was made in the work tree; caches outside it stay
 	@env -u KUBECONFIG $(PYTHON) tests/cluster/cluster.py down

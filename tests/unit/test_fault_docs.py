@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/faults.md and tests/faults name the same tests."""
+"""docs/faults.md and tests/on_cluster/faults name the same tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "faults.md").read_text()
 TESTS = {
     path.name: set(re.findall(r"^def (test_\w+)\(", path.read_text(), re.MULTILINE))
-    for path in (ROOT / "tests" / "faults").glob("test_*.py")
+    for path in (ROOT / "tests" / "on_cluster" / "faults").glob("test_*.py")
 }
 
 

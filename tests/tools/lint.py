@@ -1,0 +1,53 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that needs no cluster and no test: style, licences, changelog, documentation, artifact. `make lint`.
+
+All checks are run; the output of those that fail is shown. Exit code 0: all hold.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import checkout
+
+SHELL_SCRIPTS = [path for path in checkout.files() if path.endswith(".sh") or path == ".ci/run"]
+CHECKS = {
+    "ruff": ["ruff", "check", "--quiet", "--output-format", "concise", "."],
+    "yamllint": ["yamllint", "--strict", "."],
+    "shellcheck": ["shellcheck", *SHELL_SCRIPTS],
+    "licences": ["reuse", "lint", "--lines"],
+    "changelog": ["antsibull-changelog", "lint"],
+    "documentation": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs",
+                      "--validate-collection-refs", "all", "--skip-rstcheck", "."],
+    "code blocks": [sys.executable, "-m", "pytest", "-q", "-n", "2", "tests/docs"],
+    "ansible-lint": ["ansible-lint", "--strict", "--nocolor", "-q"],
+    "artifact": [sys.executable, str(Path(__file__).with_name("artifact.py"))],
+}
+
+
+def main() -> int:
+    failed = []
+    # ansible-lint and the others show what they found without their own colours, and without asking the network.
+    environ = {**os.environ, "NO_COLOR": "1"}
+    for name, command in CHECKS.items():
+        started = time.monotonic()
+        result = subprocess.run(command, cwd=checkout.ROOT, env=environ, stdin=subprocess.DEVNULL, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        seconds = time.monotonic() - started
+        if result.returncode == 0:
+            print(f"  {name:<15}passed  {seconds:5.1f} s", flush=True)
+        else:
+            failed.append(name)
+            print(f"  {name:<15}FAILED  {seconds:5.1f} s (exit code {result.returncode})\n{result.stdout}", flush=True)
+    print(f"lint: {len(CHECKS) - len(failed)} of {len(CHECKS)} hold{'; failed: ' if failed else ''}{', '.join(failed)}")
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
