@@ -9,12 +9,14 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
 PYTHON ?= python3
-# The steps of `make test`, in their order: those on the left of the -- need no cluster.
-STEPS := lint sanity unit -- demo molecule releases databases retirement recipes quickstart awx validation faults
+# What needs no cluster; then what every change has to hold on one, and the suites that are run whole before a release.
+FIRST := lint sanity unit
+PROMISES := demo molecule promises
+SUITES := demo molecule releases databases retirement recipes quickstart awx validation faults
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test lint sanity unit molecule releases databases awx recipes retirement validation faults quickstart bench docs matrix clean
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit promises molecule releases databases awx recipes retirement validation faults quickstart bench docs matrix clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -50,8 +52,11 @@ example: tools images ## deploy the example application into namespace shop, to 
 demo: tools images ## the main job: a release and a rollback under load, with a count of the requests
 	@$(IN) python tests/tools/demo.py
 
-test: tools ## everything that must hold
-	@$(IN) python tests/tools/run.py $(STEPS)
+test: tools ## what every change must hold, in half an hour: lint, sanity, unit, and one test per promise on the cluster
+	@$(IN) python tests/tools/run.py --first $(FIRST) --on-cluster $(PROMISES)
+
+proof: tools ## every suite whole, two hours and more, with a page of results; make proof ARGS='faults databases' selects
+	@$(IN) python tests/tools/run.py --whole --only "$(ARGS)" --first $(FIRST) --on-cluster $(SUITES)
 
 lint: tools ## style, licences, changelog, documentation, and the artifact that would be published
 	@$(IN) python tests/tools/lint.py
@@ -61,6 +66,10 @@ sanity: tools ## ansible-test sanity
 
 unit: tools ## unit tests; make unit ARGS='-k switch' selects
 	@$(IN) python -m pytest $(ARGS)
+
+promises: tools images ## of all suites on the cluster, the one test of each promise; ARGS='-k kill' selects
+	@$(PYTHON) tests/tools/images.py validation
+	@$(IN) python -m pytest tests/on_cluster -m promise -n 3 $(ARGS)
 
 molecule: tools images ## the role as a user's playbook has it: the scenarios of extensions/molecule
 	@$(IN) molecule test --all
