@@ -4,6 +4,9 @@
 """Everything that needs no cluster and no test: style, licences, changelog, documentation, artifact. `make lint`.
 
 All checks are run; the output of those that fail is shown. Exit code 0: all hold.
+
+They are the tools that antsibull-nox would run. It is not used because it installs them once more, each session for itself and
+over the network, where these are in one pinned environment already, and because it checks no code blocks and no shell scripts.
 """
 
 from __future__ import annotations

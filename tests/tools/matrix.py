@@ -6,6 +6,9 @@
 ARGS selects rows by their words: `make matrix ARGS='2.16'`, `make matrix ARGS='units 24.2'`. Each row has a virtual
 environment of its own beside that of the tools, made once. Their output is in tests/output/matrix.
 
+antsibull-nox is not used because it runs ansible-test in containers alone, which need an engine and a registry, and has no rows
+for versions of the package kubernetes.
+
 A Python that is missing is NOT RUN, which is no pass: the exit code is 1.
 """
 

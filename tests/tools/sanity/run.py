@@ -7,6 +7,8 @@ ansible-test wants to run inside ansible_collections/NAMESPACE/NAME and keeps wh
 the copy is temporary, and its home is a directory of our cache, so that the virtual environments it makes are kept and
 nobody's own ansible-test meets our bootstrap script.
 
+antsibull-nox is not used because it runs ansible-test in containers alone, which need an engine and a registry.
+
 A test can pass, fail, have nothing to look at ("not needed"), or not be able to run here ("NOT RUN", which is a
 failure as well). There is no file of exceptions.
 """
