@@ -15,39 +15,44 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import checkout
 
 SHELL_SCRIPTS = [path for path in checkout.files() if path.endswith(".sh") or path == ".ci/run"]
+# The longest ones first: as many run at a time as there are CPUs.
 CHECKS = {
-    "ruff": ["ruff", "check", "--quiet", "--output-format", "concise", "."],
-    "yamllint": ["yamllint", "--strict", "."],
-    "shellcheck": ["shellcheck", *SHELL_SCRIPTS],
-    "licences": ["reuse", "lint", "--lines"],
-    "changelog": ["antsibull-changelog", "lint"],
-    "documentation": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs",
-                      "--validate-collection-refs", "all", "--skip-rstcheck", "."],
-    "code blocks": [sys.executable, "-m", "pytest", "-q", "-n", "2", "tests/docs"],
     "ansible-lint": ["ansible-lint", "--strict", "--nocolor", "-q"],
     "artifact": [sys.executable, str(Path(__file__).with_name("artifact.py"))],
+    "code blocks": [sys.executable, "-m", "pytest", "-q", "-n", "2", "tests/docs"],
+    "documentation": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs",
+                      "--validate-collection-refs", "all", "--skip-rstcheck", "."],
+    "changelog": ["antsibull-changelog", "lint"],
+    "licences": ["reuse", "lint", "--lines"],
+    "yamllint": ["yamllint", "--strict", "."],
+    "shellcheck": ["shellcheck", *SHELL_SCRIPTS],
+    "ruff": ["ruff", "check", "--quiet", "--output-format", "concise", "."],
 }
 
 
-def main() -> int:
-    failed = []
+def run(name: str) -> bool:
+    """Run a check and say what came of it; True if it holds."""
+    started = time.monotonic()
     # ansible-lint and the others show what they found without their own colours, and without asking the network.
-    environ = {**os.environ, "NO_COLOR": "1"}
-    for name, command in CHECKS.items():
-        started = time.monotonic()
-        result = subprocess.run(command, cwd=checkout.ROOT, env=environ, stdin=subprocess.DEVNULL, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-        seconds = time.monotonic() - started
-        if result.returncode == 0:
-            print(f"  {name:<15}passed  {seconds:5.1f} s", flush=True)
-        else:
-            failed.append(name)
-            print(f"  {name:<15}FAILED  {seconds:5.1f} s (exit code {result.returncode})\n{result.stdout}", flush=True)
+    result = subprocess.run(CHECKS[name], cwd=checkout.ROOT, env={**os.environ, "NO_COLOR": "1"}, stdin=subprocess.DEVNULL,
+                            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    seconds = time.monotonic() - started
+    if result.returncode == 0:
+        print(f"  {name:<15}passed  {seconds:5.1f} s\n", end="", flush=True)
+    else:
+        print(f"  {name:<15}FAILED  {seconds:5.1f} s (exit code {result.returncode})\n{result.stdout}\n", end="", flush=True)
+    return result.returncode == 0
+
+
+def main() -> int:
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        failed = [name for name, holds in zip(CHECKS, pool.map(run, CHECKS)) if not holds]
     print(f"lint: {len(CHECKS) - len(failed)} of {len(CHECKS)} hold{'; failed: ' if failed else ''}{', '.join(failed)}")
     return int(bool(failed))
 
