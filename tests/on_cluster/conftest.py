@@ -44,7 +44,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.user_properties.append(("promise", mark.args[0]))
     # What must be alone comes last, so that nothing else is kept waiting. Before it, tests that wait for a lease and tests
     # that keep the CPUs busy are mixed, by an order that is the same each time.
-    items.sort(key=lambda item: (item.get_closest_marker("alone") is not None, zlib.crc32(unit(item.nodeid).encode())))
+    alone = {unit(item.nodeid) for item in items if item.get_closest_marker("alone")}
+    items.sort(key=lambda item: (unit(item.nodeid) in alone, zlib.crc32(unit(item.nodeid).encode())))
 
 
 def unit(nodeid: str) -> str:
@@ -61,6 +62,7 @@ class Scheduling(LoadScopeScheduling):
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    config.option.loadscopereorder = False  # the largest first would bring what must be alone to the front
     return Scheduling(config, log)
 
 

@@ -17,7 +17,9 @@ IN_FLIGHT = 100
 
 
 @pytest.mark.alone  # with other tests beside it, two CPUs may have too little left to answer a readiness probe in time
-@pytest.mark.parametrize("drain", [10, 0], ids=["drains", "stops-at-once"])
+@pytest.mark.parametrize("drain", [
+    pytest.param(10, id="drains", marks=pytest.mark.promise("of an application that ends gracefully, kept connections and slow requests lose nothing")),
+    pytest.param(0, id="stops-at-once")])
 def test_release_and_rollback(new_scene: Callable[..., Scene], figure: Callable[[str], None], drain: int) -> None:
     scene = new_scene(env={"DRAIN": str(drain)})
     slow = f"/slow?seconds={SLOW}"

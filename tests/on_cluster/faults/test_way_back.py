@@ -140,6 +140,7 @@ def test_again_after_one_that_failed(scene: Scene, tmp_path: Path) -> None:
     scene.nothing_lost()
 
 
+@pytest.mark.promise("rolling back twice does not flip forward")
 def test_twice_does_not_flip_forward(scene: Scene) -> None:
     """A second rollback says what is live and asks for a version."""
     assert scene.play("release.yml", version="2.0").outcome == "released"

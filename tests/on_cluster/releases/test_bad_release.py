@@ -19,6 +19,8 @@ from cases import one_of
 from harness import Application, Run, command, environment, moment
 from traffic import Traffic
 
+pytestmark = pytest.mark.alone  # it measures time
+
 PATIENCE = 5  # seconds from what decides to the end of the release
 
 

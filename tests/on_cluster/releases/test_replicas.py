@@ -31,6 +31,7 @@ def test_five_pods_before_the_switch_and_the_delay_after_it(app: Application, au
     assert app.deployment("blue")["spec"]["replicas"] == 1
 
 
+@pytest.mark.alone  # it measures time
 def test_no_pod_is_left_where_none_is_wanted_and_no_delay_is_kept_where_it_is_zero(app: Application, audit: Audit) -> None:
     mark = audit.mark()
     run = app.playbook("release.yml", version="3.0", bluegreen_scale_down_delay=0, bluegreen_idle_replicas=0)

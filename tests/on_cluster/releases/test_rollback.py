@@ -9,6 +9,8 @@ import pytest
 from harness import DELAY, Application, Audit, Request, Run, within
 from traffic import Report, Traffic
 
+pytestmark = pytest.mark.alone  # they measure time
+
 
 def back(app: Application, audit: Audit) -> tuple[Run, list[Request], Report]:
     """Roll back under traffic: the run, its requests to the API server, the users' requests."""

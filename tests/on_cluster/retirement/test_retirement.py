@@ -120,6 +120,7 @@ def test_a_deployment_that_somebody_deleted_is_no_error(app: Application) -> Non
     assert run.outcome == "postponed" and "nothing to retire" in run.output
 
 
+@pytest.mark.promise("the old color is not retired when the new version has issues")
 def test_a_live_version_with_issues_keeps_the_old_one(app: Application) -> None:
     broken = [{"name": "gone", "http": "/no-such-page"}]
     run = writes_nothing(app, lambda: retire(app, bluegreen_checks=broken))

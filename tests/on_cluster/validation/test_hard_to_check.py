@@ -66,6 +66,7 @@ def only(results: list[dict], key: str) -> object:
     return results[0][key]
 
 
+@pytest.mark.promise("checks say of every application what it is, and why")
 def test_all_kinds(awkward: Application, ca: trustme.CA, tmp_path: Path) -> None:
     own, other = tmp_path / "own.pem", tmp_path / "other.pem"
     ca.cert_pem.write_to_path(own)
