@@ -16,7 +16,7 @@ SUITES := demo molecule releases databases retirement recipes quickstart awx val
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit promises molecule releases databases awx recipes retirement validation faults quickstart bench docs matrix clean
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit promises molecule releases databases awx recipes retirement validation faults quickstart cluster-test bench docs matrix clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -56,7 +56,7 @@ test: tools ## what every change must hold, in half an hour: lint, sanity, unit,
 	@$(IN) python tests/tools/run.py --first $(FIRST) --on-cluster $(PROMISES)
 
 proof: tools ## every suite whole, two hours and more, with a page of results; make proof ARGS='faults databases' selects
-	@$(IN) python tests/tools/run.py --whole --only "$(ARGS)" --first $(FIRST) --on-cluster $(SUITES)
+	@$(IN) python tests/tools/run.py --whole --only "$(ARGS)" --first $(FIRST) cluster-test --on-cluster $(SUITES)
 
 lint: tools ## style, licences, changelog, documentation, and the artifact that would be published
 	@$(IN) python tests/tools/lint.py
@@ -95,6 +95,9 @@ faults: tools images ## kill, cut, pause and forbid everything, under traffic; A
 validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects, ARGS=--all takes all
 	@$(PYTHON) tests/tools/images.py validation
 	@$(IN) python -m pytest tests/on_cluster/validation -n 2 $(ARGS)
+
+cluster-test: tools ## the embedded cluster itself: started twice, killed, found stale, stopped without a trace
+	@$(IN) python -m pytest tests/cluster $(ARGS)
 
 bench: tools images ## the side-by-side figures
 	@$(IN) python tests/tools/bench/bench.py
