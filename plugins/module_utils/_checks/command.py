@@ -11,15 +11,23 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import shlex
 import shutil
 import signal
 import subprocess
 import time
 from collections import namedtuple
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.http import port_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import without_password
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Listener
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+
+NAME = "command"
+
+OPTIONS = {"timeout": 60, "env": {}, "target": None, "port": None, "scheme": "http", "pods": "all"}
+
+EXPECTATIONS = expect.TEXT
 
 Ended = namedtuple("Ended", "status output via")
 
@@ -27,20 +35,50 @@ OUTPUT_KEPT = 4096  # bytes of what it printed last
 CHUNK = 65536
 
 
-def find_program(words, directory):
+def read(reader, parsed):
+    words = parsed["command"]
+    try:
+        words = shlex.split(words) if isinstance(words, str) else [str(word) for word in words]
+    except (ValueError, TypeError):
+        words = []
+    parsed["command"] = words
+    directory = reader.params["chdir"] or os.getcwd()
+    if not words:
+        reader.wrong("command is a program with its arguments, as text or a list, not {0!r}", reader.check["command"])
+    elif not _find_program(words, directory):
+        there = os.path.exists(os.path.join(directory, words[0]))
+        reason = "is not executable (chmod +x)" if there else f"does not exist (looked from {directory})"
+        reader.wrong("the program {0} {1}", words[0], reason)
+    if parsed["target"]:
+        reader.address(parsed, "target")
+        if without_password(parsed["target"]) != parsed["target"]:
+            reader.wrong("target becomes an argument, which everybody sees: give user and password by env")
+        if "pods" in reader.check:
+            reader.wrong("pods has no meaning with target, which is one address")
+        parsed.update(pods=None, where=parsed["target"])
+
+
+def _find_program(words, directory):
     """The path of the program, as a shell in ``directory`` would find it; ``None`` when there is none to be run."""
     path = os.path.join(directory, words[0]) if "/" in words[0] else words[0]
     return shutil.which(path)
 
 
-def execute_command(run, check, pod):
+def attempt(run, check, pod, began):
+    ended = _execute(run, check, pod)
+    wrong = [] if ended.status == 0 else [f"exit code {ended.status}"]
+    wrong += expect.judge_text(check["expect"], ended.output, time.monotonic() - began)
+    return {"status": ended.status, "via": ended.via}, expect.with_output(wrong, ended.output)
+
+
+def _execute(run, check, pod):
     """Run the command once, for one pod or for ``target``.
 
     :raises NoAnswer: it could not be started, or has not ended within ``timeout``.
     """
     if check["target"]:
         return _run(run, check, check["target"], "url")
-    with Listener(run.cluster, pod["metadata"]["name"], port_of(run, pod, check["port"]), check["timeout"]) as listener:
+    with Listener(run.cluster, pod["metadata"]["name"], run.port_of(pod, check["port"]), check["timeout"]) as listener:
         address = f"{check['scheme']}://127.0.0.1:{listener.port}"
         ended = _run(run, check, address, "port_forward")
         if ended.status and listener.error:
@@ -59,7 +97,7 @@ def _run(run, check, address, via):
     try:
         # Not AnsibleModule.run_command: that has no time limit, and does not end what the command has started.
         process = subprocess.Popen(  # pylint: disable=consider-using-with,ansible-bad-function
-            [find_program(check["command"], run.directory) or check["command"][0]] + check["command"][1:] + [address],
+            [_find_program(check["command"], run.directory) or check["command"][0]] + check["command"][1:] + [address],
             cwd=run.directory,
             env=dict(os.environ, **environment),
             stdin=subprocess.DEVNULL,

@@ -4,51 +4,100 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""One HTTP exchange with an application: through the API server, through a port-forward, or by its address."""
+"""HTTP of every pod, or of one Service: through the API server's proxy, or through a port-forward."""
 
 from __future__ import annotations
 
-import http.client
-import json
-import re
-import ssl
 import time
-from collections import namedtuple
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Tunnel
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.exchange import (
+    REQUEST,
+    read_request,
+    through_port_forward,
+    through_proxy,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
 
-try:
-    import requests
-    import urllib3
-except ImportError:
-    requests = urllib3 = None  # the checks say that they are missing
+NAME = "http"
 
+OPTIONS = {"port": None, "scheme": "http", "via": "auto", "service": None, "pods": "all", **REQUEST}
 
-Answer = namedtuple("Answer", "status headers body via")  # the body up to BODY_LIMIT bytes
+EXPECTATIONS = expect.ANSWER
 
-BODY_LIMIT = (
-    1024 * 1024
-)  # bytes of an answer that are read; more is not needed to judge it and must not fill the memory
+WAYS = ("auto", "proxy", "port_forward", "service_proxy")
 
-CHUNK = 65536
+ONLY_PORT_FORWARD = {"authorization", "proxy-authorization"}  # the API server takes these headers for itself
+
 OTHER_WAY_TIMEOUT = 2  # seconds in which a port-forward, and then the proxy, may show that only the proxy is blocked
 
+PROXY_BLOCKED = "proxy blocked"  # a port-forward has answered where the API server's proxy did not
 
-def ask(run, check, pod):
-    """One exchange, on a connection of its own.
 
-    :param run: what the checks share (``_checks.Run``).
-    :param pod: the pod object; ``None`` for what is asked once.
-    :raises NoAnswer: there was none, or it was not complete within the check's ``timeout``.
-    """
+def read(reader, parsed):
+    if not str(parsed["http"] or "").startswith("/"):
+        reader.wrong("http is a path that starts with '/', not {0!r}", parsed["http"])
+    read_request(reader, parsed)
+    if parsed["via"] not in WAYS:
+        reader.wrong(
+            "via {0!r} is none of {1}; a whole address is asked by url: instead of http:",
+            parsed["via"],
+            ", ".join(WAYS),
+        )
+    _read_proxied(reader, parsed)
+    if parsed["ca_cert"]:
+        if parsed["scheme"] != "https":
+            reader.wrong("ca_cert is for scheme: https")
+        if not parsed["host"]:
+            reader.wrong("ca_cert needs host, the name in the application's certificate")
+    if parsed["via"] == "service_proxy":
+        if not parsed["service"]:
+            reader.wrong("via service_proxy needs service, the name of a Service that selects the color")
+        if "pods" in reader.check:
+            reader.wrong("pods has no meaning for service_proxy, which asks any one of them")
+        parsed.update(pods=None, where=f"Service {parsed['service']}")
+        parsed["port"] = parsed["port"] or (443 if parsed["scheme"] == "https" else 80)
+    elif parsed["service"]:
+        reader.wrong("service is for via: service_proxy")
+
+
+def _read_proxied(reader, parsed):
+    """What cannot be had by the API server's proxy."""
+    if parsed["via"] not in ("proxy", "service_proxy"):
+        return
+    kept = _kept_headers(parsed)
+    if kept:
+        reader.wrong(
+            "the API server keeps {0} for itself, so it does not reach the pod via {1}; use port_forward or auto",
+            kept[0],
+            parsed["via"],
+        )
+    if parsed["ca_cert"]:
+        reader.wrong("the API server's proxy does not look at certificates; use ca_cert with port_forward or auto")
+
+
+def _kept_headers(check):
+    return sorted(name for name in check["headers"] if str(name).lower() in ONLY_PORT_FORWARD)
+
+
+def _needs_port_forward(check):
+    # The proxy rewrites Location.
+    expected = {str(name).lower() for name in check["expect"].get("header", {})}
+    return bool(_kept_headers(check) or check["ca_cert"] or "location" in expected)
+
+
+def attempt(run, check, pod, began):
+    answer = _ask(run, check, pod)
+    wrong = expect.judge(check["expect"], answer, time.monotonic() - began)
+    return {"status": answer.status, "via": answer.via}, wrong
+
+
+def _ask(run, check, pod):
     via = check["via"]
-    if via == "url":
-        return _by_url(check)
-    if via == "port_forward" or (via == "auto" and (check["needs_port_forward"] or run.proxy_blocked)):
-        return _through_port_forward(run, check, pod, check["timeout"])
+    if via == "port_forward" or (via == "auto" and (_needs_port_forward(check) or PROXY_BLOCKED in run.learned)):
+        return through_port_forward(run, check, pod, check["timeout"])
     try:
-        return _through_proxy(run, check, pod)
+        return through_proxy(run, check, pod)
     except NoAnswer as error:
         again = error.way == "blocked" or (error.way == "silent" and check["method"] in ("GET", "HEAD"))
         if via != "auto" or not again:
@@ -56,209 +105,20 @@ def ask(run, check, pod):
         # Between the API server and the pods may be what is not between users and the pods: a missing permission, or a
         # NetworkPolicy, of which nothing is seen but silence.
         try:
-            answer = _through_port_forward(run, check, pod, min(check["timeout"], OTHER_WAY_TIMEOUT))
+            answer = through_port_forward(run, check, pod, min(check["timeout"], OTHER_WAY_TIMEOUT))
         except NoAnswer as second:
             if second.way == "api":
                 raise
             raise NoAnswer(f"{error}; {second}" if second.way == "blocked" else str(error)) from error
         if error.way == "silent" and _proxy_answers(run, check, pod):
             raise  # the application was slow, and is not any more: that is for the check's retries
-        run.proxy_blocked = True
+        run.learned.add(PROXY_BLOCKED)
         return answer
 
 
 def _proxy_answers(run, check, pod):
     try:
-        _through_proxy(run, dict(check, timeout=min(check["timeout"], OTHER_WAY_TIMEOUT)), pod)
+        through_proxy(run, dict(check, timeout=min(check["timeout"], OTHER_WAY_TIMEOUT)), pod)
     except NoAnswer:
         return False
     return True
-
-
-# --- through the API server ------------------------------------------------------------------------------------
-def _through_proxy(run, check, pod):
-    """Works from wherever the API can be reached.
-
-    https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/#manually-constructing-apiserver-proxy-urls
-    """
-    began, timeout = time.monotonic(), check["timeout"]
-    if pod:
-        kind, name, port = "pods", pod["metadata"]["name"], port_of(run, pod, check["port"])
-    else:
-        kind, name, port = "services", check["service"], check["port"]
-    path = "/api/v1/namespaces/{0}/{1}/{2}{3}:{4}/proxy/{5}".format(
-        check.get("namespace") or run.cluster.namespace,
-        kind,
-        "https:" if check["scheme"] == "https" else "",
-        name,
-        port,
-        check["http"].lstrip("/"),
-    )
-    safe = check["method"] in ("GET", "HEAD")
-    try:
-        response = run.cluster.through_proxy(check["method"], path, _headers(check), check["body"], timeout)
-        try:
-            body = _limited(_pieces(response), began, timeout)
-        finally:
-            response.close()
-    except ApiError as error:
-        raise NoAnswer(error.what, "api" if safe or not error.result["sent"] else "open") from error
-    except urllib3.exceptions.HTTPError as error:
-        raise _no_answer(error, timeout, time.monotonic() - began) from error
-    refusal = proxy_refusal(response.status, body, kind)
-    if refusal:
-        if response.status == 403 and not run.cluster.refusal_stands(began):
-            refusal.way = "api"  # no verdict; and it has not reached the application
-        elif refusal.way == "api" and not safe and response.status != 429:
-            refusal.way = "open"
-        raise refusal
-    return Answer(response.status, response.headers, body, "proxy" if pod else "service_proxy")
-
-
-def proxy_refusal(status, body, kind="pods"):
-    """What the API server itself says when it has no answer of the application, as a NoAnswer; ``None`` for an answer.
-
-    The proxy answers with a Status object of its own; an application's 503 comes through as it is.
-    """
-    if status == 429 and body.startswith(b"Too many requests, please try again later."):
-        return NoAnswer("the API server is overloaded (HTTP 429)", "api")
-    if status not in (401, 403, 404, 429, 500, 502, 503, 504) or b'"kind"' not in body[:2000]:
-        return None
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        return None
-    if not isinstance(answer, dict) or answer.get("kind") != "Status" or answer.get("apiVersion") != "v1":
-        return None
-    message = str(answer.get("message", ""))
-    if status in (401, 403):
-        return NoAnswer(
-            f"the API server does not let this user reach the {kind[:-1]} (HTTP {status}): {message}; grant 'get' and 'create' on {kind}/proxy",
-            "blocked",
-        )
-    if "no endpoints available" in message or status == 404:
-        return NoAnswer(f"the API server could not reach the {kind[:-1]}: {message}", "blocked")
-    if "connection refused" in message:
-        # A port-forward might still come through, to the loopback address inside the pod. Users would not.
-        return NoAnswer(
-            f"nothing accepts connections at the pod's address, or a NetworkPolicy refuses the API server: {message}"
-        )
-    if "dial tcp" in message:
-        return NoAnswer(
-            f"the API server could not reach the {kind[:-1]} (a NetworkPolicy or firewall?): {message}",
-            "blocked",
-        )
-    if not message.startswith("error trying to reach service"):
-        return NoAnswer(f"the API server is in trouble (HTTP {status}): {message}", "api")
-    return NoAnswer(f"the application broke the connection off, as the API server saw: {message}")
-
-
-# --- through a port-forward ------------------------------------------------------------------------------------
-def _through_port_forward(run, check, pod, timeout):
-    began, port = time.monotonic(), port_of(run, pod, check["port"])
-    tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port, timeout)
-    near = tunnel.socket
-    connection = http.client.HTTPConnection(check["host"] or pod["metadata"]["name"], port)
-    try:
-        if check["scheme"] == "https":
-            near = tls(check).wrap_socket(near, server_hostname=check["host"] or pod["metadata"]["name"])
-        connection.sock = near
-        headers = dict({"Connection": "close"}, **_headers(check))
-        connection.request(check["method"], check["http"], body=_bytes(check["body"]), headers=headers)
-        response = connection.getresponse()
-        body = _limited(iter(lambda: response.read1(CHUNK), b""), began, timeout)
-        return Answer(response.status, response.headers, body, "port_forward")
-    except (OSError, http.client.HTTPException, ssl.SSLError) as error:
-        failure = _no_answer(error, timeout, time.monotonic() - began)
-        raise NoAnswer(tunnel.explain(str(failure)), failure.way) from error
-    finally:
-        near.close()
-        tunnel.close()
-
-
-def tls(check):
-    """What a TLS connection to the application itself demands: its own CA's signature, or nothing."""
-    if not check["ca_cert"]:
-        # Certificates of pods name Services, are signed by anybody, and the API server's proxy does not look at them either.
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-    return ssl.create_default_context(cafile=check["ca_cert"])
-
-
-def port_of(run, pod, wanted):
-    """The number of the port: the one given, the one of that name, or the one that the Service leads to (its first)."""
-    ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
-    ports = [port for port in ports if port.get("protocol", "TCP") == "TCP"]
-    if wanted is None:
-        served = [port for port in run.app.services[0]["spec"].get("ports", []) if port.get("protocol", "TCP") == "TCP"]
-        wanted = (served[0].get("targetPort") or served[0]["port"]) if served else None
-    if wanted is None:  # a headless Service may have none
-        return ports[0]["containerPort"] if ports else 80
-    return next((port["containerPort"] for port in ports if port.get("name") == wanted), wanted)
-
-
-# --- by an address ---------------------------------------------------------------------------------------------
-def _by_url(check):
-    began = time.monotonic()
-    try:
-        # A connection of its own for every attempt: a kept one would go on to the pod it once reached.
-        with requests.Session() as session:
-            response = session.request(
-                check["method"],
-                check["url"],
-                headers=_headers(check),
-                data=_bytes(check["body"]),
-                timeout=check["timeout"],
-                verify=check["ca_cert"] or True,
-                stream=True,
-                allow_redirects=False,
-            )
-            body = _limited(_pieces(response.raw), began, check["timeout"])
-            return Answer(response.status_code, response.headers, body, "url")
-    except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _no_answer(error, check["timeout"], time.monotonic() - began) from error
-
-
-# --- all of them -----------------------------------------------------------------------------------------------
-def _headers(check):
-    headers = {str(name): str(value) for name, value in check["headers"].items()}
-    return dict(headers, Host=check["host"]) if check["host"] else headers
-
-
-def _bytes(body):
-    return body.encode() if isinstance(body, str) else body
-
-
-def _pieces(response):
-    """The body as it arrives: reading on until a chunk is full would never see the clock."""
-    read = getattr(response, "read1", None)
-    while True:
-        piece = read(CHUNK, decode_content=True) if read else response.read(1024, decode_content=True)  # urllib3 1
-        if not piece:
-            return
-        yield piece
-
-
-def _limited(chunks, began, timeout):
-    """The body up to BODY_LIMIT; an application that trickles it out must not outlast the timeout either."""
-    parts, size = [], 0
-    for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if time.monotonic() - began > timeout:
-            raise NoAnswer(f"no complete answer in {timeout:g} s")
-        if size > BODY_LIMIT:
-            break
-    return b"".join(parts)[:BODY_LIMIT]
-
-
-def _no_answer(error, timeout, elapsed):
-    cause = error
-    while getattr(cause, "reason", None) and isinstance(cause.reason, Exception):
-        cause = cause.reason
-    if "timed out" in str(cause).lower() or elapsed >= timeout:
-        return NoAnswer(f"no answer in {timeout:g} s", "silent")
-    text = re.sub(r"<[^>]* object at 0x[0-9a-f]+>:? ?", "", str(cause)) or type(cause).__name__
-    return NoAnswer(f"no answer: {' '.join(text.split())[:300]}")

@@ -16,28 +16,67 @@ import math
 from collections import namedtuple
 from urllib.parse import urlencode
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.http import ask
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.exchange import by_url, through_proxy
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
+
+NAME = "prometheus"
+
+OPTIONS = {"timeout": 10, "allow_empty": False}
+
+EXPECTATIONS = ("min", "max")
+
+SETTINGS = {
+    "prometheus": {
+        "type": "dict",
+        "options": {
+            "url": {"type": "str"},
+            "service": {"type": "str"},
+            "namespace": {"type": "str"},
+            "port": {"type": "str", "default": "9090"},
+            "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
+            "headers": {"type": "dict", "default": {}},
+            "ca_cert": {"type": "path"},
+        },
+        "mutually_exclusive": [["url", "service"]],
+        "required_one_of": [["url", "service"]],
+    },
+}
 
 Samples = namedtuple("Samples", "values via")  # {labels as text: number}
 
-PROMETHEUS = {
-    "url": {"type": "str"},
-    "service": {"type": "str"},
-    "namespace": {"type": "str"},
-    "port": {"type": "str", "default": "9090"},
-    "scheme": {"type": "str", "choices": ["http", "https"], "default": "http"},
-    "headers": {"type": "dict", "default": {}},
-    "ca_cert": {"type": "path"},
-}
+
+def secrets(params):
+    headers = (params.get("prometheus") or {}).get("headers")
+    return secret_values(headers) if isinstance(headers, dict) else set()
 
 
-def query(run, check):
+def read(reader, parsed):
+    if not isinstance(parsed["prometheus"], str) or not parsed["prometheus"].strip():
+        reader.wrong("prometheus is a query, not {0!r}", parsed["prometheus"])
+    reader.flag(parsed, "allow_empty")
+    if not reader.params["prometheus"]:
+        reader.wrong("where Prometheus is has not been said (bluegreen_prometheus: url, or service and namespace)")
+    expect = reader.check.get("expect")
+    if not isinstance(expect, dict) or not set(EXPECTATIONS) & set(expect):
+        reader.wrong("a prometheus check needs expect.min or expect.max")
+    parsed["where"] = "Prometheus"
+
+
+def attempt(run, check, pod, began):
+    samples = _query(run, check)
+    value = next(iter(samples.values.values())) if len(samples.values) == 1 else None
+    if value is not None and not math.isfinite(value):
+        value = None  # JSON has no word for it
+    return {"value": value, "via": samples.via}, _judge(check["expect"], check["allow_empty"], samples.values)
+
+
+def _query(run, check):
     """Ask for the value(s) of the query at this moment.
 
     :raises NoAnswer: Prometheus gave none: not reached, or the query is wrong.
     """
-    server = run.prometheus
+    server = run.params["prometheus"]
     path = "/api/v1/query?" + urlencode({"query": check["prometheus"]})
     request = dict(
         check,
@@ -46,7 +85,6 @@ def query(run, check):
         host=None,
         headers=server["headers"],
         ca_cert=server["ca_cert"],
-        via="url" if server["url"] else "proxy",
         url=(server["url"] or "").rstrip("/") + path,
         http=path,
         service=server["service"],
@@ -54,7 +92,7 @@ def query(run, check):
         port=server["port"],
         scheme=server["scheme"],
     )
-    answer = ask(run, request, None)
+    answer = by_url(request) if server["url"] else through_proxy(run, request, None)
     try:
         document = json.loads(answer.body)
         if document["status"] != "success":
@@ -70,7 +108,7 @@ def query(run, check):
     raise NoAnswer(f"the query gives a {kind}; it must give a number or a vector of numbers")
 
 
-def judge_samples(expect, allow_empty, values):
+def _judge(expect, allow_empty, values):
     """What is wrong with the values, as a list of reasons; each of them must be within the limits."""
     numbers = {labels: value for labels, value in values.items() if not math.isnan(value)}
     if not numbers:

@@ -12,9 +12,15 @@ import socket
 import time
 from collections import namedtuple
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.http import port_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Tunnel
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+
+NAME = "tcp"
+
+OPTIONS = {"send": None, "pods": "all"}
+
+EXPECTATIONS = expect.TEXT
 
 Talk = namedtuple("Talk", "body via")
 
@@ -22,14 +28,38 @@ SETTLED = 1  # seconds after which a port-forward that was not broken off stands
 BODY_LIMIT = 65536  # bytes of the answer that are read
 
 
-def talk(run, check, pod, enough):
+def read(reader, parsed):
+    host, _colon, port = str(parsed["tcp"]).rpartition(":")
+    parsed.update(address=host.strip("[]"), port=port)
+    reader.port(parsed)
+    if host:
+        if "pods" in reader.check:
+            reader.wrong("pods has no meaning for an address")
+        if not port.isdigit():
+            reader.wrong("tcp is a port of the pods, or host:port, not {0!r}", parsed["tcp"])
+        parsed.update(pods=None)
+    if parsed["send"] is not None and not isinstance(parsed["send"], str):
+        reader.wrong("send is text, not {0!r}", parsed["send"])
+
+
+def attempt(run, check, pod, began):
+    def unlike(body):
+        return expect.judge_text(check["expect"], body.decode("utf-8", "replace"), 0)
+
+    ended = _talk(run, check, pod, lambda body: not unlike(body))
+    text = ended.body.decode("utf-8", "replace")
+    wrong = expect.judge_text(check["expect"], text, time.monotonic() - began)
+    return {"via": ended.via}, expect.with_answer(wrong, text)
+
+
+def _talk(run, check, pod, enough):
     """Connect, send what is to be sent, and read until ``enough(bytes)`` is true.
 
     :raises NoAnswer: no connection, or it ended or ``timeout`` was over before that.
     """
     deadline = time.monotonic() + check["timeout"]
     if pod:
-        tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port_of(run, pod, check["port"]), check["timeout"])
+        tunnel = Tunnel(run.cluster, pod["metadata"]["name"], run.port_of(pod, check["port"]), check["timeout"])
         connection, via = tunnel.socket, "port_forward"
     else:
         tunnel, via = None, "address"

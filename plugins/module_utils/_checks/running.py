@@ -1,0 +1,149 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""Run checks: all of them on all their targets, with their retries; how each of them went."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
+
+Check = dict[str, Any]
+Result = dict[str, Any]
+
+
+class Run:
+    """What the executions of one run share."""
+
+    def __init__(self, app, color, params):
+        self.app = app
+        self.cluster = app.cluster
+        self.color = color
+        self.params = params
+        self.directory = params["chdir"] or os.getcwd()
+        self.learned: set[str] = set()  # what a kind has found out, for its executions that come later
+
+    def execute(self, checks: list[Check], pods: list[dict], parallel: int) -> list[Result]:
+        """Execute all checks on all their targets, at most ``parallel`` at the same time.
+
+        :returns: list of results, in the order of the checks.
+        """
+        executions = [
+            (self, check, pod)
+            for check in checks
+            for pod in ((pods[:1] if check["pods"] == "one" else pods) if needs_pods(check) else [None])
+        ]
+        with ThreadPoolExecutor(max_workers=min(parallel, len(executions) or 1)) as pool:
+            return list(pool.map(lambda execution: _execute(*execution), executions))
+
+    def port_of(self, pod: dict, wanted: int | str | None) -> int | str:
+        """The number of the port: the one given, the one of that name, or the one that the Service leads to (its first)."""
+        ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+        ports = [port for port in ports if port.get("protocol", "TCP") == "TCP"]
+        if wanted is None:
+            served = self.app.services[0]["spec"].get("ports", [])
+            served = [port for port in served if port.get("protocol", "TCP") == "TCP"]
+            wanted = (served[0].get("targetPort") or served[0]["port"]) if served else None
+        if wanted is None:  # a headless Service may have none
+            return ports[0]["containerPort"] if ports else 80
+        return next((port["containerPort"] for port in ports if port.get("name") == wanted), wanted)
+
+
+def verdict(check: Check, results: list[Result]) -> tuple[bool, str]:
+    """How one check went: ``(passed, its line for people)``."""
+    own = [result for result in results if result["name"] == check["name"]]
+    good = sum(result["passed"] for result in own)
+    wanted = {None: 1, "all": len(own), "one": 1, "any": 1}.get(check["pods"], check["pods"])
+    passed = good >= wanted and bool(own)
+    line = "{0} {1}: {2} of {3} passed, slowest {4:.0f} ms".format(
+        "ok    " if passed else "FAILED",
+        check["name"],
+        good,
+        len(own),
+        max((result["latency_ms"] or 0 for result in own), default=0),
+    )
+    if wanted > len(own):
+        line += f" (wants {wanted} pods, there are {len(own)})"
+    return passed, line
+
+
+def reasons(results: list[Result]) -> list[str]:
+    """The failed ones in words, a bounded number of lines."""
+    bad = [item for item in results if not item["passed"]]
+    lines = [f"{item['name']} on {item['target']}: {item['reason']}" for item in bad[:10]]
+    return lines + ([f"... and {len(bad) - 10} more"] if len(bad) > 10 else [])
+
+
+def needs_pods(check: Check) -> bool:
+    """Whether it is run for every pod, and not once."""
+    return check["pods"] is not None
+
+
+def staying(pods: list[dict]) -> list[dict]:
+    """The pods that carry traffic, or will: those that have not ended and are not on their way out."""
+    return [
+        pod
+        for pod in pods
+        if "deletionTimestamp" not in pod["metadata"] and pod["status"].get("phase") not in ("Succeeded", "Failed")
+    ]
+
+
+def _execute(run: Run, check: Check, pod: dict | None) -> Result:
+    """One check on one target, with its retries. Never raises for what the application does."""
+    result = {
+        "name": check["name"],
+        "kind": check["kind"].NAME,
+        "target": pod["metadata"]["name"] if pod else check["where"],
+        "via": None,
+        "passed": False,
+        "status": None,
+        "value": None,
+        "latency_ms": None,
+        "attempts": 0,
+        "reason": "",
+    }
+    pauses = None
+    while True:
+        run.cluster.check()
+        result["attempts"] += 1
+        result.update(status=None, value=None)
+        began = time.monotonic()
+        try:
+            found, wrong = check["kind"].attempt(run, check, pod, began)
+            result.update(found)
+        except NoAnswer as error:
+            if error.way == "api":
+                # No verdict on the application: as every other request, it is tried again.
+                result["attempts"] -= 1
+                pauses = _pause(run.cluster, error, pauses)
+                continue
+            wrong = [str(error)]
+        result.update(passed=not wrong, reason="; ".join(wrong), latency_ms=round((time.monotonic() - began) * 1000, 1))
+        if result["passed"] or result["attempts"] > check["retries"]:
+            return result
+        run.cluster.sleep(check["delay"])
+
+
+def _pause(cluster, error, pauses):
+    """Wait before the API server is asked again; ``pauses`` is what the last call returned.
+
+    :raises ApiError: it has been away for ``api_timeout`` seconds.
+    """
+    now = time.monotonic()
+    began, pause = pauses or (now, 0.1)
+    if now - began + pause >= cluster.api_timeout:
+        raise ApiError(
+            str(error),
+            "api_unreachable",
+            0,
+            next_step="Check the network and whether the API server runs; then run the same command again.",
+        ) from error
+    cluster.sleep(pause)
+    return began, min(pause * 2, 2)
