@@ -12,7 +12,8 @@ import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _operation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import cluster as _cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
-from loopback import Answer, Loopback, Seen, as_json, refusal
+from loopback import Answer, Loopback, Seen, Takeover, as_json, refusal
+from portforward import port_forward
 from recorded import RecordedCluster
 
 KINDS = {path.rsplit("/", 1)[1]: kind for kind, path in _cluster.RESOURCES.items()}
@@ -23,6 +24,7 @@ class Api:
     """Gives the objects of a store, and hands requests to pods to `application`.
 
     :param application: gets the request, ``POD:PORT`` as the path has it, and the rest of the path.
+    :param listening: what listens in every pod: its port there, and its port on this machine, to which port-forwards lead.
     :param ready: what /readyz answers.
     """
 
@@ -30,6 +32,7 @@ class Api:
         self.server = server
         self.store = store
         self.application: Callable[[Seen, str, str], Answer] = lambda seen, pod, path: as_json({"status": "ok"})
+        self.listening: dict[int, int] = {}
         self.ready: Callable[[], Answer] = lambda: as_json("ok")
         server.answer = self.answer
 
@@ -38,13 +41,16 @@ class Api:
         """The options that lead here."""
         return {"host": self.server.url, "api_key": "s3cret-token", "namespace": recorded.NAMESPACE}
 
-    def answer(self, seen: Seen) -> Answer:
+    def answer(self, seen: Seen) -> Answer | Takeover:
         if seen.path == "/readyz":
             return self.ready()
         resource, _slash, rest = seen.path.partition(IN_STORE)[2].partition("/")
         if "/proxy/" in rest:
             pod, path = rest.split("/proxy", 1)
             return self.application(seen, pod, path)
+        if rest.endswith("/portforward"):
+            port = int(seen.query["ports"])
+            return port_forward(seen, port, self.listening.get(port))
         if "watch" in seen.query:
             return Answer(200, self._nothing())
         kind = KINDS[resource]

@@ -11,7 +11,7 @@ import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Iterable, NamedTuple
+from typing import Any, BinaryIO, Callable, Iterable, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from requests.structures import CaseInsensitiveDict
@@ -32,6 +32,12 @@ class Answer(NamedTuple):
     status: int = 200
     body: bytes | Iterable[bytes] = b""
     headers: dict[str, str] = {}
+
+
+class Takeover(NamedTuple):
+    """The connection is ``serve``'s, which gets what to read from and what to write to."""
+
+    serve: Callable[[BinaryIO, socket.socket], None]
 
 
 CUT = Answer(0)  # closes the connection without an answer
@@ -59,7 +65,7 @@ class Loopback:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
-        self.answer: Callable[[Seen], Answer] = lambda seen: refusal(404, f"nothing at {seen.path}")
+        self.answer: Callable[[Seen], Answer | Takeover] = lambda seen: refusal(404, f"nothing at {seen.path}")
         self.errors: list[BaseException | None] = []  # what went wrong in an answer; it fails the test in the end
         self.closing = threading.Event()  # set at the end; what an answer waits for must end then
         outer = self
@@ -90,7 +96,11 @@ class Loopback:
                 outer.seen.append(seen)
                 self._send(outer.answer(seen))
 
-            def _send(self, answer: Answer) -> None:
+            def _send(self, answer: Answer | Takeover) -> None:
+                if isinstance(answer, Takeover):
+                    self.close_connection = True
+                    answer.serve(self.rfile, self.connection)
+                    return
                 if answer is CUT:
                     self.close_connection = True
                     self.connection.shutdown(socket.SHUT_RDWR)

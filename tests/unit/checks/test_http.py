@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import threading
+from pathlib import Path
+from typing import Any, Iterator
 
 import pytest
 from api import Api
-from checking import PROXY, check, failure, proxied
-from loopback import Answer, as_json, refusal
+from checking import PROXY, check, failure, mistakes, proxied
+from loopback import Answer, Loopback, as_json, refusal
 
 
 def test_what_is_sent(api: Api) -> None:
@@ -91,3 +93,80 @@ def test_a_refusal_by_an_api_server_that_is_not_ready_yet_is_no_verdict(api: Api
     result = check(api, {"name": "health", "http": "/health"})
     assert {item["via"] for item in result["checks"]} == {"proxy"}
     assert {item["attempts"] for item in result["checks"]} == {1}
+
+
+# --- through a port-forward
+
+
+@pytest.fixture
+def application(api: Api) -> Iterator[Loopback]:
+    """Listens on the port of the pods, and says what it has got."""
+    with Loopback() as server:
+        server.answer = lambda seen: as_json(dict(seen.headers), Location="/here")
+        api.listening[8080] = server.port
+        yield server
+
+
+PROXY_KEEPS = [
+    {"headers": {"Authorization": "Bearer s3cret"}, "expect": {"json": {"Authorization": "Bearer s3cret"}}},
+    {"expect": {"header": {"location": "/here"}}},
+    {"via": "port_forward", "host": "shop.example", "expect": {"json": {"Host": "shop.example"}}},
+]
+
+
+@pytest.mark.parametrize("one", PROXY_KEEPS, ids=["authorization", "location", "host"])
+def test_what_the_proxy_would_change_goes_through_a_port_forward(
+    one: dict[str, Any], application: Loopback, api: Api
+) -> None:
+    result = check(api, {"http": "/health", **one})
+    assert [item["via"] for item in result["checks"]] == ["port_forward"] * 3
+    assert [seen.path for seen in application.seen] == ["/health"] * 3
+    assert proxied(api) == []
+
+
+def test_a_port_forward_when_the_proxy_is_blocked(application: Loopback, api: Api) -> None:
+    """It is found out once, and remembered for the rest of the run."""
+    message = "error trying to reach service: dial tcp 198.18.4.9:8080: i/o timeout"
+    api.application = lambda seen, pod, path: refusal(503, message, reason="ServiceUnavailable")
+    result = check(api, {"name": "a", "http": "/a"}, {"name": "b", "http": "/b"}, parallel=1)
+    assert [item["via"] for item in result["checks"]] == ["port_forward"] * 6
+    assert len(proxied(api)) == 1
+    error = failure(api, {"name": "a", "http": "/a", "via": "proxy"})
+    assert "the API server could not reach the pod (a NetworkPolicy or firewall?)" in str(error)
+
+
+def test_a_port_forward_to_a_port_on_which_nothing_listens(api: Api) -> None:
+    error = failure(api, {"name": "health", "http": "/health", "via": "port_forward"})
+    assert "the pod's node could not connect: 127.0.0.1:8080: connect: connection refused" in str(error)
+
+
+def test_ways_that_do_not_fit(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("")
+    error = mistakes(
+        {"name": "a", "http": "/", "via": "tunnel"},
+        {"name": "b", "http": "/", "via": "proxy", "ca_cert": "ca.pem", "headers": {"Authorization": "x"}},
+        {"name": "c", "http": "/", "via": "service_proxy", "pods": "any"},
+        {"name": "d", "http": "/", "service": "myapp"},
+        {"name": "e", "http": "/", "ca_cert": "absent.pem", "scheme": "https", "host": "shop.example"},
+        chdir=str(tmp_path),
+    )
+    assert error.why == [
+        "check a: via 'tunnel' is none of auto, proxy, port_forward, service_proxy; a whole address is asked by url: "
+        "instead of http:",
+        "check b: the API server keeps Authorization for itself, so it does not reach the pod via proxy; use "
+        "port_forward or auto",
+        "check b: the API server's proxy does not look at certificates; use ca_cert with port_forward or auto",
+        "check b: ca_cert is for scheme: https",
+        "check b: ca_cert needs host, the name in the application's certificate",
+        "check c: via service_proxy needs service, the name of a Service that selects the color",
+        "check c: pods has no meaning for service_proxy, which asks any one of them",
+        "check d: service is for via: service_proxy",
+        f"check e: ca_cert: there is no file {tmp_path}/absent.pem",
+    ]
+
+
+def test_a_service_is_asked_once(api: Api) -> None:
+    api.application = lambda seen, service, path: as_json({"service": service})
+    one = {"http": "/", "via": "service_proxy", "service": "preview", "expect": {"json": {"service": "preview:80"}}}
+    (item,) = check(api, one)["checks"]
+    assert (item["target"], item["via"]) == ("Service preview", "service_proxy")
