@@ -32,10 +32,13 @@ class Tunnel:
     """A connection to ``port`` of ``pod``. ``socket`` is its near end; closing it ends everything.
 
     :param timeout: seconds until the API server must have agreed, and for each read and write on ``socket``.
+    :param near: the near end, when it is there already.
+    :param told: called with what the node said when it could not connect, before the near end is closed.
     :raises NoAnswer: the API server does not let us through.
     """
 
-    def __init__(self, cluster, pod, port, timeout, near=None):
+    def __init__(self, cluster, pod, port, timeout, near=None, told=None):
+        self._told = told
         self.error = None  # what the node said when it could not connect
         sent = time.monotonic()
         try:
@@ -97,6 +100,8 @@ class Tunnel:
         except (OSError, websocket.WebSocketException):
             pass  # one of the two sides is gone, which the other one is told by closing it
         finally:
+            if self.error and self._told:
+                self._told(self.error)
             near.close()
             far.shutdown()
 
@@ -106,7 +111,8 @@ class Listener:
 
     def __init__(self, cluster, pod, port, timeout):
         self._to = (cluster, pod, port, timeout)
-        self.error = None  # why the last connection could not be made
+        self.error: NoAnswer | None = None  # why the last connection could not be made
+        self._said: str | None = None  # what the node said last
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -120,6 +126,10 @@ class Listener:
             self._server.shutdown(socket.SHUT_RDWR)  # wakes accept()
         self._server.close()
 
+    def explain(self, text: str) -> str:
+        """Why the last connection broke: what the node said, else ``text``."""
+        return _short(self._said) if self._said else text
+
     def _accept(self):
         while True:
             try:
@@ -130,10 +140,13 @@ class Listener:
 
     def _connect(self, near):
         try:
-            Tunnel(*self._to, near=near)
+            Tunnel(*self._to, near=near, told=self._note)
         except NoAnswer as error:
-            self.error = str(error)
+            self.error = error
             near.close()
+
+    def _note(self, error: str) -> None:
+        self._said = error
 
 
 def _short(text):
