@@ -16,7 +16,7 @@ from typing import Any, Iterator
 import pytest
 import recorded
 import yaml
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import credentials as _credentials
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import secrets
@@ -77,7 +77,7 @@ def in_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str = "10.
     certificate = Authority(tmp_path).certificate
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    monkeypatch.setattr(cluster, "IN_CLUSTER_DIR", str(account))
+    monkeypatch.setattr(_credentials, "IN_CLUSTER_DIR", str(account))
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(account / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(certificate))
 
