@@ -12,7 +12,7 @@ from typing import Any, Iterable
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _operation, _time
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import application as _application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import job as _jobs
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
@@ -144,7 +144,7 @@ def test_its_containers_know_what_is_released_where(clock: Clock) -> None:
         "BG_NAMESPACE": "store",
         "DATABASE_PASSWORD": "canary-1",
     }
-    assert _jobs.job_secrets({"definition": DEFINITION}) == {"canary-1"}
+    assert _operation.secrets(_job, {"definition": DEFINITION}) == {"canary-1"}
 
 
 def test_the_cluster_ends_it_when_nobody_follows_it_any_more(clock: Clock) -> None:

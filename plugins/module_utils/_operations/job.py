@@ -51,6 +51,8 @@ secrets = job_secrets
 
 RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "frozen_at": None, "diff": {}}
 
+secrets = job_secrets
+
 
 def run(params, cluster, progress):
     if params["failure"] is not None:
