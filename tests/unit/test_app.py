@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import application as _application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import history as _history
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import image as _image
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
@@ -24,6 +25,14 @@ STATE = "bluegreen.kubernetes/state"
 
 def read(cluster: RecordedCluster, **options: Any) -> _application.Application:
     return _application.read_application(cluster, recorded.parameters(_current_color, **options))
+
+
+def wanted(app: _application.Application, version: Any, image: str | None) -> dict[str, str]:
+    return _image.wanted_images(app.live, app.colors["green"], version, image)
+
+
+def rollback_to(app: _application.Application) -> dict[str, Any] | None:
+    return _history.rollback_to(app.state, app.live, app.colors[app.idle])
 
 
 def failure(cluster: RecordedCluster, **options: Any) -> BlueGreenError:
@@ -201,13 +210,13 @@ def containers(cluster: RecordedCluster, *names: str, init: tuple[str, ...] = ()
 def test_the_only_container_carries_the_version_whatever_its_name() -> None:
     cluster = RecordedCluster()
     containers(cluster, "web")
-    assert read(cluster).wanted_images("green", "2.0", None) == {"web": "registry.example:5000/web:2.0"}
+    assert wanted(read(cluster), "2.0", None) == {"web": "registry.example:5000/web:2.0"}
 
 
 def test_of_several_containers_app_carries_the_version() -> None:
     cluster = RecordedCluster()
     containers(cluster, "proxy", "app", init=("migrate",))
-    assert read(cluster).wanted_images("green", "2.0", None) == {"app": "registry.example:5000/app:2.0"}
+    assert wanted(read(cluster), "2.0", None) == {"app": "registry.example:5000/app:2.0"}
 
 
 def test_an_ambiguous_container_is_not_guessed() -> None:
@@ -224,7 +233,7 @@ def test_named_containers_get_the_version_each_in_its_own_repository() -> None:
     cluster = RecordedCluster()
     containers(cluster, "web", "proxy", "metrics", init=("migrate",))
     app = read(cluster, containers=["web", "metrics", "migrate"])
-    assert app.wanted_images("green", "2.0", None) == {
+    assert wanted(app, "2.0", None) == {
         "web": "registry.example:5000/web:2.0",
         "metrics": "registry.example:5000/metrics:2.0",
         "migrate": "migrate:2.0",
@@ -264,12 +273,12 @@ def test_the_version_becomes_the_tag_of_the_live_repository() -> None:
     cluster = RecordedCluster()
     live = cluster.one("Deployment", "app-blue")["spec"]["template"]["spec"]["containers"][0]
     live["image"] = "registry.example:5000/moved/myapp:1.0@sha256:abc"
-    images = read(cluster).wanted_images("green", "2.0", None)
+    images = wanted(read(cluster), "2.0", None)
     assert images == {"app": "registry.example:5000/moved/myapp:2.0"}
 
 
 @pytest.mark.parametrize(
-    ("image", "version", "wanted"),
+    ("image", "version", "whole"),
     [
         ("other/app:7", "2.0", "other/app:7"),
         ("other/app:7", None, "other/app:7"),
@@ -279,8 +288,8 @@ def test_the_version_becomes_the_tag_of_the_live_repository() -> None:
         ("other/app", None, "other/app"),
     ],
 )
-def test_an_image_says_it_whole(image: str, version: str | None, wanted: str) -> None:
-    assert read(RecordedCluster()).wanted_images("green", version, image) == {"app": wanted}
+def test_an_image_says_it_whole(image: str, version: str | None, whole: str) -> None:
+    assert wanted(read(RecordedCluster()), version, image) == {"app": whole}
 
 
 def test_one_image_for_two_containers_is_refused() -> None:
@@ -288,13 +297,13 @@ def test_one_image_for_two_containers_is_refused() -> None:
     containers(cluster, "web", "proxy")
     app = read(cluster, containers=["web", "proxy"])
     with pytest.raises(BlueGreenError, match="One image was given for 2 containers: web, proxy"):
-        app.wanted_images("green", None, "other:2.0")
+        wanted(app, None, "other:2.0")
 
 
 @pytest.mark.parametrize("version", [None, ""])
 def test_no_version_is_refused(version: str | None) -> None:
     with pytest.raises(BlueGreenError) as caught:
-        read(RecordedCluster()).wanted_images("green", version, None)
+        wanted(read(RecordedCluster()), version, None)
     assert caught.value.reason == "bad_input"
     assert "No version was given." in str(caught.value)
     assert "-e version=X" in str(caught.value)
@@ -303,7 +312,7 @@ def test_no_version_is_refused(version: str | None) -> None:
 @pytest.mark.parametrize("version", [1.1, 2, 0, 0.0, True])
 def test_a_version_that_is_no_string_is_refused(version: Any) -> None:
     with pytest.raises(BlueGreenError) as caught:
-        read(RecordedCluster()).wanted_images("green", version, None)
+        wanted(read(RecordedCluster()), version, None)
     assert caught.value.reason == "bad_input"
     assert "must be a string" in str(caught.value)
 
@@ -311,12 +320,12 @@ def test_a_version_that_is_no_string_is_refused(version: Any) -> None:
 @pytest.mark.parametrize("version", ["a/b", "-1", ".1", "a b", "a:b", "x" * 129, "ü"])
 def test_a_version_that_cannot_be_a_tag_is_refused(version: str) -> None:
     with pytest.raises(BlueGreenError, match="cannot be an image tag"):
-        read(RecordedCluster()).wanted_images("green", version, None)
+        wanted(read(RecordedCluster()), version, None)
 
 
 @pytest.mark.parametrize("version", ["2.0", "v2", "1", "sha-0123abc", "x" * 128, "_1"])
 def test_a_version_that_can_be_a_tag(version: str) -> None:
-    assert read(RecordedCluster()).wanted_images("green", version, None) == {"app": "myapp:" + version}
+    assert wanted(read(RecordedCluster()), version, None) == {"app": "myapp:" + version}
 
 
 def test_the_version_of_an_image_whose_tag_does_not_say_it() -> None:
@@ -374,8 +383,8 @@ def test_no_state_yet() -> None:
     app = read(RecordedCluster())
     assert app.state["history"] == []
     assert app.warnings == []
-    assert app.last_switch() is None
-    assert app.rollback_to() is None
+    assert _history.last_switch(app.state["history"]) is None
+    assert rollback_to(app) is None
 
 
 @pytest.mark.parametrize(
@@ -515,7 +524,7 @@ UNSWITCHED: dict[str, Any] = {"switched_at": None}
 def test_where_a_rollback_goes(history: list[dict[str, Any]], color: str | None, version: str | None) -> None:
     cluster = RecordedCluster()
     annotate(cluster.one("Service", "myapp"), STATE, json.dumps({"schema": 1, "history": history, "intent": None}))
-    target = read(cluster).rollback_to()
+    target = rollback_to(read(cluster))
     assert (target and target["color"], target and target["version"]) == (color, version)
 
 

@@ -9,21 +9,14 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
-    TAG,
-    check_version,
-    containers_of,
-    split_image,
-    version_of,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import read_state
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import stamp, stamp_test
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment
 
 SERVICE_NAME = "kubernetes.io/service-name"  # on an EndpointSlice: whose endpoints these are
 
@@ -37,49 +30,6 @@ def read_application(cluster, params):
     app = Application(cluster, params)
     cluster.live = app.describe(app.active)
     return app
-
-
-class Color:
-    """One color: its Deployment (``None`` when there is none) and what can be read off it."""
-
-    def __init__(self, name, deployment, container_names):
-        self.name = name
-        self.deployment = deployment
-        self.deployment_name = deployment["metadata"]["name"] if deployment else None
-        self.containers = containers_of(deployment, container_names) if deployment else []
-        self.image = self.containers[0]["image"] if self.containers else None
-        self.version = version_of(deployment, self.image) if deployment else None
-        self.replicas = deployment["spec"].get("replicas", 1) if deployment else 0
-        self.ready = deployment.get("status", {}).get("readyReplicas", 0) if deployment else 0
-
-    @property
-    def pod_selector(self):
-        """The Deployment's own pod selector, as a labelSelector for the API."""
-        selector = self.deployment["spec"]["selector"]
-        terms = [f"{key}={value}" for key, value in sorted(selector.get("matchLabels", {}).items())]
-        for expression in selector.get("matchExpressions", []):
-            key, operator, values = expression["key"], expression["operator"], ",".join(expression.get("values", []))
-            terms.append(
-                {"In": "{0} in ({1})", "NotIn": "{0} notin ({1})", "Exists": "{0}", "DoesNotExist": "!{0}"}[
-                    operator
-                ].format(key, values)
-            )
-        return ",".join(terms)
-
-    @property
-    def template_hash(self):
-        """:func:`template_hash` of the Deployment, ``None`` when there is none."""
-        return template_hash(self.deployment) if self.deployment else None
-
-    def summary(self):
-        return {
-            "version": self.version,
-            "image": self.image,
-            "replicas": self.replicas,
-            "ready": self.ready,
-            "deployment": self.deployment_name,
-            "template_hash": self.template_hash,
-        }
 
 
 class Application:
@@ -209,7 +159,7 @@ class Application:
 
     def would_select(self, service, color, deployment):
         """Whether the Service, switched to ``color``, selects the pods of this Deployment."""
-        labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+        labels = pod_labels(deployment)
         selector = dict(service["spec"]["selector"], **{self.label: color})
         return all(labels.get(key) == value for key, value in selector.items())
 
@@ -258,85 +208,8 @@ class Application:
 
     def strength(self):
         """How many pods the traffic needs: the live color's replicas; if it has none any more, those of the last switch."""
-        last = self.last_switch()
+        last = last_switch(self.state["history"])
         return self.live.replicas or (last.get("replicas") or 0 if last else 0)
-
-    def last_switch(self):
-        """The newest release or rollback in the history that moved the traffic, or ``None``."""
-        return next((entry for entry in self.state["history"] if entry.get("switched_at")), None)
-
-    def moved_at(self):
-        """When the traffic was moved last, forward or back, as a ``datetime``; ``None`` when that is not recorded."""
-        last = self.last_switch()
-        return max(map(moment, filter(None, (last["switched_at"], last.get("reverted_at"))))) if last else None
-
-    def retires_at(self, after):
-        """When the idle color's life ends, ``after`` seconds after the traffic was moved, as a ``datetime`` or ``None``."""
-        moved = self.moved_at()
-        return moved and moved + timedelta(seconds=after)
-
-    def unfinished(self):
-        """The entry of the release that is live, and whose run was stopped after its switch; ``None`` when there is none.
-
-        Further attempts at its version that did not come to their end either, and rollbacks that moved nothing, leave it
-        as it is. It is over when another version was begun, or when its way back is not there any more: the idle color is
-        another version, or the database has lost what that needs.
-        """
-        contracted = (self.state.get("contracted") or {}).get("version") == self.live.version
-        attempts = set()  # versions, or images where no version was given; a rollback names none
-        for entry in self.state["history"]:
-            stopped = entry["outcome"] in ("running", "interrupted", "failed")
-            if entry.get("switched_at"):
-                if not stopped or entry.get("kind") != "release" or entry.get("reverted_at"):
-                    return None
-                whole = entry["color"] == self.active and entry["previous_image"] == self.colors[self.idle].image
-                same = attempts <= {None, entry["version"], entry["image"]}
-                return entry if whole and same and not contracted else None
-            did_nothing = entry["outcome"] in ("refused", "unchanged") or entry.get("kind") == "rollback"
-            if entry["outcome"] == "rolled_back" or not stopped and not did_nothing:
-                return None
-            attempts.add(entry.get("version"))
-        return None
-
-    def rollback_to(self):
-        """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
-
-        A run that was stopped before its switch is given up, and one that was stopped on its way back is finished: the
-        live color stays. A rollback or an automatic way back is not undone by another rollback, however it ended: that would
-        flip forward.
-        """
-        unfinished = self.unfinished()
-        if unfinished:  # also while another run is finishing it
-            return _before(unfinished)
-        stay = {"color": self.active, "version": self.live.version, "image": self.live.image}
-        settled = False  # a newer run has come to its end, and with it what an older one had left unfinished
-        for entry in self.state["history"]:
-            unfinished = entry["outcome"] in ("running", "interrupted") and not settled
-            switched, rollback = entry.get("switched_at"), entry.get("kind") == "rollback"
-            if unfinished and (entry.get("reverted_at") or not switched and not rollback):
-                return stay
-            if not switched:
-                # It moved nothing. A rollback that failed has not given up either what it was to give up.
-                settled = settled or entry["outcome"] == "rolled_back" or not rollback
-                continue
-            if entry["outcome"] in ("rolled_back", "reverted") or entry["color"] != self.active:
-                return None
-            if rollback:
-                return None if settled else stay
-            return _before(entry)
-        return None
-
-    def prepared(self):
-        """The newest release that was prepared and waits to be promoted: ``{"run", "version", "color", "template_hash"}``.
-
-        ``None`` when there is none, or the traffic was moved since, so that it was prepared for another situation.
-        """
-        for entry in self.state["history"]:
-            if entry.get("prepared"):
-                return dict(entry["prepared"], run=entry["run"], version=entry.get("version"))
-            if entry.get("switched_at"):
-                return None
-        return None
 
     def refuse_live(self, name, deed):
         """Law 1: what the Services select is not changed, scaled or removed by anything but a switch.
@@ -400,57 +273,3 @@ class Application:
             )
         self.services = [fresh if item["metadata"]["name"] == name else item for item in self.services]
         return fresh
-
-    # --- images ----------------------------------------------------------------------------------------------
-
-    def wanted_images(self, color, version, image):
-        """What to put on the idle color: ``{container name: image}`` for the containers that carry the version.
-
-        ``version`` becomes the tag of the live color's repositories, unless ``image`` says it whole.
-
-        :raises BlueGreenError: neither is given, the version is a number or no possible tag.
-        """
-        if version is not None and version != "":
-            check_version(version)
-        if not version and not image:
-            raise BlueGreenError(
-                "No version was given.",
-                "bad_input",
-                next_step="Add -e version=X (it becomes the image tag), or set bluegreen_image to a whole image name.",
-            )
-        containers = self.colors[color].containers or self.live.containers  # a missing one is made like the live one
-        if image:
-            if len(containers) > 1:
-                raise BlueGreenError(
-                    f"One image was given for {len(containers)} containers: {', '.join((item['name'] for item in containers))}.",
-                    "bad_input",
-                    next_step="Give version instead of image, or name one container in bluegreen_containers.",
-                )
-            repository, tag, digest = split_image(image)
-            if version and not tag and not digest:
-                image = f"{repository}:{version}"
-            return {containers[0]["name"]: image}
-        if not TAG.match(version):
-            raise BlueGreenError(
-                f"{version!r} cannot be an image tag.",
-                "bad_input",
-                next_step="A tag has letters, digits, '_', '.', '-' (128 at most). Set bluegreen_image for anything else.",
-            )
-        source = {item["name"]: item["image"] for item in self.live.containers}
-        return {
-            item["name"]: f"{split_image(source.get(item['name'], item['image']))[0]}:{version}" for item in containers
-        }
-
-    def is_live(self, images, version):
-        """Whether the live color runs these images (and was released under this version) already."""
-        current = {item["name"]: item["image"] for item in self.live.containers}
-        return all(current.get(name) == image for name, image in images.items()) and version in (
-            None,
-            "",
-            self.live.version,
-        )
-
-
-def _before(entry):
-    """What was live before a switch."""
-    return {"color": entry["from_color"], "version": entry["previous_version"], "image": entry["previous_image"]}

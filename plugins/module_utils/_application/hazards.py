@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 
 # Who writes objects from a source of its own, and would put a switched selector back.
@@ -109,7 +110,7 @@ def _list(app, kind):
 
 def _matches(budget, deployment):
     """Whether a PodDisruptionBudget selects a Deployment's pods; an empty selector selects every pod."""
-    labels = deployment["spec"]["template"]["metadata"].get("labels") or {}
+    labels = pod_labels(deployment)
     selector = budget["spec"].get("selector") or {}
     for key, value in (selector.get("matchLabels") or {}).items():
         if labels.get(key) != value:

@@ -85,3 +85,49 @@ def version_of(deployment, image):
             pass  # not written by us; the tag decides
     repository, tag, digest = split_image(image)
     return tag or digest or repository
+
+
+def wanted_images(live, idle, version, image):
+    """What to put on the idle color: ``{container name: image}`` for the containers that carry the version.
+
+    ``version`` becomes the tag of the live color's repositories, unless ``image`` says it whole.
+
+    :param live: the live color
+    :param idle: the other one, which may have no Deployment
+    :raises BlueGreenError: neither is given, the version is a number or no possible tag.
+    """
+    if version is not None and version != "":
+        check_version(version)
+    if not version and not image:
+        raise BlueGreenError(
+            "No version was given.",
+            "bad_input",
+            next_step="Add -e version=X (it becomes the image tag), or set bluegreen_image to a whole image name.",
+        )
+    containers = idle.containers or live.containers  # a missing one is made like the live one
+    if image:
+        if len(containers) > 1:
+            raise BlueGreenError(
+                f"One image was given for {len(containers)} containers: {', '.join((item['name'] for item in containers))}.",
+                "bad_input",
+                next_step="Give version instead of image, or name one container in bluegreen_containers.",
+            )
+        repository, tag, digest = split_image(image)
+        if version and not tag and not digest:
+            image = f"{repository}:{version}"
+        return {containers[0]["name"]: image}
+    if not TAG.match(version):
+        raise BlueGreenError(
+            f"{version!r} cannot be an image tag.",
+            "bad_input",
+            next_step="A tag has letters, digits, '_', '.', '-' (128 at most). Set bluegreen_image for anything else.",
+        )
+    source = {item["name"]: item["image"] for item in live.containers}
+    return {item["name"]: f"{split_image(source.get(item['name'], item['image']))[0]}:{version}" for item in containers}
+
+
+def is_live(live, images, version):
+    """Whether the live color runs these images (and was released under this version) already."""
+    current = {item["name"]: item["image"] for item in live.containers}
+    same = all(current.get(name) == image for name, image in images.items())
+    return same and version in (None, "", live.version)

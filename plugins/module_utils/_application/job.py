@@ -4,22 +4,18 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""Job: run a Kubernetes Job to its end, and know afterwards that it has been done.
+"""A Job in the cluster: begun, or adopted from an interrupted run, followed to its end, and removed.
 
 https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
 """
 
 from __future__ import annotations
 
-import collections
 import copy
 import math
-import queue
-import re
-import threading
 import time
-from datetime import datetime, timezone
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_log import SETTLED, JobLog
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import EVENTS_AFTER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
@@ -40,96 +36,14 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
     BlueGreenError,
     PatchConflict,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, written
 
 JOB_OWNER = PREFIX + "application"  # on a Job: for which application it runs
 DONE_FOR = PREFIX + "job"  # annotation on a Job: which definition and version it is of
 
-FREEZING, HANDED_OVER = "freezing", "handed over"  # what a Job that hands over logs, each on a line of its own
-
 TRIES = 5
 HEARTBEAT = 10  # seconds between progress lines when nothing is said
-SETTLED = 3  # seconds that the last log lines may take after the end
 GONE = 60  # seconds, beside the pods' own grace, until a Job that was deleted must be gone with its pods
-LINES_KEPT = 100  # log lines in the result
-LINES_SHOWN = 1000  # log lines shown while it runs
 LINES_WHY = 20  # log lines in the message of a failure
-LINE = 500  # characters of a line
-
-_PASSWORD = re.compile(r"(?<=://)[^/?#@\s]*@")
-
-_STAMP = re.compile(r"^(\d+-\d+-\d+T\d+:\d+:\d+)(\.\d+)?(Z|[-+]\d+:\d+)$")
-
-_ASSIGNED = re.compile(r"((?:pass(?:word|wd)?|secret|token|api[-_]?key)[\"']?\s*[=:]\s*)[^\s,;&]+", re.IGNORECASE)
-
-
-def job_secrets(params):
-    """Values in the Job's environment that no output may show."""
-    found = set()
-    for container in job_containers(params["definition"]):
-        for item in container.get("env") or []:
-            if isinstance(item, dict) and item.get("value") is not None:
-                found |= secret_values({item.get("name"): item["value"]})
-    return found
-
-
-def check_definition(definition, what):
-    """:raises BlueGreenError: names everything that keeps ``definition`` from being a Job that can be run and followed."""
-    wrong = job_mistakes(definition)
-    if wrong:
-        raise BlueGreenError(f"{what} cannot be used.", "bad_input", why=wrong, next_step="Correct it.")
-
-
-def job_mistakes(definition):
-    """What keeps ``definition`` from being a Job that can be run and followed, as a list of texts."""
-    if not isinstance(definition, dict) or definition.get("kind") != "Job":
-        kind = definition.get("kind") if isinstance(definition, dict) else type(definition).__name__
-        return [f"it is no Job but {kind!r}"]
-    wrong = []
-    if definition.get("apiVersion") != "batch/v1":
-        wrong.append(f"apiVersion is batch/v1, not {definition.get('apiVersion')!r}")
-    metadata, spec = definition.get("metadata"), definition.get("spec")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
-        wrong.append("metadata.name is missing")
-    if not job_containers(definition):
-        wrong.append("spec.template.spec.containers is missing")
-    elif spec.get("suspend"):
-        wrong.append("spec.suspend is true, so it would never begin")
-    return wrong
-
-
-def job_containers(definition):
-    """The containers of a definition that may be no Job at all."""
-    part = definition
-    for key in ("spec", "template", "spec"):
-        part = part.get(key) if isinstance(part, dict) else None
-    found = []
-    for key in ("initContainers", "containers"):
-        items = part.get(key) if isinstance(part, dict) else None
-        found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-    return found
-
-
-def with_environment(definition, app, color, version):
-    """A copy of the definition whose containers know what is released where; what they set themselves stays."""
-    other = app.colors[app.other(color)]
-    values = {
-        "BG_VERSION": version or "",
-        "BG_COLOR": color,
-        "BG_PREVIOUS_COLOR": other.name,
-        "BG_PREVIOUS_VERSION": other.version or "",
-        "BG_ACTIVE_COLOR": app.active,
-        "BG_NAMESPACE": app.cluster.namespace,
-    }
-    definition = copy.deepcopy(definition)
-    definition["metadata"].setdefault("namespace", app.cluster.namespace)
-    for container in job_containers(definition):
-        own = container.get("env") or []
-        names = {item.get("name") for item in own}
-        # First, so that the container's own variables may refer to them.
-        container["env"] = [{"name": key, "value": value} for key, value in values.items() if key not in names] + own
-    return definition
 
 
 class Job:
@@ -151,22 +65,10 @@ class Job:
         self.fence = lambda: None
         self.uid = None
         self.started = time.monotonic()
-        self.lines = collections.deque(maxlen=LINES_KEPT)
-        self._said = 0
-        self._said_at = self.started
-        self._queue = queue.Queue()
-        self._logs = {}  # (pod, container, restarts) -> thread
-        self._written = {}  # line -> when it was written, by the node's clock, of those that matter
-        self._late = (
-            None  # seconds from the writing of a line to its arrival here, of the fastest; with the clocks' difference
-        )
-        self._wake = lambda: None
+        self.log = JobLog(cluster, self.name, timeout, progress)
 
     def elapsed(self):
         return round(time.monotonic() - self.started, 3)
-
-    def shown(self):
-        return list(self.lines)
 
     # --- getting it
 
@@ -245,16 +147,16 @@ class Job:
             "job": ("Job", {"fieldSelector": "metadata.name=" + self.name}),
             "pods": ("Pod", {"labelSelector": "job-name=" + self.name}),
         }
-        first_seen, seen, events_watched, state = {}, False, False, None
+        first_seen, seen, events_watched, state, said_at = {}, False, False, None, self.started
         reasons = []  # the last troubles that were seen: when time is over, the pods may be gone
         with self.cluster.observe(**watched) as view:
-            self._wake = view.wake
+            self.log.wake = view.wake
             while True:
                 jobs = [item for item in view["job"] if item["metadata"]["uid"] == self.uid]
                 pods = [Pod(pod) for pod in view["pods"] if self._owns(pod)]
-                self._follow_logs(pods)
-                self._say()
-                if until in self._written:
+                self.log.follow(pods)
+                self.log.say()
+                if self.log.has(until):
                     return
                 now = time.monotonic()
                 if not jobs and (seen or now - self.started > SETTLED):
@@ -262,11 +164,11 @@ class Job:
                 for job in jobs:
                     seen = True
                     if holds(job, "Complete"):
-                        self._settle()
+                        self.log.settle()
                         return
                     failed = holds(job, "Failed")
                     if failed:
-                        self._settle()
+                        self.log.settle()
                         late = failed.get("reason") == "DeadlineExceeded"
                         what = f"Job {self.name} {'did not end in time and was stopped' if late else 'failed'}."
                         why = f"{failed.get('reason')}: {failed.get('message')}"
@@ -291,14 +193,15 @@ class Job:
                     self._stop()
                     raise error
                 said = "; ".join(sorted({reason for _grace, reason, _text in troubles.values()}))
-                if said != state or now - self._said_at >= HEARTBEAT:
+                said_at = max(said_at, self.log.said_at)
+                if said != state or now - said_at >= HEARTBEAT:
                     if state is not None or said:
-                        text = said or f"{self._said} log lines so far"
+                        text = said or f"{self.log.count} log lines so far"
                         self.progress(f"{self.name}: {text}, {self.elapsed():.0f} s of {self.timeout:.0f} s")
-                        self._said_at = now
+                        said_at = now
                     state = said
                 due = [first_seen[key] + grace - now for key, (grace, _r, _t) in troubles.items() if grace is not None]
-                view.wait(min([self.started + self.timeout - now, self._said_at + HEARTBEAT - now, 1] + due))
+                view.wait(min([self.started + self.timeout - now, said_at + HEARTBEAT - now, 1] + due))
 
     def _owns(self, pod):
         return any(owner.get("uid") == self.uid for owner in pod["metadata"].get("ownerReferences") or [])
@@ -318,8 +221,8 @@ class Job:
         return troubles
 
     def _failure(self, reason, what, why, pods):
-        self._say()
-        last = list(self.lines)[-LINES_WHY:]
+        self.log.say()
+        last = list(self.log.lines)[-LINES_WHY:]
         why = list(dict.fromkeys(why)) + [f"pod {pod.name}: {pod.state()}" for pod in pods[-3:]]
         if last:
             why += ["last log lines:"] + ["  " + line for line in last]
@@ -328,80 +231,8 @@ class Job:
             reason,
             why=why,
             next_step="Mend the cause, then run the same command again.",
-            result={"job": self.name, "succeeded": False, "logs": self.shown(), "elapsed": self.elapsed()},
+            result={"job": self.name, "succeeded": False, "logs": list(self.log.lines), "elapsed": self.elapsed()},
         )
-
-    # --- its log
-
-    def _follow_logs(self, pods):
-        several = len(pods) > 1 or any(len(pod.containers) > 1 for pod in pods)
-        for pod in pods:
-            for item in pod.containers:
-                key = (pod.name, item["name"], item.get("restartCount", 0))
-                begun = {"running", "terminated"} & set(item.get("state", {}))
-                if begun and key not in self._logs:
-                    label = f"{pod.name}/{item['name']}: " if several else ""
-                    self._logs[key] = threading.Thread(target=self._read_log, args=(*key[:2], label), daemon=True)
-                    self._logs[key].start()
-
-    def _read_log(self, pod, container, label):
-        since, end = None, time.monotonic() + self.timeout + SETTLED
-        while time.monotonic() < end:
-            try:
-                for stamp, text in self.cluster.follow_log(pod, container, since):
-                    if since is None or stamp > since:
-                        self._queue.put(label + text)
-                        since = stamp
-                        self._note(stamp, text.strip())
-                return
-            except ApiError as error:
-                if error.status not in (400, 404):  # the container has no log, or none any more
-                    self._queue.put(f"{label}(log not readable: {error.what})")
-                return
-            except Exception:  # pylint: disable=broad-except
-                # The connection was cut, or silent for long; whether the Job goes on is watched elsewhere.
-                time.sleep(0.2)
-
-    def _note(self, stamp, text):
-        """Remember when a line was written, if it is one that matters."""
-        parts = _STAMP.match(stamp)
-        if not parts:
-            return
-        written = moment(parts.group(1) + parts.group(3)).timestamp() + float(parts.group(2) or 0)
-        late = time.time() - written
-        self._late = late if self._late is None else min(late, self._late)
-        if text in (FREEZING, HANDED_OVER):
-            self._written[text] = written
-            self._wake()
-
-    def frozen_at(self):
-        """When the Job has said that it freezes writes, by our clock, as text; ``None`` when it has not."""
-        if FREEZING not in self._written:
-            return None
-        return written(datetime.fromtimestamp(self._written[FREEZING] + self._late, timezone.utc))
-
-    def _say(self):
-        """Show what has been logged since the last call."""
-        while True:
-            try:
-                line = self._queue.get_nowait()
-            except queue.Empty:
-                return
-            line = _ASSIGNED.sub(r"\1********", _PASSWORD.sub("********@", line.rstrip()))[:LINE]
-            self.lines.append(line)
-            self._said += 1
-            self._said_at = time.monotonic()
-            if self._said <= LINES_SHOWN:
-                self.progress(f"{self.name}: {line}")
-            if self._said == LINES_SHOWN:
-                self.progress(f"{self.name}: further lines are not shown; the last ones are in the result")
-
-    def _settle(self):
-        """Wait a moment for the last log lines."""
-        end = time.monotonic() + SETTLED
-        for thread in self._logs.values():
-            thread.join(max(end - time.monotonic(), 0))
-        self._say()
 
     # --- ending it
 

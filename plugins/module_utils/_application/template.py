@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""The pod template of a color, and the hash that says whether two are the same."""
+"""The pod template of a color: the hash that says whether two are the same, and its labels."""
 
 from __future__ import annotations
 
@@ -22,3 +22,8 @@ def template_hash(owner):
     about["labels"] = {key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"}
     text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def pod_labels(owner):
+    """The labels of the pods that a Deployment or ReplicaSet makes."""
+    return owner["spec"]["template"]["metadata"].get("labels") or {}

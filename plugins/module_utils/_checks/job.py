@@ -12,8 +12,8 @@ import os
 import time
 import uuid
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import (
-    Job,
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import Job
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import (
     job_mistakes,
     job_secrets,
     with_environment,
@@ -37,11 +37,7 @@ KEPT = 3600  # seconds that a Job which was not removed stays after its end
 
 def secrets(params):
     checks = [check for check in params.get("checks") or [] if check.get("job")]
-    return {
-        value
-        for check in checks
-        for value in job_secrets({"definition": _definition(check["job"], params.get("chdir"))[0]})
-    }
+    return {value for check in checks for value in job_secrets(_definition(check["job"], params.get("chdir"))[0])}
 
 
 def read(reader, parsed):

@@ -13,6 +13,11 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import (
+    last_switch,
+    retires_at,
+    rollback_to,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
@@ -127,13 +132,13 @@ def _refuse_mistakes(params):
 
 def _retires_at(app, after):
     """When the idle color is due to be retired, as text; ``None`` when it is already, or nothing says since when it is idle."""
-    due = app.retires_at(after) if after is not None and app.colors[app.idle].replicas else None
+    due = retires_at(app.state["history"], after) if after is not None and app.colors[app.idle].replicas else None
     return due and to_second(due)
 
 
 def _rollback_seconds(app):
     """How long a rollback has to wait for pods before it switches, as its pods took the last time; ``None`` if unknown."""
-    target = app.rollback_to()
+    target = rollback_to(app.state, app.live, app.colors[app.idle])
     if target is None:
         return None
     color = app.colors[target["color"]]
@@ -170,11 +175,11 @@ def _summary(app, kept, retires, rollback_seconds):
             )
         )
     lines = _table(rows)
-    last = app.last_switch()
+    last = last_switch(app.state["history"])
     if last:
         moved = f"{app.active} is live since {last.get('reverted_at') or last['switched_at']}"
         lines.append(moved + (f", by {last['by']}" if last.get("by") else ""))
-    target = app.rollback_to()
+    target = rollback_to(app.state, app.live, app.colors[app.idle])
     if target is None:
         lines.append("rollback: nothing to go back to; rollback.yml -e version=X goes to X if the idle color has it")
     elif target["color"] == app.active:

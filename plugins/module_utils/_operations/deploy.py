@@ -11,16 +11,16 @@ from __future__ import annotations
 import copy
 import json
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
-    Color,
-    read_application,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
     RELEASE,
     check_version,
     split_image,
+    wanted_images,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation_operations
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
@@ -158,7 +158,7 @@ def _refuse_touched(app, expected):
 def _operations(app, color, params, replicas):
     """The JSON Patch that is needed, empty when everything is there already; each step tests what it replaces."""
     deployment, version = color.deployment, params["version"]
-    images = app.wanted_images(color.name, version, params["image"])
+    images = wanted_images(app.live, color, version, params["image"])
     operations = []
 
     def replace(path, old, new):
@@ -218,7 +218,7 @@ def _from_definition(app, color, params, replicas):
             "bad_input",
             why="Needed pod labels: {0}; the manifest has {1}.".format(
                 app.selector_for(color.name),
-                json.dumps(new["spec"]["template"]["metadata"].get("labels"), sort_keys=True),
+                json.dumps(pod_labels(new), sort_keys=True),
             ),
             next_step="Correct spec.template.metadata.labels.",
         )
@@ -252,7 +252,7 @@ def _twin(app, name, live):
     }
     spec = twin["spec"]
     spec["selector"] = {"matchLabels": _recolored(source["spec"]["selector"].get("matchLabels"), app, name)}
-    spec["template"]["metadata"]["labels"] = _recolored(source["spec"]["template"]["metadata"].get("labels"), app, name)
+    spec["template"]["metadata"]["labels"] = _recolored(pod_labels(source), app, name)
     spec["template"]["metadata"].pop("creationTimestamp", None)
     if app.label not in spec["selector"]["matchLabels"]:
         raise BlueGreenError(
@@ -267,8 +267,7 @@ def _create(app, name, params, manifest, replicas, origin):
     """Make the missing Deployment from a manifest, with the images wanted."""
     spec = manifest["spec"]
     spec["replicas"] = replicas
-    app.colors[name] = Color(name, manifest, params["containers"])
-    images = app.wanted_images(name, params["version"], params["image"])
+    images = wanted_images(app.live, Color(name, manifest, params["containers"]), params["version"], params["image"])
     for item, image in images.items():
         for group in ("containers", "initContainers"):
             for container in spec["template"]["spec"].get(group) or []:

@@ -13,14 +13,13 @@ import json
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import (
-    HANDED_OVER,
-    TRIES,
-    Job,
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import TRIES, Job
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import (
     check_definition,
     job_secrets,
     with_environment,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_log import HANDED_OVER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import STATE, bounded, read_state
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import annotation_operations, compact
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
@@ -47,11 +46,12 @@ ARGUMENTS = dict(
 DURATIONS = ("api_timeout", "timeout")
 
 KEEPS_LOCK = True
-secrets = job_secrets
 
 RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "frozen_at": None, "diff": {}}
 
-secrets = job_secrets
+
+def secrets(params):
+    return job_secrets(params["definition"])
 
 
 def run(params, cluster, progress):
@@ -132,14 +132,16 @@ def _run(params, cluster, progress):
         raise
     if params["hands_over"]:
         # Every millisecond counts: it is followed to its end, recorded and removed by a call after the switch.
-        result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed(), frozen_at=job.frozen_at())
+        result.update(
+            changed=True, succeeded=True, logs=list(job.log.lines), elapsed=job.elapsed(), frozen_at=job.log.frozen_at()
+        )
         result["msg"] = f"Job {name} has handed the writes over to {color} after {job.elapsed():.1f} s."
         return result
     if not params["undoes"]:  # what undoes something is needed again when that was done again
         ended = {"digest": digest, "version": version, "ended_at": now()}
         record(cluster, params, lambda state: dict(state, jobs=dict(state.get("jobs", {}), **{name: ended})))
     job.remove()
-    result.update(changed=True, succeeded=True, logs=job.shown(), elapsed=job.elapsed())
+    result.update(changed=True, succeeded=True, logs=list(job.log.lines), elapsed=job.elapsed())
     result["msg"] = f"Job {name} succeeded for {version} after {job.elapsed():.1f} s."
     return result
 

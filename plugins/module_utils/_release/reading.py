@@ -10,7 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application, Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import (
+    last_switch,
+    prepared,
+    rollback_to,
+    unfinished,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import is_live, wanted_images
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 
@@ -25,21 +33,21 @@ def reading(app: Application, kept: dict[str, Any] | None, containers: list[str]
 
     :param kept: see :func:`read_kept_of_idle`.
     """
-    last = app.last_switch()
+    last = last_switch(app.state["history"])
     interrupted = f" A switch to {app.pending} was interrupted." if app.pending else ""
     result = {
         "active_color": app.active,
         "idle_color": app.idle,
         "pending_color": app.pending,
         "previous_color": last["from_color"] if last and last["color"] == app.active else None,
-        "unfinished": app.unfinished(),
-        "rollback_to": app.rollback_to(),
+        "unfinished": unfinished(app.state, app.live, app.colors[app.idle]),
+        "rollback_to": rollback_to(app.state, app.live, app.colors[app.idle]),
         "colors": {name: color.summary() for name, color in app.colors.items()},
         "selectors": app.selectors(),
         "switched_at": last["switched_at"] if last else None,
         "history": app.state["history"],
         "contracted": app.state.get("contracted"),
-        "prepared": app.prepared(),
+        "prepared": prepared(app.state["history"]),
         "wanted_image": None,
         "is_live": None,
         "msg": f"{app.describe(app.active)} is live, {app.describe(app.idle)} is idle.{interrupted}",
@@ -69,9 +77,9 @@ def judge_version(
         return
     if not create_missing and not kept:
         app.color(app.idle)
-    images = app.wanted_images(app.idle, version, image)
+    images = wanted_images(app.live, app.colors[app.idle], version, image)
     result["wanted_image"] = next(iter(images.values()))
-    result["is_live"] = app.is_live(images, version)
+    result["is_live"] = is_live(app.live, images, version)
     # An interrupted switch is put right first; then this is looked at again.
     if approved is not None and not result["is_live"] and not app.pending:
         _refuse_unprepared(app, approved, images, result)
@@ -86,25 +94,25 @@ def _refuse_unprepared(
     :param result: what is returned all the same.
     :raises BlueGreenError: ``not_prepared``
     """
-    color, prepared = app.color(app.idle), app.prepared()
+    color, found = app.color(app.idle), prepared(app.state["history"])
     current = {item["name"]: item["image"] for item in color.containers}
     wrong = [name for name, image in images.items() if current.get(name) != image]
     why = []
     if wrong:
         what = f"{color.name} runs {current.get(wrong[0])}, not {images[wrong[0]]}."
-    elif prepared is None:
+    elif found is None:
         what = f"No release is prepared on {color.name}, or the traffic was moved since."
-    elif prepared["color"] != color.name:
-        what = f"{prepared['color']} was prepared, but {color.name} is idle now."
-    elif approved.get("run") and approved["run"] != prepared["run"]:
+    elif found["color"] != color.name:
+        what = f"{found['color']} was prepared, but {color.name} is idle now."
+    elif approved.get("run") and approved["run"] != found["run"]:
         what = "Another release was prepared since this one was approved."
         why = [
             f"approved: run {approved['run']}, version {approved.get('version')}",
-            f"prepared: run {prepared['run']}, version {prepared['version']}",
+            f"prepared: run {found['run']}, version {found['version']}",
         ]
-    elif color.template_hash != prepared["template_hash"]:
+    elif color.template_hash != found["template_hash"]:
         what = f"The pod template of {color.deployment_name} was changed since it was prepared."
-        why = [f"template_hash was {prepared['template_hash']}, it is {color.template_hash}"]
+        why = [f"template_hash was {found['template_hash']}, it is {color.template_hash}"]
     else:
         return
     raise BlueGreenError(

@@ -11,7 +11,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application, Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import moved_at, retires_at
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, holds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, to_second
@@ -46,11 +48,11 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
             f"{newest.get('started_at')}, or was interrupted."
         )
         return dict(result, msg=text)
-    moved = app.moved_at()
+    moved = moved_at(app.state["history"])
     if moved is None:
         text = f"{color.name} stays: no switch is recorded, so nothing says since when it is idle."
         return dict(result, msg=text)
-    due = app.retires_at(after)
+    due = retires_at(app.state["history"], after)
     result["due_at"] = to_second(due)
     if datetime.now(timezone.utc) < due:
         text = f"{app.describe(color.name)} stays until {result['due_at']}: a rollback goes back to it."

@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""One color: its Deployment, and what can be read off it."""
+
+from __future__ import annotations
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import containers_of, version_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+
+
+class Color:
+    """One color: its Deployment (``None`` when there is none) and what can be read off it."""
+
+    def __init__(self, name, deployment, container_names):
+        self.name = name
+        self.deployment = deployment
+        self.deployment_name = deployment["metadata"]["name"] if deployment else None
+        self.containers = containers_of(deployment, container_names) if deployment else []
+        self.image = self.containers[0]["image"] if self.containers else None
+        self.version = version_of(deployment, self.image) if deployment else None
+        self.replicas = deployment["spec"].get("replicas", 1) if deployment else 0
+        self.ready = deployment.get("status", {}).get("readyReplicas", 0) if deployment else 0
+
+    @property
+    def pod_selector(self):
+        """The Deployment's own pod selector, as a labelSelector for the API."""
+        selector = self.deployment["spec"]["selector"]
+        terms = [f"{key}={value}" for key, value in sorted(selector.get("matchLabels", {}).items())]
+        for expression in selector.get("matchExpressions", []):
+            key, operator, values = expression["key"], expression["operator"], ",".join(expression.get("values", []))
+            terms.append(
+                {"In": "{0} in ({1})", "NotIn": "{0} notin ({1})", "Exists": "{0}", "DoesNotExist": "!{0}"}[
+                    operator
+                ].format(key, values)
+            )
+        return ",".join(terms)
+
+    @property
+    def template_hash(self):
+        """:func:`template_hash` of the Deployment, ``None`` when there is none."""
+        return template_hash(self.deployment) if self.deployment else None
+
+    def summary(self):
+        return {
+            "version": self.version,
+            "image": self.image,
+            "replicas": self.replicas,
+            "ready": self.ready,
+            "deployment": self.deployment_name,
+            "template_hash": self.template_hash,
+        }

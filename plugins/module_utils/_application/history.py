@@ -1,0 +1,105 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""What the recorded releases say: when the traffic was moved, what is unfinished, what a rollback goes back to.
+
+``history`` is the list in the state annotation, newest first; ``state`` the whole of it, see :func:`read_state`; ``live``
+and ``idle`` are the two colors.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment
+
+
+def last_switch(history):
+    """The newest release or rollback in the history that moved the traffic, or ``None``."""
+    return next((entry for entry in history if entry.get("switched_at")), None)
+
+
+def moved_at(history):
+    """When the traffic was moved last, forward or back, as a ``datetime``; ``None`` when that is not recorded."""
+    last = last_switch(history)
+    return max(map(moment, filter(None, (last["switched_at"], last.get("reverted_at"))))) if last else None
+
+
+def retires_at(history, after):
+    """When the idle color's life ends, ``after`` seconds after the traffic was moved, as a ``datetime`` or ``None``."""
+    moved = moved_at(history)
+    return moved and moved + timedelta(seconds=after)
+
+
+def unfinished(state, live, idle):
+    """The entry of the release that is live, and whose run was stopped after its switch; ``None`` when there is none.
+
+    Further attempts at its version that did not come to their end either, and rollbacks that moved nothing, leave it
+    as it is. It is over when another version was begun, or when its way back is not there any more: the idle color is
+    another version, or the database has lost what that needs.
+    """
+    contracted = (state.get("contracted") or {}).get("version") == live.version
+    attempts = set()  # versions, or images where no version was given; a rollback names none
+    for entry in state["history"]:
+        stopped = entry["outcome"] in ("running", "interrupted", "failed")
+        if entry.get("switched_at"):
+            if not stopped or entry.get("kind") != "release" or entry.get("reverted_at"):
+                return None
+            whole = entry["color"] == live.name and entry["previous_image"] == idle.image
+            same = attempts <= {None, entry["version"], entry["image"]}
+            return entry if whole and same and not contracted else None
+        did_nothing = entry["outcome"] in ("refused", "unchanged") or entry.get("kind") == "rollback"
+        if entry["outcome"] == "rolled_back" or not stopped and not did_nothing:
+            return None
+        attempts.add(entry.get("version"))
+    return None
+
+
+def rollback_to(state, live, idle):
+    """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
+
+    A run that was stopped before its switch is given up, and one that was stopped on its way back is finished: the
+    live color stays. A rollback or an automatic way back is not undone by another rollback, however it ended: that would
+    flip forward.
+    """
+    left = unfinished(state, live, idle)
+    if left:  # also while another run is finishing it
+        return _before(left)
+    stay = {"color": live.name, "version": live.version, "image": live.image}
+    settled = False  # a newer run has come to its end, and with it what an older one had left unfinished
+    for entry in state["history"]:
+        open_still = entry["outcome"] in ("running", "interrupted") and not settled
+        switched, rollback = entry.get("switched_at"), entry.get("kind") == "rollback"
+        if open_still and (entry.get("reverted_at") or not switched and not rollback):
+            return stay
+        if not switched:
+            # It moved nothing. A rollback that failed has not given up either what it was to give up.
+            settled = settled or entry["outcome"] == "rolled_back" or not rollback
+            continue
+        if entry["outcome"] in ("rolled_back", "reverted") or entry["color"] != live.name:
+            return None
+        if rollback:
+            return None if settled else stay
+        return _before(entry)
+    return None
+
+
+def prepared(history):
+    """The newest release that was prepared and waits to be promoted: ``{"run", "version", "color", "template_hash"}``.
+
+    ``None`` when there is none, or the traffic was moved since, so that it was prepared for another situation.
+    """
+    for entry in history:
+        if entry.get("prepared"):
+            return dict(entry["prepared"], run=entry["run"], version=entry.get("version"))
+        if entry.get("switched_at"):
+            return None
+    return None
+
+
+def _before(entry):
+    """What was live before a switch."""
+    return {"color": entry["from_color"], "version": entry["previous_version"], "image": entry["previous_image"]}
