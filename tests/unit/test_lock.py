@@ -340,6 +340,21 @@ def test_a_service_that_never_holds_still_is_given_up(cluster: RecordedCluster) 
     assert failure(cluster).reason == "conflict"
 
 
+def test_a_takeover_that_cannot_fence_the_idle_deployment_says_so(cluster: RecordedCluster) -> None:
+    def note() -> None:
+        cluster.touch(
+            "Deployment",
+            "app-green",
+            lambda item: item["metadata"].setdefault("annotations", {}).update(n=str(len(cluster.requests))),
+        )
+
+    lock(cluster)
+    cluster.before("patch", "Deployment", note, nth=None)
+    error = failure(cluster, preempt=True)
+    assert error.reason == "conflict"
+    assert "keeps changing the idle Deployment" in str(error)
+
+
 def test_check_mode_locks_nothing(clock: Clock) -> None:
     cluster = RecordedCluster(clock=clock, dry_run=True)
     assert "Would lock" in lock(cluster)["msg"]

@@ -20,6 +20,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
     PREFIX,
+    again,
     annotation_operations,
     escape,
     stamp,
@@ -40,7 +41,6 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
 JOB_OWNER = PREFIX + "application"  # on a Job: for which application it runs
 DONE_FOR = PREFIX + "job"  # annotation on a Job: which definition and version it is of
 
-TRIES = 5
 HEARTBEAT = 10  # seconds between progress lines when nothing is said
 GONE = 60  # seconds, beside the pods' own grace, until a Job that was deleted must be gone with its pods
 LINES_WHY = 20  # log lines in the message of a failure
@@ -77,37 +77,41 @@ class Job:
 
         It is created suspended, so that a request that arrives after another run has taken over starts nothing.
         """
-        for _attempt in range(TRIES):
-            self.fence()
-            found = self.cluster.get("Job", self.name)
-            try:
-                fresh = found is None
-                if fresh:
-                    found = self.cluster.create("Job", self._stamped())
-                notes = found["metadata"].get("annotations") or {}
-                if notes.get(JOB_OWNER) != self.owner:
-                    raise BlueGreenError(
-                        f"There is a Job {self.name!r} in namespace {self.cluster.namespace!r} that is not of this application.",
-                        "conflict",
-                        why=f"Its annotation {JOB_OWNER} is {notes.get(JOB_OWNER)!r}, not {self.owner!r}.",
-                        next_step="Delete it if nobody needs it, or give this one another name.",
-                    )
-                same = adopt and notes.get(DONE_FOR) == self.digest and "deletionTimestamp" not in found["metadata"]
-                if not (fresh or same) or holds(found, "Failed") or holds(found, "FailureTarget"):
-                    self.uid = found["metadata"]["uid"]
-                    self.progress(f"Job {self.name} of an earlier run is removed first")
-                    self.remove()
-                    continue
-                self.uid = found["metadata"]["uid"]
-                self._start(found)
-                return
-            except PatchConflict:
-                continue  # somebody was faster, or its status has changed meanwhile
-        raise BlueGreenError(
+        again(
+            lambda: self._claim(adopt),
             f"Somebody else keeps changing Job {self.name}.",
-            "conflict",
-            next_step="Stop the other writer, then run again.",
+            "Stop the other writer, then run again.",
         )
+
+    def _claim(self, adopt):
+        self.fence()
+        found = self.cluster.get("Job", self.name)
+        if found and not self._goes_on(found, adopt):
+            self.uid = found["metadata"]["uid"]
+            self.progress(f"Job {self.name} of an earlier run is removed first")
+            self.remove()
+            self.fence()
+            found = None
+        found = found or self.cluster.create("Job", self._stamped())
+        self.uid = found["metadata"]["uid"]
+        self._start(found)
+
+    def _goes_on(self, found, adopt):
+        """Whether the Job that is there is of this definition and can still succeed.
+
+        :raises BlueGreenError: it is somebody else's.
+        """
+        metadata = found["metadata"]
+        notes = metadata.get("annotations") or {}
+        if notes.get(JOB_OWNER) != self.owner:
+            raise BlueGreenError(
+                f"There is a Job {self.name!r} in namespace {self.cluster.namespace!r} that is not of this application.",
+                "conflict",
+                why=f"Its annotation {JOB_OWNER} is {notes.get(JOB_OWNER)!r}, not {self.owner!r}.",
+                next_step="Delete it if nobody needs it, or give this one another name.",
+            )
+        same = adopt and notes.get(DONE_FOR) == self.digest and "deletionTimestamp" not in metadata
+        return same and not holds(found, "Failed") and not holds(found, "FailureTarget")
 
     def _stamped(self):
         wanted = copy.deepcopy(self.definition)

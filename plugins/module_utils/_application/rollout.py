@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import (
     GRACE,
     NEVER,
@@ -41,18 +42,12 @@ def set_replicas(app, color, replicas, lock_id):
             {"op": "replace", "path": "/spec/replicas", "value": replicas},
         ]
         app.cluster.patch("Deployment", color.deployment_name, operations)
-    header = "Deployment " + color.deployment_name
     return {
         "changed": before != replicas,
         "color": color.name,
         "replicas": replicas,
         "previous_replicas": before,
-        "diff": {
-            "before_header": header,
-            "after_header": header,
-            "before": {"replicas": before},
-            "after": {"replicas": replicas},
-        },
+        "diff": diff("Deployment " + color.deployment_name, {"replicas": before}, {"replicas": replicas}),
         "msg": f"{color.deployment_name} {'would have' if app.cluster.dry_run and before != replicas else 'has'} {replicas} replicas (before: {before}).",
     }
 

@@ -4,14 +4,18 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""JSON Patch operations that let a write through only while nobody else has written: stamps and tests."""
+"""Writes that go through only while nobody else has written: stamps and tests, and once more where somebody has."""
 
 from __future__ import annotations
 
 import json
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+
 PREFIX = "bluegreen.kubernetes/"
 LOCK_ID = PREFIX + "lock-id"  # on the Services and the idle Deployment: who may write
+
+TRIES = 5  # of a write, while somebody else changes the same object
 
 
 def stamp(target):
@@ -52,3 +56,31 @@ def annotation_operations(target, key, text):
     if "annotations" not in target["metadata"]:
         operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
     return operations + [{"op": "add", "path": "/metadata/annotations/" + escape(key), "value": text}]
+
+
+def again(attempt, what, next_step, refresh=None):
+    """Read, decide, write; and again when somebody else has written in between.
+
+    :param attempt: does it, and returns what this returns; a :class:`PatchConflict` that it raises lets it be called again.
+    :param what: of the error that is raised when somebody else was faster every time; ``next_step`` likewise.
+    :param refresh: reads again after a conflict, where ``attempt`` writes on what was read before it.
+    """
+    for _attempt in range(TRIES):
+        try:
+            return attempt()
+        except PatchConflict as error:
+            conflict = error
+        if refresh:
+            refresh()
+    raise BlueGreenError(what, "conflict", why=conflict.what, next_step=next_step) from conflict
+
+
+def diff(header, before, after):
+    """What ``--diff`` shows of a change to an object; ``before`` is ``None`` for one that did not exist."""
+    absent = before is None
+    return {
+        "before_header": "(absent)" if absent else header,
+        "after_header": header,
+        "before": "" if absent else before,
+        "after": after,
+    }

@@ -21,8 +21,13 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation_operations
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
+    PREFIX,
+    again,
+    annotation_operations,
+    diff,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
 
@@ -57,26 +62,16 @@ RETURNS = {
 }
 
 RESTARTED = PREFIX + "restarted-at"  # on the pod template: makes new pods of the same image
-TRIES = 5  # readings before a Deployment that changes under our hands is given up
 
 
 def run(params, cluster, progress):
-    conflict = None
-    for _attempt in range(TRIES):
-        app = read_application(cluster, params)
-        try:
-            result = _deploy(app, params)
-        except PatchConflict as error:
-            conflict = error
-            continue
-        progress(result["msg"])
-        return dict(result, warnings=app.warnings)
-    raise BlueGreenError(
+    result = again(
+        lambda: _deploy(read_application(cluster, params), params),
         f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
-        "conflict",
-        why=conflict.what,
-        next_step="Stop the other writer (another release? an operator? GitOps?), then run again.",
+        "Stop the other writer (another release? an operator? GitOps?), then run again.",
     )
+    progress(result["msg"])
+    return result
 
 
 def _deploy(app, params):
@@ -130,12 +125,8 @@ def _deploy(app, params):
         "replicas": after.replicas,
         "previous_replicas": color.replicas,
         "template_hash": after.template_hash,
-        "diff": {
-            "before_header": "Deployment " + color.deployment_name,
-            "after_header": "Deployment " + color.deployment_name,
-            "before": _shown(color),
-            "after": _shown(after),
-        },
+        "diff": diff("Deployment " + color.deployment_name, _shown(color), _shown(after)),
+        "warnings": app.warnings,
         "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas.",
     }
 
@@ -289,12 +280,8 @@ def _create(app, name, params, manifest, replicas, origin):
         "replicas": replicas,
         "previous_replicas": None,
         "template_hash": color.template_hash,
-        "diff": {
-            "before_header": "(absent)",
-            "after_header": "Deployment " + color.deployment_name,
-            "before": "",
-            "after": _shown(color),
-        },
+        "diff": diff("Deployment " + color.deployment_name, None, _shown(color)),
+        "warnings": app.warnings,
         "msg": f"{color.deployment_name} {'would be' if app.cluster.dry_run else 'was'} made from {origin}: {color.image} with {replicas} replicas.",
     }
 

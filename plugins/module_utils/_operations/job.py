@@ -13,7 +13,7 @@ import json
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import TRIES, Job
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import Job
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import (
     check_definition,
     job_secrets,
@@ -21,8 +21,14 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_log import HANDED_OVER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import STATE, bounded, read_state
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import annotation_operations, compact
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
+    TRIES,
+    again,
+    annotation_operations,
+    compact,
+    diff,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
 
@@ -105,10 +111,7 @@ def _run(params, cluster, progress):
             "elapsed": 0,
             "msg": f"Job {name} has been done for {version} already, {done['ended_at']}.",
         }
-    result = {
-        "job": name,
-        "diff": {"before_header": "(absent)", "after_header": "Job " + name, "before": "", "after": definition},
-    }
+    result = {"job": name, "diff": diff("Job " + name, None, definition)}
     if cluster.dry_run:
         if cluster.get("Job", name) is None:
             cluster.create("Job", definition)
@@ -166,19 +169,17 @@ def record(cluster, params, change):
 
     :param change: makes the new state from the one that is there.
     """
-    for _attempt in range(TRIES):
+    name = params["services"][0]
+
+    def attempt():
         app = read_application(cluster, params)
         service = app.services[0]
-        operations = app.fence(service, params["lock_id"])
         text = compact(bounded(change(read_state(service))))
-        operations += annotation_operations(service, STATE, text)
-        try:
-            cluster.patch("Service", service["metadata"]["name"], operations)
-            return
-        except PatchConflict:
-            continue
-    raise BlueGreenError(
-        f"Service {params['services'][0]} changes faster than the record can be written ({TRIES} attempts).",
-        "conflict",
-        next_step="Stop the other writer, then run again: what has been done is not done twice.",
+        operations = app.fence(service, params["lock_id"]) + annotation_operations(service, STATE, text)
+        cluster.patch("Service", name, operations)
+
+    again(
+        attempt,
+        f"Service {name} changes faster than the record can be written ({TRIES} attempts).",
+        "Stop the other writer, then run again: what has been done is not done twice.",
     )

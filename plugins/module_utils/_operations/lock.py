@@ -26,6 +26,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
+    TRIES,
+    again,
     annotation_operations,
     compact,
     escape,
@@ -64,7 +66,6 @@ KEEPS_LOCK = False
 
 RETURNS = {"lock_id": None, "holder": None, "acquired_at": None, "waited": False}
 
-TRIES = 5
 OUTAGE = 5  # seconds without an answer that are more than a slow one
 
 
@@ -204,33 +205,47 @@ def _stamp(app, params, lock_id, holder):
         "switched_at": None,
         "outcome": "running",
     }
-    for number, service in enumerate(app.services):
-        for _attempt in range(TRIES):
-            operations = [unchanged(service)] if number == 0 else stamp_test(service)
-            operations += annotation_operations(service, LOCK_ID, lock_id)
-            if number == 0:
-                state = read_state(service)
-                history = [
-                    dict(entry, outcome=_ended(entry["outcome"]))
-                    for entry in state["history"]
-                    if entry["run"] != lock_id
-                ]
-                operations += state_operations(dict(state, history=[running][: params["record"]] + history))
-            try:
-                written = app.cluster.patch("Service", service["metadata"]["name"], operations)
-                took_over = took_over or stamp(service) not in (None, lock_id)
-                first = first or written
-                break
-            except PatchConflict:
-                service = app.reread(service)
-        else:
-            raise _too_fast(service)
+    begun = [running][: params["record"]]
+    for service in app.services:
+        # The state is on the first one.
+        change = (lambda state: _begun(state, lock_id, begun)) if first is None else None
+        written, overtaken = _stamp_service(app, service, lock_id, change)
+        took_over = took_over or overtaken
+        first = first or written
     if read_state(first)["intent"]:
         _forget_intent(app, params, first)
     if took_over:
         _stamp_deployments(params, app.cluster, lock_id)
         _stamp_jobs(app, lock_id)
     return took_over
+
+
+def _stamp_service(app, service, lock_id, change):
+    """Put our id on one Service.
+
+    :param change: makes the new state from the one that is there; ``None`` where there is none.
+    :returns: ``(the Service as written, whether another run's stamp had to be replaced)``
+    """
+
+    def attempt():
+        operations = [unchanged(service)] if change else stamp_test(service)
+        operations += annotation_operations(service, LOCK_ID, lock_id)
+        if change:
+            operations += state_operations(change(read_state(service)))
+        written = app.cluster.patch("Service", service["metadata"]["name"], operations)
+        return written, stamp(service) not in (None, lock_id)
+
+    def refresh():
+        nonlocal service
+        service = app.reread(service)
+
+    return _again(service["metadata"]["name"], attempt, refresh)
+
+
+def _begun(state, lock_id, begun):
+    """The state when a run begins: what others had left running was interrupted."""
+    others = [dict(entry, outcome=_ended(entry["outcome"])) for entry in state["history"] if entry["run"] != lock_id]
+    return dict(state, history=begun + others)
 
 
 def _forget_intent(app, params, first):
@@ -246,17 +261,19 @@ def _forget_intent(app, params, first):
 
 def _stamp_deployments(params, cluster, lock_id):
     """A write of the overtaken run may be on its way to the idle Deployment: what it tests must no longer hold."""
-    for _attempt in range(TRIES):
+
+    def attempt():
         app = read_application(cluster, params)
         idle = app.colors[app.idle].deployment
-        if idle is None:
-            return
-        operations = stamp_test(idle) + annotation_operations(idle, LOCK_ID, lock_id)
-        try:
+        if idle is not None:
+            operations = stamp_test(idle) + annotation_operations(idle, LOCK_ID, lock_id)
             cluster.patch("Deployment", idle["metadata"]["name"], operations)
-            return
-        except PatchConflict:
-            continue  # it is read again
+
+    again(
+        attempt,
+        f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}, so it cannot be locked.",
+        "Stop the other writer (an HPA? GitOps?), then run again.",
+    )
 
 
 def _stamp_jobs(app, lock_id):
@@ -294,25 +311,9 @@ def release(params, cluster):
             "state=released needs the lock_id that was acquired.", "bad_input", next_step="Give lock_id."
         )
     changed = False
-    for number, name in enumerate(
-        params["services"]
-    ):  # nothing else is read: what else may be wrong must not keep the lock
-        service = cluster.get("Service", name)
-        for _attempt in range(TRIES):
-            if service is None or stamp(service) != lock_id:
-                break
-            path = "/metadata/annotations/" + escape(LOCK_ID)
-            operations = [{"op": "test", "path": path, "value": lock_id}, {"op": "remove", "path": path}]
-            if number == 0:
-                operations += state_operations(_closed(read_state(service), params))
-            try:
-                cluster.patch("Service", service["metadata"]["name"], operations)
-                changed = True
-                break
-            except PatchConflict:
-                service = cluster.get("Service", name)
-        else:
-            raise _too_fast(service)
+    # Nothing else is read: what else may be wrong must not keep the lock.
+    for number, name in enumerate(params["services"]):
+        changed = _unstamp_service(cluster, name, params, number == 0) or changed
     try:
         cluster.patch(
             "Lease",
@@ -335,12 +336,29 @@ def release(params, cluster):
     }
 
 
-def _too_fast(service):
-    return BlueGreenError(
-        f"Service {service['metadata']['name']} changes faster than the lock can be written ({TRIES} attempts).",
-        "conflict",
-        next_step="Stop the other writer, then run again.",
-    )
+def _unstamp_service(cluster, name, params, first):
+    """Take our id off one Service, and close the record on the first.
+
+    :returns: whether it carried our id.
+    """
+    lock_id, path = params["lock_id"], "/metadata/annotations/" + escape(LOCK_ID)
+
+    def attempt():
+        service = cluster.get("Service", name)
+        if service is None or stamp(service) != lock_id:
+            return False
+        operations = [{"op": "test", "path": path, "value": lock_id}, {"op": "remove", "path": path}]
+        if first:
+            operations += state_operations(_closed(read_state(service), params))
+        cluster.patch("Service", name, operations)
+        return True
+
+    return _again(name, attempt)
+
+
+def _again(name, attempt, refresh=None):
+    what = f"Service {name} changes faster than the lock can be written ({TRIES} attempts)."
+    return again(attempt, what, "Stop the other writer, then run again.", refresh)
 
 
 def _closed(state, params):

@@ -12,10 +12,12 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import NOTHING, check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
+    TRIES,
+    again,
     annotation_operations,
+    diff,
     stamp,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 
 NAME = "bg_preview"
@@ -28,31 +30,27 @@ KEEPS_LOCK = True
 
 RETURNS = {"color": None, "service": None, "previous_color": None, "diff": {}}
 
-TRIES = 5
-
 
 def run(params, cluster, progress):
-    name = params["service"]
-    for _attempt in range(TRIES):
-        # Before the application: whoever takes over stamps its Services first. So if they still carry our lock id, this
-        # reading is older than any takeover, and a write that tests the preview's stamp is fenced.
-        service = cluster.get("Service", name)
-        app = read_application(cluster, params)
-        check_preview(app, name, service)
-        color = params["color"]
-        if color:
-            app.color(color)
-            if not cluster.dry_run:
-                app.refuse_live(color, "showing it as the preview")
-        try:
-            return _write(app, service, color, params["lock_id"])
-        except PatchConflict:
-            continue
-    raise BlueGreenError(
-        f"Service {name} changes faster than it can be written ({TRIES} attempts).",
-        "conflict",
-        next_step="Stop the other writer (GitOps?), then run again.",
+    return again(
+        lambda: _preview(cluster, params),
+        f"Service {params['service']} changes faster than it can be written ({TRIES} attempts).",
+        "Stop the other writer (GitOps?), then run again.",
     )
+
+
+def _preview(cluster, params):
+    name, color = params["service"], params["color"]
+    # Before the application: whoever takes over stamps its Services first. So if they still carry our lock id, this
+    # reading is older than any takeover, and a write that tests the preview's stamp is fenced.
+    service = cluster.get("Service", name)
+    app = read_application(cluster, params)
+    check_preview(app, name, service)
+    if color:
+        app.color(color)
+        if not cluster.dry_run:
+            app.refuse_live(color, "showing it as the preview")
+    return _write(app, service, color, params["lock_id"])
 
 
 def _write(app, service, color, lock_id):
@@ -65,12 +63,7 @@ def _write(app, service, color, lock_id):
         "service": name,
         "color": color,
         "previous_color": before[app.label] if before[app.label] in app.names else None,
-        "diff": {
-            "before_header": "Service " + name,
-            "after_header": "Service " + name,
-            "before": {"selector": before},
-            "after": {"selector": after},
-        },
+        "diff": diff("Service " + name, {"selector": before}, {"selector": after}),
         "msg": f"{name} {'would be changed: it ' if app.cluster.dry_run else ''}{shown}.",
     }
     operations = app.fence(service, lock_id) + [

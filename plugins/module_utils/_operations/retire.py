@@ -13,7 +13,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import keep
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
 
@@ -41,23 +41,15 @@ RETURNS = {
     "diff": {},
 }
 
-TRIES = 5
-
 
 def run(params, cluster, progress):
-    for _attempt in range(TRIES):
-        app = read_application(cluster, params)
-        try:
-            result = _retire(app, params)
-        except PatchConflict:
-            continue
-        progress(result["msg"])
-        return result
-    raise BlueGreenError(
-        f"Somebody else keeps changing Deployment {app.colors[app.idle].deployment_name}.",
-        "conflict",
-        next_step="Stop the other writer (an HPA? GitOps?), then run again.",
+    result = again(
+        lambda: _retire(read_application(cluster, params), params),
+        f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
+        "Stop the other writer (an HPA? GitOps?), then run again.",
     )
+    progress(result["msg"])
+    return result
 
 
 def _retire(app, params):
@@ -81,15 +73,9 @@ def _end(app, color, params, kept):
     # A takeover stamps the Deployment, which makes it another version: then this is refused.
     preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
     app.cluster.delete("Deployment", color.deployment_name, preconditions)
-    header = "Deployment " + color.deployment_name
     return {
         "changed": True,
         "kept": kept,
-        "diff": {
-            "before_header": header,
-            "after_header": header,
-            "before": {"replicas": color.replicas},
-            "after": {"replicas": "(deleted)"},
-        },
+        "diff": diff("Deployment " + color.deployment_name, {"replicas": color.replicas}, {"replicas": "(deleted)"}),
         "msg": f"{color.deployment_name} (version {color.version}) {'would be' if app.cluster.dry_run else 'is'} deleted; Secret {kept} keeps its manifest.",
     }

@@ -12,7 +12,8 @@ import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 
 NAME = "bg_scale"
@@ -33,7 +34,6 @@ KEEPS_LOCK = True
 
 RETURNS = {"color": None, "replicas": None, "previous_replicas": None, "diff": {}}
 
-TRIES = 5
 HEARTBEAT = 10  # seconds between progress lines
 
 
@@ -46,18 +46,16 @@ def run(params, cluster, progress):
     name = _target(app, params)
     if app.color(name).replicas != params["replicas"] and not cluster.dry_run:
         _wait(cluster, params["delay"] - params["elapsed"], name, app.color(name).replicas, progress)
-    for _attempt in range(TRIES):
-        app = read_application(cluster, params)  # after the delay: another run may have switched back meanwhile
-        color = app.color(_target(app, params))
-        try:
-            return set_replicas(app, color, params["replicas"], params["lock_id"])
-        except PatchConflict:
-            continue
-    raise BlueGreenError(
-        f"Somebody else keeps changing Deployment {color.deployment_name}.",
-        "conflict",
-        next_step="Stop the other writer (an HPA? GitOps?), then run again.",
+    return again(
+        lambda: _scale(cluster, params),
+        f"Somebody else keeps changing Deployment {app.color(name).deployment_name}.",
+        "Stop the other writer (an HPA? GitOps?), then run again.",
     )
+
+
+def _scale(cluster, params):
+    app = read_application(cluster, params)  # after the delay: another run may have switched back meanwhile
+    return set_replicas(app, app.color(_target(app, params)), params["replicas"], params["lock_id"])
 
 
 def _target(app, params):

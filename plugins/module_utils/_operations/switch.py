@@ -28,6 +28,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_state,
     state_operations,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import TRIES, diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
@@ -62,8 +63,6 @@ RETURNS = {
     "frozen_ms": None,
     "diff": {},
 }
-
-TRIES = 5  # patches, when somebody changes other fields of the Service at the same time
 
 # Seconds for the EndpointSlices, and for what the probe sees, to follow the switch. They usually take some ten
 # milliseconds. But the API server may be away for a minute right then, and after that the controllers and kube-proxy pause
@@ -401,5 +400,4 @@ def _observe_endpoints(app, view, switched, progress):
 def _diff(app, target):
     before = {name: {"selector": selector} for name, selector in app.selectors().items()}
     after = {name: {"selector": dict(selector, **{app.label: target})} for name, selector in app.selectors().items()}
-    header = "Service " + ", ".join(before)
-    return {"before_header": header, "after_header": header, "before": before, "after": after}
+    return diff("Service " + ", ".join(before), before, after)
