@@ -32,11 +32,13 @@ class Color:
         terms = [f"{key}={value}" for key, value in sorted(selector.get("matchLabels", {}).items())]
         for expression in selector.get("matchExpressions", []):
             key, operator, values = expression["key"], expression["operator"], ",".join(expression.get("values", []))
-            terms.append(
-                {"In": "{0} in ({1})", "NotIn": "{0} notin ({1})", "Exists": "{0}", "DoesNotExist": "!{0}"}[
-                    operator
-                ].format(key, values)
-            )
+            written = {
+                "In": f"{key} in ({values})",
+                "NotIn": f"{key} notin ({values})",
+                "Exists": key,
+                "DoesNotExist": f"!{key}",
+            }
+            terms.append(written[operator])
         return ",".join(terms)
 
     @property

@@ -38,11 +38,10 @@ def _of_services(app):
                 f"Let it ignore /spec/selector/{app.label} of this Service."
             )
         if spec.get("sessionAffinity") == "ClientIP":
+            known = spec.get("sessionAffinityConfig", {}).get("clientIP", {}).get("timeoutSeconds", 10800)
             yield (
-                "Service {0} has sessionAffinity ClientIP: clients that are known stay on the old color for up to {1} s "
-                "after the switch, and fail when its pods go earlier.".format(
-                    name, spec.get("sessionAffinityConfig", {}).get("clientIP", {}).get("timeoutSeconds", 10800)
-                )
+                f"Service {name} has sessionAffinity ClientIP: clients that are known stay on the old color for up to {known} s "
+                "after the switch, and fail when its pods go earlier."
             )
         if spec.get("clusterIP") == "None":
             yield (
@@ -77,11 +76,10 @@ def _of_autoscalers(app):
             continue
         target = item["spec"]["scaleTargetRef"]
         if target["kind"] == "Deployment" and target["name"] in names:
+            name, least = item["metadata"]["name"], item["spec"].get("minReplicas", 1)
             yield (
-                "HorizontalPodAutoscaler {0} scales {1}: while {2} is idle it is kept at {3} replicas or more, whatever "
-                "bluegreen_idle_replicas says, and it may change a color that is being released.".format(
-                    item["metadata"]["name"], target["name"], names[target["name"]], item["spec"].get("minReplicas", 1)
-                )
+                f"HorizontalPodAutoscaler {name} scales {target['name']}: while {names[target['name']]} is idle it is kept at "
+                f"{least} replicas or more, whatever bluegreen_idle_replicas says, and it may change a color that is being released."
             )
 
 

@@ -44,12 +44,9 @@ def holder_of(lease):
 def describe_lease(lease):
     """Who holds the Lease, for messages."""
     holder = holder_of(lease)
-    return "run {0} of {1}, {2}since {3}".format(
-        lease["spec"].get("holderIdentity"),
-        holder.get("by") or "an unknown user",
-        f"job {holder['job']}, " if holder.get("job") else "",
-        holder.get("at") or lease["spec"].get("acquireTime"),
-    )
+    run, by = lease["spec"].get("holderIdentity"), holder.get("by") or "an unknown user"
+    job = f"job {holder['job']}, " if holder.get("job") else ""
+    return f"run {run} of {by}, {job}since {holder.get('at') or lease['spec'].get('acquireTime')}"
 
 
 def superseded(why):

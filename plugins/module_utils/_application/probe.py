@@ -113,14 +113,10 @@ class Probe(threading.Thread):
                     else f"no probe of {self.url} succeeds: {self.trouble}"
                 )
             time.sleep(0.05)
+        old_answers = self.old_at and time.monotonic() - self.old_at <= PROBE_QUIET
+        cause = "the old color still answers" if old_answers else self.trouble
         raise BlueGreenError(
-            "The probe of {0} did not see the switch within {1} s: {2}.".format(
-                self.url,
-                timeout,
-                "the old color still answers"
-                if self.old_at and time.monotonic() - self.old_at <= PROBE_QUIET
-                else self.trouble,
-            ),
+            f"The probe of {self.url} did not see the switch within {timeout} s: {cause}.",
             "probe",
             next_step="Check what stands between the users and the Service (proxy, kube-proxy, cache), and the probe's address.",
         )

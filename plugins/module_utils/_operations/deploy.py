@@ -207,10 +207,7 @@ def _from_definition(app, color, params, replicas):
         raise BlueGreenError(
             f"The manifest's pods would not be selected by {', '.join(wrong)} when {color.name} is live.",
             "bad_input",
-            why="Needed pod labels: {0}; the manifest has {1}.".format(
-                app.selector_for(color.name),
-                json.dumps(pod_labels(new), sort_keys=True),
-            ),
+            why=f"Needed pod labels: {app.selector_for(color.name)}; the manifest has {json.dumps(pod_labels(new), sort_keys=True)}.",
             next_step="Correct spec.template.metadata.labels.",
         )
     new["spec"]["replicas"] = replicas

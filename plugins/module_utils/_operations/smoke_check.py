@@ -69,10 +69,9 @@ def _ready_pods(cluster, color):
     pods = _checks.staying(cluster.list("Pod", labelSelector=color.pod_selector)["items"])
     unready = [pod["metadata"]["name"] for pod in pods if not Pod(pod).ready]
     if not pods or unready:
+        why = "pods are not ready: " + ", ".join(unready) if pods else "it has no pods"
         raise BlueGreenError(
-            "{0} cannot be checked: {1}.".format(
-                color.name, "pods are not ready: " + ", ".join(unready) if pods else "it has no pods"
-            ),
+            f"{color.name} cannot be checked: {why}.",
             "not_ready",
             next_step="Wait for the rollout first (bg_wait).",
             result={"color": color.name, "passed": False},

@@ -127,12 +127,9 @@ def run(params, cluster, progress):
             if probe:
                 probe.stop()
     seen, frozen = result.get("last_old_ms"), result.get("frozen_ms")
-    result["msg"] = "{0} is live: endpoints after {1} ms{2}{3}.".format(
-        target,
-        result["endpoints_ms"],
-        "" if seen is None else f", last answer of {source} after {seen} ms",
-        "" if frozen is None else f"; writes were frozen for {frozen} ms",
-    )
+    last = "" if seen is None else f", last answer of {source} after {seen} ms"
+    writes = "" if frozen is None else f"; writes were frozen for {frozen} ms"
+    result["msg"] = f"{target} is live: endpoints after {result['endpoints_ms']} ms{last}{writes}."
     progress(result["msg"])
     return result
 

@@ -59,8 +59,9 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
         return dict(result, msg=text)
     result["issues"] = _issues(app, moved)
     if result["issues"]:
-        text = "{0} stays, though it was due at {1}: the live color {2} has had issues since the switch: {3}.".format(
-            color.name, result["due_at"], app.active, "; ".join(result["issues"])
+        text = (
+            f"{color.name} stays, though it was due at {result['due_at']}: the live color {app.active} has had issues since "
+            f"the switch: {'; '.join(result['issues'])}."
         )
         return dict(result, msg=text)
     result["due"] = True
