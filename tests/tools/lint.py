@@ -32,6 +32,7 @@ CHECKS = {
     "licences": ["reuse", "lint", "--lines"],
     "yamllint": ["yamllint", "--strict", "."],
     "shellcheck": ["shellcheck", *SHELL_SCRIPTS],
+    "imports": ["env", f"PYTHONPATH={os.environ['ANSIBLE_COLLECTIONS_PATH']}", "lint-imports", "--no-cache"],
     "ruff": ["ruff", "check", "--quiet", "--output-format", "concise", "."],
 }
 
