@@ -10,13 +10,13 @@ from typing import Any, Callable, Iterator
 
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _operation
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import cluster as _cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 from loopback import Answer, Loopback, Seen, Takeover, as_json, refusal
 from portforward import port_forward
 from recorded import RecordedCluster
 
-KINDS = {path.rsplit("/", 1)[1]: kind for kind, path in _cluster.RESOURCES.items()}
+KINDS = {path.rsplit("/", 1)[1]: kind for kind, path in cluster.RESOURCES.items()}
 IN_STORE = f"/namespaces/{recorded.NAMESPACE}/"
 
 

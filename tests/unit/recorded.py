@@ -15,6 +15,7 @@ import heapq
 import itertools
 import json
 import re
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Callable, Iterable, NamedTuple
 
@@ -22,6 +23,7 @@ import jsonpatch
 import jsonpointer
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _options, _time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import STATE
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, PatchConflict
 
 RECORDINGS = Path(__file__).resolve().parent / "recordings"
@@ -350,6 +352,38 @@ def rollout(name: str, clock: Clock, instead: Callable[[str], str] = str) -> Rec
         [Event(event.at, event.type, json.loads(instead(json.dumps(event.object)))) for event in events[written + 1 :]],
         since=events[written].at,
     )
+    return cluster
+
+
+def switched(
+    ago: timedelta = timedelta(days=2), outcome: str = "released", dry_run: bool = False, **entry: Any
+) -> RecordedCluster:
+    """Green is live since so long ago; blue is idle with its three pods."""
+    cluster = RecordedCluster(at="end", dry_run=dry_run)
+    moved = datetime.now(timezone.utc) - ago
+    entry = {
+        "run": "r1",
+        "kind": "release",
+        "outcome": outcome,
+        "color": "green",
+        "from_color": "blue",
+        "by": "anna",
+        "started_at": moved.isoformat(),
+        "switched_at": moved.isoformat(),
+        **entry,
+    }
+    state = json.dumps({"schema": 1, "history": [entry], "intent": None})
+    cluster.touch(
+        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({STATE: state})
+    )
+
+    def available(item: Object) -> None:
+        condition = next(found for found in item["status"]["conditions"] if found["type"] == "Available")
+        condition.update(
+            status="True", lastTransitionTime=(moved - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        )
+
+    cluster.touch("Deployment", "app-green", available)
     return cluster
 
 

@@ -17,12 +17,14 @@ import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _operation, _operations, _options, _time
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import lease as _lease
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import scale as _scale
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch as _switch
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import wait as _wait
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import (
+    current_color,
+    deploy,
+    scale,
+    smoke_check,
+    switch,
+    wait,
+)
 from api import Api, execute
 from loopback import Loopback, Seen, as_json, refusal
 from recorded import RecordedCluster
@@ -98,12 +100,12 @@ def test_every_duration_is_an_option() -> None:
 
 
 CASES = [
-    (_current_color, {}, {"services": ["missing"]}),
-    (_deploy, {"version": "3.0", "color": "green"}, {"version": "3.0", "color": "blue"}),
-    (_wait, {"timeout": 0}, {"timeout": 0, "color": "red"}),
-    (_smoke_check, {"checks": [{"http": "/"}]}, {"checks": [{"htp": "/"}]}),
-    (_switch, {"color": "blue"}, {"color": "red"}),
-    (_scale, {"replicas": 1}, {"replicas": -1}),
+    (current_color, {}, {"services": ["missing"]}),
+    (deploy, {"version": "3.0", "color": "green"}, {"version": "3.0", "color": "blue"}),
+    (wait, {"timeout": 0}, {"timeout": 0, "color": "red"}),
+    (smoke_check, {"checks": [{"http": "/"}]}, {"checks": [{"htp": "/"}]}),
+    (switch, {"color": "blue"}, {"color": "red"}),
+    (scale, {"replicas": 1}, {"replicas": -1}),
 ]
 
 
@@ -132,19 +134,19 @@ def test_no_connection_is_a_result_like_any_other(operation: Any) -> None:
 
 
 def test_one_run_does_not_change_what_the_next_one_begins_with(api: Api) -> None:
-    before = json.dumps(_deploy.RETURNS)
-    execute(_deploy, api, version="3.0")
-    assert json.dumps(_deploy.RETURNS) == before
+    before = json.dumps(deploy.RETURNS)
+    execute(deploy, api, version="3.0")
+    assert json.dumps(deploy.RETURNS) == before
 
 
 def test_what_is_live_is_in_every_error_that_comes_after_reading_it(api: Api) -> None:
-    result = execute(_deploy, api, version="3.0", color="blue")
+    result = execute(deploy, api, version="3.0", color="blue")
     assert "Live now: blue (version 1.0, 3 of 3 pods ready)" in result["msg"]
 
 
 def test_what_is_known_in_spite_of_a_failure_is_in_the_result(api: Api) -> None:
     api.application = lambda seen, pod, path: as_json({}, 500)
-    result = execute(_smoke_check, api, checks=[{"http": "/health"}])
+    result = execute(smoke_check, api, checks=[{"http": "/health"}])
     assert (result["failed"], result["passed"], result["color"]) == (True, False, "green")
     assert [item["status"] for item in result["checks"]] == [500] * 3
 
@@ -152,29 +154,29 @@ def test_what_is_known_in_spite_of_a_failure_is_in_the_result(api: Api) -> None:
 def test_warnings_are_given_and_are_no_result(api: Api) -> None:
     annotations = api.store.one("Service", "myapp")["metadata"].setdefault("annotations", {})
     annotations["bluegreen.kubernetes/state"] = "not readable"
-    result = execute(_current_color, api)
+    result = execute(current_color, api)
     assert any("not readable" in text for text in result["warned"])
     assert "warnings" not in result
 
 
 def test_certificates_that_are_not_checked_are_warned_of(api: Api) -> None:
-    assert any("not checked" in text for text in execute(_current_color, api, validate_certs=False)["warned"])
-    assert not execute(_current_color, api)["warned"]
+    assert any("not checked" in text for text in execute(current_color, api, validate_certs=False)["warned"])
+    assert not execute(current_color, api)["warned"]
 
 
 def test_check_mode_sends_no_write_but_dry_runs(api: Api) -> None:
-    assert execute(_deploy, api, dry_run=True, version="3.0")["changed"] is True
-    assert execute(_switch, api, dry_run=True, color="green")["changed"] is True
-    assert execute(_scale, api, dry_run=True, replicas=7)["changed"] is True
+    assert execute(deploy, api, dry_run=True, version="3.0")["changed"] is True
+    assert execute(switch, api, dry_run=True, color="green")["changed"] is True
+    assert execute(scale, api, dry_run=True, replicas=7)["changed"] is True
     writes = [seen for seen in api.server.seen if seen.method != "GET"]
     assert len(writes) == 3
     assert all(seen.query.get("dryRun") == "All" for seen in writes)
 
 
 def test_the_second_run_makes_no_request_but_reads(api: Api) -> None:
-    assert execute(_deploy, api, version="3.0")["changed"] is True
+    assert execute(deploy, api, version="3.0")["changed"] is True
     asked = len(api.server.seen)
-    assert execute(_deploy, api, version="3.0")["changed"] is False
+    assert execute(deploy, api, version="3.0")["changed"] is False
     assert {seen.method for seen in api.server.seen[asked:]} == {"GET"}
 
 
@@ -216,7 +218,7 @@ def test_a_long_operation_renews_the_lease(api: Api) -> None:
         return as_json({})
 
     api.application = slow
-    execute(_smoke_check, api, checks=[{"http": "/", "timeout": 20}], lock_id="ours")
+    execute(smoke_check, api, checks=[{"http": "/", "timeout": 20}], lock_id="ours")
     assert asked.is_set()
     assert len(pods) == 3
     assert api.store.one("Lease", "bluegreen-myapp")["spec"]["renewTime"] > "2026-01-01T00:00:01"
@@ -228,7 +230,7 @@ def test_the_renewal_ends_with_the_operation(api: Api, monkeypatch: pytest.Monke
     _held(api, "ours")
     green = api.store.one("Deployment", "app-green")
     green["status"]["updatedReplicas"] = 2
-    execute(_wait, api, timeout=1, lock_id="ours")
+    execute(wait, api, timeout=1, lock_id="ours")
     assert len([seen for seen in api.server.seen if seen.method == "PATCH"]) >= 3
     time.sleep(0.2)  # what is on its way may arrive
     renewed = len(api.server.seen)
@@ -239,7 +241,7 @@ def test_the_renewal_ends_with_the_operation(api: Api, monkeypatch: pytest.Monke
 def test_a_lease_that_is_gone_ends_the_operation(api: Api) -> None:
     green = api.store.one("Deployment", "app-green")
     green["status"]["updatedReplicas"] = 2
-    assert execute(_wait, api, timeout=60, lock_id="ours")["reason"] == "superseded"
+    assert execute(wait, api, timeout=60, lock_id="ours")["reason"] == "superseded"
 
 
 def test_a_change_of_the_lease_by_others_is_no_takeover(api: Api) -> None:
@@ -252,7 +254,7 @@ def test_a_change_of_the_lease_by_others_is_no_takeover(api: Api) -> None:
         raise PatchConflict("The API server refused 'patch Lease' (HTTP 409)", "conflict", 409)
 
     api.store.before("patch", "Lease", conflict)
-    assert execute(_wait, api, timeout=1, lock_id="ours")["reason"] == "timeout"
+    assert execute(wait, api, timeout=1, lock_id="ours")["reason"] == "timeout"
 
 
 def test_an_operation_that_was_overtaken_ends_as_superseded(api: Api) -> None:
@@ -261,7 +263,7 @@ def test_an_operation_that_was_overtaken_ends_as_superseded(api: Api) -> None:
     green = api.store.one("Deployment", "app-green")
     green["status"]["updatedReplicas"] = 2
     began = time.monotonic()
-    result = execute(_wait, api, timeout=60, lock_id="ours")
+    result = execute(wait, api, timeout=60, lock_id="ours")
     assert result["reason"] == "superseded"
     assert "theirs" in result["msg"]
     assert time.monotonic() - began < 20
@@ -269,16 +271,16 @@ def test_an_operation_that_was_overtaken_ends_as_superseded(api: Api) -> None:
 
 def test_check_mode_renews_nothing(api: Api) -> None:
     _held(api, "ours")
-    execute(_wait, api, dry_run=True, lock_id="ours")
+    execute(wait, api, dry_run=True, lock_id="ours")
     assert all(seen.method == "GET" for seen in api.server.seen)
 
 
 def test_an_empty_lock_id_is_none(api: Api) -> None:
     """Templates make an empty text of nothing."""
-    assert execute(_deploy, api, version="3.0", lock_id="")["changed"] is True
+    assert execute(deploy, api, version="3.0", lock_id="")["changed"] is True
 
 
 def test_parameters_are_those_of_the_modules() -> None:
     """The tests' own way of making options goes through the argument spec."""
     with pytest.raises(AssertionError):
-        recorded.parameters(_scale)
+        recorded.parameters(scale)

@@ -9,9 +9,7 @@ import textwrap
 from typing import Any
 
 import pytest
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color, deploy, smoke_check
 from api import Api, execute
 from loopback import Loopback, free_port, refusal
 from recorded import Clock, RecordedCluster
@@ -37,7 +35,7 @@ def text(golden: str) -> str:
 
 
 def test_no_version(api: Api) -> None:
-    assert refused(_current_color, api, "bad_input", version="") == text(
+    assert refused(current_color, api, "bad_input", version="") == text(
         """\
         No version was given.
         Live now: blue (version 1.0, 3 of 3 pods ready)
@@ -47,7 +45,7 @@ def test_no_version(api: Api) -> None:
 
 
 def test_a_number_as_version(api: Api) -> None:
-    assert refused(_current_color, api, "bad_input", version=1.1) == text(
+    assert refused(current_color, api, "bad_input", version=1.1) == text(
         """\
         The version must be a string, not the number 1.1.
           YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.
@@ -58,7 +56,7 @@ def test_a_number_as_version(api: Api) -> None:
 
 
 def test_an_unknown_service(api: Api) -> None:
-    assert refused(_current_color, api, "not_found", services=["shop"]) == text(
+    assert refused(current_color, api, "not_found", services=["shop"]) == text(
         """\
         There is no Service 'shop' in namespace 'store' of SERVER.
           Services there: myapp.
@@ -69,7 +67,7 @@ def test_an_unknown_service(api: Api) -> None:
 
 def test_a_service_that_selects_neither_color(api: Api) -> None:
     api.store.touch("Service", "myapp", lambda item: item["spec"]["selector"].pop("version"))
-    assert refused(_current_color, api, "no_color") == text(
+    assert refused(current_color, api, "no_color") == text(
         """\
         Service 'myapp' in namespace 'store' selects neither color.
           Its selector is {"app": "myapp"}; expected 'version' to be one of blue and green.
@@ -80,7 +78,7 @@ def test_a_service_that_selects_neither_color(api: Api) -> None:
 
 def test_no_deployment_for_a_color(api: Api) -> None:
     api.store.remove("Deployment", "app-green")
-    assert refused(_deploy, api, "not_found", version="2.0") == text(
+    assert refused(deploy, api, "not_found", version="2.0") == text(
         """\
         There is no Deployment for the color green in namespace 'store'.
           Looked for pod labels {"app": "myapp", "version": "green"}.
@@ -95,7 +93,7 @@ def test_an_ambiguous_container(api: Api) -> None:
     for name in ("app-blue", "app-green"):
         pod = api.store.one("Deployment", name)["spec"]["template"]["spec"]
         pod["containers"] = [{"name": "web", "image": "web:1.0"}, {"name": "proxy", "image": "proxy:1.0"}]
-    assert refused(_current_color, api, "ambiguous", version="2.0") == text(
+    assert refused(current_color, api, "ambiguous", version="2.0") == text(
         """\
         It is not clear which container of Deployment 'app-blue' carries the version.
           Its containers: web, proxy; none is named 'app'.
@@ -106,7 +104,7 @@ def test_an_ambiguous_container(api: Api) -> None:
 
 def test_an_unreachable_api_server(api: Api, clock: Clock) -> None:
     port = free_port()
-    found = refused(_current_color, api, "api_unreachable", host=f"http://127.0.0.1:{port}")
+    found = refused(current_color, api, "api_unreachable", host=f"http://127.0.0.1:{port}")
     first, *rest = found.splitlines(keepends=True)
     assert first.startswith("The API server SERVER does not answer: ")
     assert "Connection refused" in first
@@ -119,7 +117,7 @@ def test_an_unreachable_api_server(api: Api, clock: Clock) -> None:
 
 def test_a_wrong_token(api: Api) -> None:
     api.server.answer = lambda seen: refusal(401, "Unauthorized", reason="Unauthorized")
-    assert refused(_current_color, api, "unauthorized") == text(
+    assert refused(current_color, api, "unauthorized") == text(
         """\
         The API server does not accept the credentials (HTTP 401 for 'get /apis/apps/v1/namespaces/store/deployments').
         Next: Renew the token or certificate, then run the same command again.
@@ -132,7 +130,7 @@ KNOWN = "body, ca_cert, delay, expect, headers, host, http, method, name, pods, 
 
 def test_a_mistyped_check_all_its_mistakes_at_once(api: Api) -> None:
     mistyped = {"name": "health", "http": "health", "expct": {"status": 200}, "retries": "three", "timeout": "soon"}
-    assert refused(_smoke_check, api, "bad_input", checks=[mistyped]) == text(
+    assert refused(smoke_check, api, "bad_input", checks=[mistyped]) == text(
         """\
         The checks have 4 mistakes.
           check health: unknown option 'expct'; known are KNOWN

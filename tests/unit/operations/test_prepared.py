@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch as _patch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch as _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import (
+    current_color,
+    deploy,
+    lock,
+    switch,
+)
 from recorded import RecordedCluster
 
 GREEN = "app-green"
@@ -23,15 +25,15 @@ GREEN = "app-green"
 
 def prepare(cluster: RecordedCluster, version: str = "2.0") -> dict[str, Any]:
     """As the role does it; what the run hands on to whoever approves."""
-    lock_id = recorded.run(_lock, cluster, version=version)["lock_id"]
-    deployed = recorded.run(_deploy, cluster, version=version, lock_id=lock_id)
+    lock_id = recorded.run(lock, cluster, version=version)["lock_id"]
+    deployed = recorded.run(deploy, cluster, version=version, lock_id=lock_id)
     prepared = {"color": deployed["color"], "template_hash": deployed["template_hash"]}
-    recorded.run(_lock, cluster, state="released", lock_id=lock_id, outcome="prepared", prepared=prepared)
+    recorded.run(lock, cluster, state="released", lock_id=lock_id, outcome="prepared", prepared=prepared)
     return {**prepared, "run": lock_id, "version": version}
 
 
 def look(cluster: RecordedCluster, approved: dict[str, Any] | None, version: str = "2.0") -> dict[str, Any]:
-    return recorded.run(_current_color, cluster, version=version, prepared=approved)
+    return recorded.run(current_color, cluster, version=version, prepared=approved)
 
 
 def refusal(cluster: RecordedCluster, approved: dict[str, Any], version: str = "2.0") -> BlueGreenError:
@@ -97,14 +99,14 @@ def test_another_version(cluster: RecordedCluster) -> None:
 
 
 def test_nothing_was_prepared(cluster: RecordedCluster) -> None:
-    recorded.run(_deploy, cluster, version="2.0")
+    recorded.run(deploy, cluster, version="2.0")
     assert "No release is prepared on green" in refusal(cluster, {}).what
 
 
 def test_a_run_between_that_moved_nothing_is_none_of_its_business(cluster: RecordedCluster) -> None:
     approved = prepare(cluster)
-    lock_id = recorded.run(_lock, cluster, version="2.0")["lock_id"]
-    recorded.run(_lock, cluster, state="released", lock_id=lock_id, outcome="aborted")
+    lock_id = recorded.run(lock, cluster, version="2.0")["lock_id"]
+    recorded.run(lock, cluster, state="released", lock_id=lock_id, outcome="aborted")
     assert look(cluster, approved)["prepared"] == approved
 
 
@@ -121,7 +123,7 @@ def test_traffic_that_was_moved_since(cluster: RecordedCluster) -> None:
     def change(item: dict[str, Any]) -> None:
         state = _state.read_state(item)
         state["history"].insert(0, entry)
-        item["metadata"]["annotations"]["bluegreen.kubernetes/state"] = _patch.compact(state)
+        item["metadata"]["annotations"]["bluegreen.kubernetes/state"] = patch.compact(state)
 
     cluster.touch("Service", "myapp", change)
     assert "the traffic was moved since" in refusal(cluster, approved).what
@@ -132,6 +134,6 @@ def test_the_switch_looks_at_the_template_once_more() -> None:
     expected = look(cluster, None)["colors"]["green"]["template_hash"]
     cluster.touch("Deployment", GREEN, set_env)
     with pytest.raises(BlueGreenError) as caught:
-        recorded.run(_switch, cluster, color="green", template_hash=expected)
+        recorded.run(switch, cluster, color="green", template_hash=expected)
     assert caught.value.reason == "not_prepared"
     assert cluster.writes == []

@@ -13,9 +13,8 @@ from typing import Any, Iterable
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _operation, _time
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import application as _application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import application, state
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import job as _jobs
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch as _patch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import job as _job
@@ -89,7 +88,7 @@ class Jobs(RecordedCluster):
 
     @property
     def recorded_jobs(self) -> dict[str, Any]:
-        return _state.read_state(self.one("Service", "myapp")).get("jobs", {})
+        return state.read_state(self.one("Service", "myapp")).get("jobs", {})
 
 
 def run(cluster: RecordedCluster, said: list[str] | None = None, **options: Any) -> dict[str, Any]:
@@ -256,7 +255,7 @@ def test_a_takeover_keeps_a_suspended_job_from_starting_late(clock: Clock) -> No
     cluster = Jobs("job", clock)
     left_behind(cluster)
     lock(cluster, "dead")
-    app = _application.read_application(cluster, recorded.parameters(_job, definition=DEFINITION))
+    app = application.read_application(cluster, recorded.parameters(_job, definition=DEFINITION))
     _lock._stamp_jobs(app, "ours")
     with pytest.raises(ApiError):
         cluster.patch(
@@ -285,7 +284,7 @@ def test_a_contraction_is_on_record_before_it_begins(clock: Clock) -> None:
     cluster = Jobs("job", clock)
     seen: list[Any] = []
     cluster.before(
-        "create", "Job", lambda: seen.append(_state.read_state(cluster.one("Service", "myapp"))["contracted"])
+        "create", "Job", lambda: seen.append(state.read_state(cluster.one("Service", "myapp"))["contracted"])
     )
     run(cluster, contracts=True)
     assert [entry["version"] for entry in seen] == ["1.0"]

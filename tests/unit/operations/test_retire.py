@@ -12,46 +12,14 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch as _patch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import retire as _retire
-from recorded import RecordedCluster
+from recorded import RecordedCluster, switched
 
 SECRET = "bluegreen-myapp-blue"
-
-
-def switched(
-    ago: timedelta = timedelta(days=2), outcome: str = "released", dry_run: bool = False, **entry: Any
-) -> RecordedCluster:
-    """Green is live since so long ago; blue is idle with its three pods."""
-    cluster = RecordedCluster(at="end", dry_run=dry_run)
-    moved = datetime.now(timezone.utc) - ago
-    entry = {
-        "run": "r1",
-        "kind": "release",
-        "outcome": outcome,
-        "color": "green",
-        "from_color": "blue",
-        "by": "anna",
-        "started_at": moved.isoformat(),
-        "switched_at": moved.isoformat(),
-        **entry,
-    }
-    state = json.dumps({"schema": 1, "history": [entry], "intent": None})
-    cluster.touch(
-        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({_state.STATE: state})
-    )
-
-    def available(item: dict) -> None:
-        condition = next(found for found in item["status"]["conditions"] if found["type"] == "Available")
-        condition.update(
-            status="True", lastTransitionTime=(moved - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
-        )
-
-    cluster.touch("Deployment", "app-green", available)
-    return cluster
 
 
 def retire(cluster: RecordedCluster, **options: Any) -> dict[str, Any]:
@@ -90,7 +58,7 @@ def test_a_release_under_way_is_left_alone() -> None:
 def test_without_a_recorded_switch_nothing_is_retired() -> None:
     cluster = RecordedCluster(at="end")
     cluster.touch(
-        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).pop(_state.STATE, None)
+        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).pop(state.STATE, None)
     )
     assert "no switch is recorded" in retire(cluster)["msg"]
     assert cluster.writes == []
@@ -142,7 +110,7 @@ def test_deleted_it_is_kept_first_and_only_that_very_version_goes() -> None:
     assert cluster.get("Deployment", "app-blue") is None
     kept = json.loads(base64.b64decode(cluster.one("Secret", SECRET)["data"]["deployment.json"]))
     assert kept["spec"] == before["spec"] and kept["metadata"]["labels"] == before["metadata"]["labels"]
-    assert _patch.LOCK_ID not in kept["metadata"]["annotations"]
+    assert patch.LOCK_ID not in kept["metadata"]["annotations"]
     again = retire(cluster, mode="delete")
     assert (again["changed"], again["retired"], again["kept"]) == (False, True, SECRET)
 
@@ -164,7 +132,7 @@ def test_a_deployment_changed_meanwhile_is_looked_at_again() -> None:
 def test_the_next_deploy_brings_it_back_with_the_new_image() -> None:
     cluster = switched()
     retire(cluster, mode="delete")
-    result = recorded.run(_deploy, cluster, version="3.0")
+    result = recorded.run(deploy, cluster, version="3.0")
     assert result["changed"] and result["image"].endswith(":3.0") and result["replicas"] == 3
     assert f"kept in Secret {SECRET}" in result["msg"]
     assert cluster.one("Deployment", "app-blue")["spec"]["replicas"] == 3
@@ -175,7 +143,7 @@ def test_a_secret_with_something_else_is_named() -> None:
     cluster.remove("Deployment", "app-blue")
     cluster.put({"kind": "Secret", "metadata": {"name": SECRET}, "data": {"deployment.json": "bm8="}})
     with pytest.raises(BlueGreenError) as caught:
-        recorded.run(_deploy, cluster, version="3.0")
+        recorded.run(deploy, cluster, version="3.0")
     assert caught.value.reason == "kept_unreadable" and SECRET in str(caught.value)
 
 
@@ -191,5 +159,5 @@ def test_who_may_not_look_at_secrets_is_told(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(cluster, "get", forbidden)
     with pytest.raises(BlueGreenError) as caught:
-        recorded.run(_deploy, cluster, version="3.0")
+        recorded.run(deploy, cluster, version="3.0")
     assert caught.value.reason == "not_found"

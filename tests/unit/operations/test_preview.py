@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import preview as _preview
 from recorded import RecordedCluster
 
@@ -83,7 +83,7 @@ def test_the_live_color_is_never_shown() -> None:
 def test_a_mistake_is_refused_before_anything(selector: dict[str, str] | None, name: str, text: str) -> None:
     for run in (
         lambda cluster: preview(cluster, "green", service=name),
-        lambda cluster: recorded.run(_current_color, cluster, preview_service=name),
+        lambda cluster: recorded.run(current_color, cluster, preview_service=name),
     ):
         cluster = cluster_with(selector)
         with pytest.raises(BlueGreenError) as caught:

@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _time
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
-from recorded import RecordedCluster
-from test_retire import switched
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
+from recorded import RecordedCluster, switched
 
 
 def with_pods(ready: dict[str, int], took: dict[str, list[int | None]]) -> RecordedCluster:
@@ -39,7 +38,7 @@ def with_pods(ready: dict[str, int], took: dict[str, list[int | None]]) -> Recor
 
 
 def status(cluster: RecordedCluster, **options: Any) -> dict[str, Any]:
-    return recorded.run(_current_color, cluster, **{"retire_after": "24h", **options})
+    return recorded.run(current_color, cluster, **{"retire_after": "24h", **options})
 
 
 def rollback_line(result: dict[str, Any]) -> str:

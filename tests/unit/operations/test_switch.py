@@ -21,8 +21,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
     BlueGreenError,
     PatchConflict,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color, lock
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch as _switch
 from loopback import Answer, Loopback, Seen, as_json, free_port
 from recorded import Clock, RecordedCluster
@@ -113,7 +112,7 @@ def test_the_record_is_in_the_same_patch(cluster: RecordedCluster) -> None:
         assert newest[key] == value
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", newest["switched_at"])
     assert len(cluster.writes) == 1
-    assert recorded.run(_current_color, cluster)["previous_color"] == "blue"
+    assert recorded.run(current_color, cluster)["previous_color"] == "blue"
 
 
 def test_annotations_and_history_of_before_are_kept(cluster: RecordedCluster) -> None:
@@ -179,7 +178,7 @@ def test_a_color_without_deployment_is_refused(cluster: RecordedCluster) -> None
 
 def test_a_selector_that_was_changed_since_the_decision_is_refused(cluster: RecordedCluster) -> None:
     """The decision was made on the selectors that bg_current_color returned."""
-    seen = recorded.run(_current_color, cluster)["selectors"]
+    seen = recorded.run(current_color, cluster)["selectors"]
     cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].pop("app"))
     error = failure(cluster, selectors=seen)
     assert error.reason == "changed_selector"
@@ -351,7 +350,7 @@ def test_a_color_that_does_not_come_up_is_not_switched_to(clock: Clock) -> None:
 
 def test_a_switch_by_somebody_else_while_waiting_is_seen(clock: Clock) -> None:
     cluster = recorded.rollout("release", clock)
-    seen = recorded.run(_current_color, cluster)["selectors"]
+    seen = recorded.run(current_color, cluster)["selectors"]
     clock.at(
         1, lambda: cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version="green"))
     )
@@ -581,7 +580,7 @@ def test_a_lock_that_is_taken_at_the_last_moment_stops_a_switch_without_lock(clu
 
 
 def test_a_locked_run_has_one_entry_in_the_history(cluster: RecordedCluster) -> None:
-    lock_id = recorded.run(_lock, cluster, by="ann", job="42", version="2.0")["lock_id"]
+    lock_id = recorded.run(lock, cluster, by="ann", job="42", version="2.0")["lock_id"]
     switch(cluster, lock_id=lock_id)
     (entry,) = state(cluster)["history"]
     assert (entry["run"], entry["by"], entry["job"]) == (lock_id, "ann", "42")
@@ -598,7 +597,7 @@ def _later(cluster: RecordedCluster, clock: Clock, seconds: float) -> None:
 
 
 def test_the_way_back_of_a_run_is_noted_in_its_entry(cluster: RecordedCluster, clock: Clock) -> None:
-    lock_id = recorded.run(_lock, cluster, version="2.0")["lock_id"]
+    lock_id = recorded.run(lock, cluster, version="2.0")["lock_id"]
     switch(cluster, lock_id=lock_id)
     _later(cluster, clock, 5)
     switch(cluster, color="blue", lock_id=lock_id)
@@ -608,20 +607,20 @@ def test_the_way_back_of_a_run_is_noted_in_its_entry(cluster: RecordedCluster, c
 
 
 def test_the_way_back_from_another_runs_switch_is_noted_there(cluster: RecordedCluster, clock: Clock) -> None:
-    first = recorded.run(_lock, cluster, version="2.0")["lock_id"]
+    first = recorded.run(lock, cluster, version="2.0")["lock_id"]
     switch(cluster, lock_id=first)
     _later(cluster, clock, 60)
-    second = recorded.run(_lock, cluster, version="2.0")["lock_id"]
-    assert recorded.run(_current_color, cluster)["unfinished"]["run"] == first
+    second = recorded.run(lock, cluster, version="2.0")["lock_id"]
+    assert recorded.run(current_color, cluster)["unfinished"]["run"] == first
     switch(cluster, color="blue", lock_id=second, reverts=first)
     own, other = state(cluster)["history"]
     assert (own["run"], own["switched_at"]) == (second, None)
     assert (other["run"], other["outcome"], bool(other["reverted_at"])) == (first, "interrupted", True)
-    now = recorded.run(_current_color, cluster)
+    now = recorded.run(current_color, cluster)
     # Killed now, it has nothing to go back to.
     assert (now["unfinished"], now["rollback_to"]["color"]) == (None, "blue")
-    recorded.run(_lock, cluster, state="released", lock_id=second, outcome="reverted")
-    assert recorded.run(_current_color, cluster)["rollback_to"] is None
+    recorded.run(lock, cluster, state="released", lock_id=second, outcome="reverted")
+    assert recorded.run(current_color, cluster)["rollback_to"] is None
 
 
 def test_every_switch_without_a_lock_is_a_run_of_its_own(cluster: RecordedCluster, clock: Clock) -> None:
@@ -747,7 +746,7 @@ def test_a_switch_that_died_is_finished_or_undone_by_the_next_one(
     getattr(two, moment)("patch", "Service", die, nth=nth)
     with pytest.raises(Killed):
         switch(two, services=BOTH)
-    now = recorded.run(_current_color, two, services=BOTH)
+    now = recorded.run(current_color, two, services=BOTH)
     assert now["active_color"] in ("blue", "green"), "never called a contradiction"
     switch(two, services=BOTH, color=color)
     wanted = {**BLUE, "version": color}

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color, deploy
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
 from recorded import Clock, RecordedCluster
 
@@ -68,7 +67,7 @@ def test_a_free_lock_is_taken(cluster: RecordedCluster) -> None:
     (entry,) = history(cluster)
     assert (entry["run"], entry["version"], entry["by"], entry["job"]) == (result["lock_id"], "2.0", "ann", "42")
     assert entry["outcome"] == "running"
-    assert recorded.run(_deploy, cluster, version="2.0", lock_id=result["lock_id"])["changed"] is True
+    assert recorded.run(deploy, cluster, version="2.0", lock_id=result["lock_id"])["changed"] is True
 
 
 def test_without_a_name_the_holder_is_who_runs_this(cluster: RecordedCluster) -> None:
@@ -214,7 +213,7 @@ def test_the_intent_of_a_dead_run_stays_while_it_is_needed(moved: bool, cluster:
 
     clock.at(5, half)
     lock(cluster, services=both, timeout="10m")
-    now = recorded.run(_current_color, cluster, services=both)
+    now = recorded.run(current_color, cluster, services=both)
     assert (now["active_color"], now["pending_color"]) == ("blue", "green" if moved else None)
     assert bool(json.loads(annotations(cluster)[STATE])["intent"]) is moved
 
@@ -285,7 +284,7 @@ def test_a_rollback_takes_over_at_once(cluster: RecordedCluster, clock: Clock) -
     assert clock.now == began
     assert annotations(cluster)[STAMP] == result["lock_id"]
     with pytest.raises(BlueGreenError) as caught:
-        recorded.run(_deploy, cluster, version="2.0", lock_id=first)
+        recorded.run(deploy, cluster, version="2.0", lock_id=first)
     assert caught.value.reason == "superseded"
 
 
@@ -299,7 +298,7 @@ def test_a_takeover_fences_writes_that_are_on_their_way_to_the_idle_deployment(c
             seen[0] = True
             lock(cluster, preempt=True)
 
-    recorded.run(_deploy, cluster, version="2.0", lock_id=first)  # stamps nothing, but may have left a stamp
+    recorded.run(deploy, cluster, version="2.0", lock_id=first)  # stamps nothing, but may have left a stamp
     lock(cluster, state="released", lock_id=first)
     second = lock(cluster)["lock_id"]
     cluster.touch(
@@ -307,7 +306,7 @@ def test_a_takeover_fences_writes_that_are_on_their_way_to_the_idle_deployment(c
     )
     cluster.before("patch", "Deployment", take_over)
     with pytest.raises(BlueGreenError) as caught:
-        recorded.run(_deploy, cluster, version="3.0", lock_id=second)
+        recorded.run(deploy, cluster, version="3.0", lock_id=second)
     assert caught.value.reason == "superseded"
     image = cluster.one("Deployment", "app-green")["spec"]["template"]["spec"]["containers"][0]["image"]
     assert image == "myapp:2.0"
@@ -364,7 +363,7 @@ def test_check_mode_locks_nothing(clock: Clock) -> None:
 def test_a_release_that_locked_shows_in_the_history(cluster: RecordedCluster) -> None:
     lock_id = lock(cluster, by="ann", version="2.0")["lock_id"]
     lock(cluster, state="released", lock_id=lock_id, outcome="aborted")
-    (entry,) = recorded.run(_current_color, cluster)["history"]
+    (entry,) = recorded.run(current_color, cluster)["history"]
     assert (entry["outcome"], entry["switched_at"]) == ("aborted", None)
 
 

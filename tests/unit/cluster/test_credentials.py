@@ -16,11 +16,11 @@ from typing import Any, Iterator
 import pytest
 import recorded
 import yaml
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import credentials as _credentials
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import credentials
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import secrets
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
 from certificates import Authority
 from kubernetes.config import incluster_config
 from loopback import Loopback, as_json
@@ -59,7 +59,7 @@ def file(tmp_path: Path) -> Iterator[Any]:
 
 
 def connect(**options: Any) -> Cluster:
-    return Cluster(recorded.parameters(_current_color, **options), "bg_test")
+    return Cluster(recorded.parameters(current_color, **options), "bg_test")
 
 
 def token(cluster: Cluster, loopback: Loopback) -> str | None:
@@ -77,7 +77,7 @@ def in_cluster(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, host: str = "10.
     certificate = Authority(tmp_path).certificate
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
-    monkeypatch.setattr(_credentials, "IN_CLUSTER_DIR", str(account))
+    monkeypatch.setattr(credentials, "IN_CLUSTER_DIR", str(account))
     monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(account / "token"))
     monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(certificate))
 
@@ -381,7 +381,7 @@ def test_the_secrets_of_a_kubeconfig_are_known() -> None:
         "client-key-data": "s-key",
         "auth-provider": {"config": {"id-token": "s-id", "refresh-token": "s-refresh", "client-secret": "s-client"}},
     }
-    found = secrets(_current_color, {"kubeconfig": kubeconfig("http://x.example", "s-token", **user)})
+    found = secrets(current_color, {"kubeconfig": kubeconfig("http://x.example", "s-token", **user)})
     assert found == {"s-token", "s-password", "s-key", "s-id", "s-refresh", "s-client"}
-    assert secrets(_current_color, {"kubeconfig": "/a/path"}) == set()
-    assert secrets(_current_color, {"kubeconfig": None}) == set()
+    assert secrets(current_color, {"kubeconfig": "/a/path"}) == set()
+    assert secrets(current_color, {"kubeconfig": None}) == set()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import report as _report
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import report
 
 FAILURE = {
     "msg": "app-green cannot become ready: pod app-green-x: CrashLoopBackOff.\n"
@@ -22,13 +22,13 @@ LIVE = {"active_color": "green", "version": "2.0", "previous_version": "1.0"}
 
 
 def parameters(**options: Any) -> dict[str, Any]:
-    checked = ArgumentSpecValidator(_report.ARGUMENTS).validate({"application": "myapp", **options})
+    checked = ArgumentSpecValidator(report.ARGUMENTS).validate({"application": "myapp", **options})
     assert not checked.error_messages, checked.error_messages
     return checked.validated_parameters
 
 
 def compose(**options: Any) -> dict[str, Any]:
-    return _report.result_of(parameters(**options))
+    return report.result_of(parameters(**options))
 
 
 @pytest.mark.parametrize("outcome", ["released", "unchanged", "planned", "prepared", "rolled_back"])
@@ -38,7 +38,7 @@ def test_a_good_end(outcome: str) -> None:
     assert (result["active_color"], result["version"], result["previous_version"]) == ("green", "2.0", "1.0")
     assert (result["reason"], result["next_step"], result["timings"]) == (None, None, {"wait": 4.2})
     assert "green (version 2.0) is live" in result["msg"]
-    assert _report.failed(parameters(outcome=outcome)) is False
+    assert report.failed(parameters(outcome=outcome)) is False
 
 
 @pytest.mark.parametrize("outcome", ["refused", "aborted", "reverted", "superseded", "failed"])
@@ -49,7 +49,7 @@ def test_a_bad_end(outcome: str) -> None:
     assert "green (version 2.0) is live" in result["msg"]
     assert "app-green cannot become ready: pod app-green-x: CrashLoopBackOff." in result["msg"]
     assert "\n" not in result["msg"], "one sentence for people"
-    assert _report.failed(parameters(outcome=outcome)) is True
+    assert report.failed(parameters(outcome=outcome)) is True
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_always_the_same_keys() -> None:
         "timings",
         "prepared",
     }
-    for outcome in _report.GOOD + _report.BAD:
+    for outcome in report.GOOD + report.BAD:
         assert set(compose(outcome=outcome)) == keys
 
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
 from recorded import RecordedCluster
 
 
 def warnings(cluster: RecordedCluster) -> list[str]:
-    return recorded.run(_current_color, cluster)["warnings"]
+    return recorded.run(current_color, cluster)["warnings"]
 
 
 def test_the_seed_layout_endangers_nothing() -> None:

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which containers carry the version, and which images are wanted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import image as _image
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from reading import annotate, failure, read
+from recorded import RecordedCluster
+
+
+def wanted(app: application.Application, version: Any, image: str | None) -> dict[str, str]:
+    return _image.wanted_images(app.live, app.colors["green"], version, image)
+
+
+# --- containers
+
+
+def containers(cluster: RecordedCluster, *names: str, init: tuple[str, ...] = ()) -> None:
+    """Give both Deployments these containers, all of version 1.0 and of a repository of their own."""
+    for deployment in ("app-blue", "app-green"):
+        pod = cluster.one("Deployment", deployment)["spec"]["template"]["spec"]
+        pod["containers"] = [{"name": name, "image": f"registry.example:5000/{name}:1.0"} for name in names]
+        pod["initContainers"] = [{"name": name, "image": f"{name}:1.0"} for name in init]
+
+
+def test_the_only_container_carries_the_version_whatever_its_name() -> None:
+    cluster = RecordedCluster()
+    containers(cluster, "web")
+    assert wanted(read(cluster), "2.0", None) == {"web": "registry.example:5000/web:2.0"}
+
+
+def test_of_several_containers_app_carries_the_version() -> None:
+    cluster = RecordedCluster()
+    containers(cluster, "proxy", "app", init=("migrate",))
+    assert wanted(read(cluster), "2.0", None) == {"app": "registry.example:5000/app:2.0"}
+
+
+def test_an_ambiguous_container_is_not_guessed() -> None:
+    cluster = RecordedCluster()
+    containers(cluster, "web", "proxy")
+    error = failure(cluster)
+    assert error.reason == "ambiguous"
+    assert "which container of Deployment 'app-blue' carries the version" in str(error)
+    assert "web, proxy; none is named 'app'" in str(error)
+    assert "containers: [NAME]" in str(error)
+
+
+def test_named_containers_get_the_version_each_in_its_own_repository() -> None:
+    cluster = RecordedCluster()
+    containers(cluster, "web", "proxy", "metrics", init=("migrate",))
+    app = read(cluster, containers=["web", "metrics", "migrate"])
+    assert wanted(app, "2.0", None) == {
+        "web": "registry.example:5000/web:2.0",
+        "metrics": "registry.example:5000/metrics:2.0",
+        "migrate": "migrate:2.0",
+    }
+
+
+def test_a_named_container_that_does_not_exist() -> None:
+    cluster = RecordedCluster()
+    containers(cluster, "web", "proxy")
+    error = failure(cluster, containers=["web", "api"])
+    assert error.reason == "not_found"
+    assert "Deployment 'app-blue' has no container api." in str(error)
+    assert "web, proxy" in str(error)
+
+
+# --- images
+
+
+@pytest.mark.parametrize(
+    ("image", "parts"),
+    [
+        ("myapp", ("myapp", None, None)),
+        ("myapp:1.0", ("myapp", "1.0", None)),
+        ("registry.example:5000/team/myapp", ("registry.example:5000/team/myapp", None, None)),
+        ("registry.example:5000/team/myapp:1.0", ("registry.example:5000/team/myapp", "1.0", None)),
+        ("localhost:5000/myapp", ("localhost:5000/myapp", None, None)),
+        ("myapp@sha256:abc", ("myapp", None, "sha256:abc")),
+        ("myapp:1.0@sha256:abc", ("myapp", "1.0", "sha256:abc")),
+        ("registry.example:5000/myapp:1.0@sha256:abc", ("registry.example:5000/myapp", "1.0", "sha256:abc")),
+    ],
+)
+def test_split_image(image: str, parts: tuple[str, str | None, str | None]) -> None:
+    assert _image.split_image(image) == parts
+
+
+def test_the_version_becomes_the_tag_of_the_live_repository() -> None:
+    cluster = RecordedCluster()
+    live = cluster.one("Deployment", "app-blue")["spec"]["template"]["spec"]["containers"][0]
+    live["image"] = "registry.example:5000/moved/myapp:1.0@sha256:abc"
+    images = wanted(read(cluster), "2.0", None)
+    assert images == {"app": "registry.example:5000/moved/myapp:2.0"}
+
+
+@pytest.mark.parametrize(
+    ("image", "version", "whole"),
+    [
+        ("other/app:7", "2.0", "other/app:7"),
+        ("other/app:7", None, "other/app:7"),
+        ("other/app", "2.0", "other/app:2.0"),
+        ("other:5000/app", "2.0", "other:5000/app:2.0"),
+        ("other/app@sha256:abc", "2.0", "other/app@sha256:abc"),
+        ("other/app", None, "other/app"),
+    ],
+)
+def test_an_image_says_it_whole(image: str, version: str | None, whole: str) -> None:
+    assert wanted(read(RecordedCluster()), version, image) == {"app": whole}
+
+
+def test_one_image_for_two_containers_is_refused() -> None:
+    cluster = RecordedCluster()
+    containers(cluster, "web", "proxy")
+    app = read(cluster, containers=["web", "proxy"])
+    with pytest.raises(BlueGreenError, match="One image was given for 2 containers: web, proxy"):
+        wanted(app, None, "other:2.0")
+
+
+@pytest.mark.parametrize("version", [None, ""])
+def test_no_version_is_refused(version: str | None) -> None:
+    with pytest.raises(BlueGreenError) as caught:
+        wanted(read(RecordedCluster()), version, None)
+    assert caught.value.reason == "bad_input"
+    assert "No version was given." in str(caught.value)
+    assert "-e version=X" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", [1.1, 2, 0, 0.0, True])
+def test_a_version_that_is_no_string_is_refused(version: Any) -> None:
+    with pytest.raises(BlueGreenError) as caught:
+        wanted(read(RecordedCluster()), version, None)
+    assert caught.value.reason == "bad_input"
+    assert "must be a string" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["a/b", "-1", ".1", "a b", "a:b", "x" * 129, "ü"])
+def test_a_version_that_cannot_be_a_tag_is_refused(version: str) -> None:
+    with pytest.raises(BlueGreenError, match="cannot be an image tag"):
+        wanted(read(RecordedCluster()), version, None)
+
+
+@pytest.mark.parametrize("version", ["2.0", "v2", "1", "sha-0123abc", "x" * 128, "_1"])
+def test_a_version_that_can_be_a_tag(version: str) -> None:
+    assert wanted(read(RecordedCluster()), version, None) == {"app": "myapp:" + version}
+
+
+def test_the_version_of_an_image_whose_tag_does_not_say_it() -> None:
+    cluster = RecordedCluster()
+    green = cluster.one("Deployment", "app-green")
+    green["spec"]["template"]["spec"]["containers"][0]["image"] = "myapp@sha256:abc"
+    assert read(cluster).colors["green"].version == "sha256:abc"
+    annotate(green, "bluegreen.kubernetes/release", json.dumps({"version": "2.0", "image": "myapp@sha256:abc"}))
+    assert read(cluster).colors["green"].version == "2.0"
+    green["spec"]["template"]["spec"]["containers"][0]["image"] = "myapp@sha256:def"
+    assert read(cluster).colors["green"].version == "sha256:def", "somebody has changed the image since"

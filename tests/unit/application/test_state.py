@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state that runs leave in the cluster."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import history as _history
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
+from reading import annotate, failure, read, rollback_to
+from recorded import RecordedCluster
+
+STATE = "bluegreen.kubernetes/state"
+
+
+def test_no_state_yet() -> None:
+    app = read(RecordedCluster())
+    assert app.state["history"] == []
+    assert app.warnings == []
+    assert _history.last_switch(app.state["history"]) is None
+    assert rollback_to(app) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no json",
+        "[]",
+        "7",
+        "{}",
+        '{"schema": "one"}',
+        '{"schema": 1, "history": null}',
+        '{"schema": 1, "history": {}}',
+        '{"schema": 1, "history": [7]}',
+        '{"schema": 1, "history": [{}]}',
+        '{"schema": 1, "history": [], "intent": 7}',
+    ],
+)
+def test_a_state_that_is_not_readable_is_empty_with_a_warning(text: str) -> None:
+    cluster = RecordedCluster()
+    annotate(cluster.one("Service", "myapp"), STATE, text)
+    result = recorded.run(current_color, cluster)
+    assert (result["active_color"], result["history"]) == ("blue", [])
+    assert any(STATE in warning and "not readable" in warning for warning in result["warnings"])
+
+
+def test_a_state_of_a_newer_collection_is_not_touched() -> None:
+    cluster = RecordedCluster()
+    annotate(cluster.one("Service", "myapp"), STATE, '{"schema": 2, "what": "ever"}')
+    error = failure(cluster)
+    assert error.reason == "newer_state"
+    assert "newer version of bluegreen.kubernetes" in str(error)
+    assert "Update the collection" in str(error)
+
+
+def entry(number: int, size: int = 0) -> dict[str, Any]:
+    return {"run": f"r{number}", "version": f"{number}.0", "outcome": "released", "note": "x" * size}
+
+
+def written(history: list[dict[str, Any]]) -> tuple[str, dict[str, Any]]:
+    state = {"schema": 1, "history": history, "intent": None}
+    (operation,) = [item for item in _state.state_operations(state) if item["path"].endswith("~1state")]
+    return operation["value"], json.loads(operation["value"])
+
+
+def test_the_last_ten_releases_are_remembered() -> None:
+    _text, state = written([entry(number) for number in range(15)])
+    assert [item["run"] for item in state["history"]] == [f"r{number}" for number in range(10)]
+    assert state["schema"] == 1
+
+
+def test_the_state_stays_below_64_kib_and_loses_the_oldest_first() -> None:
+    text, state = written([entry(number, 10_000) for number in range(10)])
+    assert len(text) <= 65536
+    assert [item["run"] for item in state["history"]] == [f"r{number}" for number in range(6)]
