@@ -21,7 +21,8 @@ def execute(operation, params, dry_run, progress=None, before_write=None, warn=N
 
     ``operation`` is one of the ``_<operation>`` modules: ``NAME``, ``ARGUMENTS``, ``RETURNS`` (every key with its value
     when nothing is known), ``DURATIONS`` (options in seconds), ``KEEPS_LOCK`` (renews the Lease while it works) and
-    ``run(params, cluster, progress)``.
+    ``run(params, cluster, progress)``. With ``TAKES_LOCK = True`` the ``lock_id`` in its result is renewed from then on, until
+    it is given back or ansible-playbook ends, wherever the operation runs in a process of ansible-playbook.
     """
     result = dict(operation.RETURNS, changed=False, msg="", reason=None, started_at=micro_time())
     progress = progress or (lambda text: None)

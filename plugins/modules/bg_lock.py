@@ -17,9 +17,11 @@ description:
   - The lock is a Lease in the cluster, so it holds against runs on other machines as well. Its id is also put on the
     Services, where every write tests it. So a run that has lost the lock can change nothing any more, even if it has
     not noticed yet.
-  - A run that has died does not block the next one. The lock is renewed while modules work; when that has not
-    happened for its whole duration, the next run takes it over. Only whether it is renewed is looked at, so clocks
-    need not agree.
+  - A run that has died does not block the next one. The lock is renewed until it is given back or C(ansible-playbook)
+    ends; when that has not happened for its whole duration, the next run takes it over. Only whether it is renewed is
+    looked at, so clocks need not agree.
+  - Where this module runs on another host than the controller, or with C(become), the lock is renewed only while modules
+    work that are given it.
 options:
   state:
     description:

@@ -13,6 +13,7 @@ Ansible loads the class in the parent process, once, before it forks the workers
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ from ansible.plugins.action import ActionBase
 from ansible.release import __version__
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import execute, secrets
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION, from_text
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._keeper import lease_keeper
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # Before 2.19, ansible-core shows a failure only as one line of JSON, in which nobody reads a pod's last log lines.
@@ -60,9 +62,13 @@ class OperationAction(ActionBase):
             def progress(text):
                 self._display.display(f"{host} | {remove_values(text, no_log)}")
 
-            result = execute(
-                self.operation, params, self._task.check_mode, progress, _die_with_parent(), self._display.warning
-            )
+            still_wanted = _die_with_parent()
+            with self._lease_keeper(params) as keep:
+                result = execute(
+                    self.operation, params, self._task.check_mode, progress, still_wanted, self._display.warning
+                )
+                if result.get("lock_id"):  # also of one that failed afterwards: what puts that right needs it
+                    keep(result["lock_id"])
             if result.get("failed") and not MESSAGES_ARE_SHOWN:
                 self._display.display(remove_values(result["msg"], no_log), color="red")
             if not self._task.diff:
@@ -70,6 +76,13 @@ class OperationAction(ActionBase):
             return remove_values(result, no_log)
         finally:
             restore()
+
+    def _lease_keeper(self, params):
+        """What renews the Lease from the end of this operation on, if this one takes it."""
+        takes_lock = getattr(self.operation, "TAKES_LOCK", False) and params.get("state") != "released"
+        if takes_lock and not self._task.check_mode:
+            return lease_keeper(params, _playbook())
+        return contextlib.nullcontext(lambda lock_id: None)
 
     def _enter_environment(self):
         """Apply the ``environment:`` keyword to this process; returns what undoes it (items of a loop share the process)."""
@@ -107,14 +120,19 @@ def as_given(arguments, spec):
     return given
 
 
+def _playbook():
+    """The process id of ansible-playbook."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent else os.getppid()
+
+
 def _die_with_parent():
     """Let the kernel kill this worker when ansible-playbook ends, and return a check to be made before every write.
 
     Workers are sessions of their own: a kill of the parent's process group, which is how AWX cancels a job, does not
     reach them, and they would go on writing for a run that no longer exists.
     """
-    parent = multiprocessing.parent_process()
-    expected = parent.pid if parent else os.getppid()
+    expected = _playbook()
     prctl = getattr(ctypes.CDLL(None), "prctl", None)  # Linux; elsewhere the check alone has to do
     if prctl:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

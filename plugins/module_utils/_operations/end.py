@@ -131,8 +131,8 @@ def _give_back(params, cluster, happened, now, outcome, warnings):
             return outcome
     except BlueGreenError as error:
         warnings.append(
-            f"The lock could not be given back: {error.what} The next release takes it over once it has not been renewed "
-            "for 30 s."
+            f"The lock could not be given back: {error.what} The next release takes it over 30 s after the end of "
+            "this run."
         )
         return outcome
     happened.lost_lock = True

@@ -63,6 +63,7 @@ ARGUMENTS = dict(
 DURATIONS = ("api_timeout", "lease_duration", "timeout")
 
 KEEPS_LOCK = False
+TAKES_LOCK = True
 
 RETURNS = {"lock_id": None, "holder": None, "acquired_at": None, "waited": False}
 
