@@ -87,7 +87,7 @@ def test_preview(new_app: Callable[..., Application]) -> None:
                     bluegreen_checks=[
                         {"name": "long", "command": "sh -c 'sleep 300'", "timeout": 300, "pods": "one"}])
     try:
-        run.wait_for("TASK [bluegreen.kubernetes.bluegreen : Validate")
+        run.wait_for("Preview - show the new version")
         assert shown(app) == "blue"
     finally:
         run.kill()
