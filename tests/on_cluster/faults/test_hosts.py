@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from harness import CHECKS, EXAMPLE, QUICK, Run, until
 from scene import LEASE_SECONDS, Scene, switches
@@ -53,6 +54,7 @@ def switched(scene: Scene, since: float) -> list[float]:
             if switches(request) and request.status < 300 and request.answered > since]
 
 
+@pytest.mark.promise("of two applications in one play, one goes back while the other bakes")
 def test_one_goes_back_while_another_bakes(new_scene: Callable[..., Scene], tmp_path: Path) -> None:
     breaks, bakes = new_scene(), new_scene()
     hosts = {"breaks": (breaks, {"bluegreen_bake_time": 60, "bluegreen_bake_checks": [*CHECKS, BUSINESS],
@@ -104,6 +106,7 @@ def test_lock_while_another_host_works(new_scene: Callable[..., Scene], tmp_path
         scene.tidy()
 
 
+@pytest.mark.promise("no other release comes in between while a hook works")
 def test_lock_while_a_hook_works(scene: Scene, tmp_path: Path) -> None:
     hooks, go = hook(tmp_path)
     run = scene.start("release.yml", version="2.0", bluegreen_hooks=hooks)

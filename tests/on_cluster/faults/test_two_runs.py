@@ -27,7 +27,7 @@ def nothing_written_after(run: FaultRun, moment: float) -> None:
 
 @pytest.mark.parametrize(("line", "options", "live", "variables"), sampled({
     "wait": ("app-green: 1 of 3 pods ready", {"env": {"START_DELAY": "5"}}, "blue", {}),
-    "check": ("run all checks on green", {}, "blue", {"bluegreen_checks": SLOW_CHECK}),
+    "check": ("app-green: 3 of 3 pods ready", {}, "blue", {"bluegreen_checks": SLOW_CHECK}),
     "hook": ("A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}),
     "delay": ("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}),
 }, "hook", "delay", promise={"delay": "a rollback takes over a release that is running"}))
