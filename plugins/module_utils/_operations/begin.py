@@ -166,7 +166,7 @@ def _locked(cluster, params, settings, app, planned, progress):
             if now["pending_color"] and not _goes_on(flow, now):
                 _put_back(cluster, params, app, lease["lock_id"], progress)
                 app, now = _look(cluster, params, settings)
-        plan = planning.make(flow, now, settings, params["directory"], waited=left)
+        plan = planning.make(flow, now, settings, params["directory"], run=lease["lock_id"], waited=left)
     except BlueGreenError as error:
         error.result = dict(planned, **dict(error.result, **held))
         raise

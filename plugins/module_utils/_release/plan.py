@@ -16,15 +16,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import STAGES, place
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import STAGES
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.steps import (
+    Reading,
+    Settings,
+    Step,
+    Steps,
+    is_large,
+    is_per_color,
+)
 
 FLOWS = ("release", "prepare", "promote", "rollback", "retire")
-AFTER_PREPARE = ("switch", "bake", "scale_down")  # what prepare leaves to promote
-FINISHED_BY_OTHERS = ("switch", "bake", "scale_down")  # what is left of a release that was stopped after its switch
-
-Reading = dict[str, Any]
-Settings = dict[str, Any]
-Step = dict[str, Any]
+BY_PREPARE = ("database", "deploy")  # what promote need not do any more
+# What prepare leaves to promote, and what a run that was stopped after its switch leaves to the next one.
+AFTER_PREPARE = ("switch", "bake", "scale_down")
 
 
 @dataclass
@@ -53,25 +58,29 @@ class Plan:
     rescue: list[Step] = field(default_factory=list)
 
 
-def make(flow: str, now: Reading, settings: Settings, directory: str, waited: bool = False) -> Plan:
+def make(
+    flow: str, now: Reading, settings: Settings, directory: str, run: str | None = None, waited: bool = False
+) -> Plan:
     """The plan for a flow.
 
     :param now: what ``bg_current_color`` returns.
     :param directory: where relative paths start.
+    :param run: the run that holds the lock for this, whose own entry in the history says nothing; ``None`` before it does.
     :param waited: whether another run had the lock before, so that what it left may have to be put right.
     :raises BlueGreenError: the flow is refused, as things are.
     """
+    now = dict(now, history=[entry for entry in now["history"] if entry["run"] != run])
     if flow == "rollback":
         return _rollback(now, settings, directory)
     if flow == "retire":
         return _retire(now, settings, directory)
-    return _release(flow, now, settings, directory, waited)
+    return _release(flow, now, settings, directory, run is not None, waited)
 
 
 # --- release, prepare, promote ---------------------------------------------------------------------------------
 
 
-def _release(flow: str, now: Reading, settings: Settings, directory: str, waited: bool) -> Plan:
+def _release(flow: str, now: Reading, settings: Settings, directory: str, locked: bool, waited: bool) -> Plan:
     needed = settings["force"] or not now["is_live"]
     resumed = now["unfinished"] if flow != "prepare" and not needed else None
     new, old = (now["idle_color"], now["active_color"]) if needed else (now["active_color"], now["idle_color"])
@@ -81,26 +90,33 @@ def _release(flow: str, now: Reading, settings: Settings, directory: str, waited
         version=version,
         good_color=old if resumed else now["active_color"],
         resumes=resumed["run"] if resumed else None,
-        locks=needed or _is_untidy(flow, now, settings, resumed),
+        locks=locked or needed or _is_untidy(flow, now, settings, resumed),
         why=_why(flow, now, version or now["wanted_image"], needed, resumed),
     )
-    steps = _Steps(now, settings, directory, new, version, now["colors"][old]["version"])
+    steps = Steps(now, settings, directory, new, version, now["colors"][old]["version"])
+    if flow == "promote" and now["prepared"]:
+        steps.template_hash = now["prepared"]["template_hash"]
     if plan.locks:
-        if _per_color(settings) and (waited or now["pending_color"] or resumed):
+        if is_per_color(settings) and (waited or now["pending_color"] or resumed):
             steps.hand_over(now["active_color"], "without a switch")
         if flow != "promote":
             steps.preview_nothing()
         for stage in STAGES:
-            if not _takes_part(stage, flow, needed, resumed):
-                continue
-            made = stage == "switch" and not needed  # by the run that is finished here; only the hook after it is left
-            if not made:
-                steps.hook("before_" + stage)
-                getattr(steps, stage)(flow, old)
-            steps.hook("after_" + stage)
+            if _takes_part(stage, flow, needed, resumed):
+                made = stage == "switch" and not needed  # by the run that is finished here
+                _stage(steps, stage, flow, made)
     plan.steps = steps.ended()
-    plan.rescue = steps.rescue(reverts=settings["auto_rollback"] and flow != "prepare")
+    plan.rescue = steps.rescue(reverts=settings["auto_rollback"])
     return plan
+
+
+def _stage(steps: Steps, stage: str, flow: str, made: bool) -> None:
+    """A stage between its hooks; only the one after it is left of a stage that is made already."""
+    if not made:
+        steps.hook("before_" + stage)
+        if flow != "promote" or stage not in BY_PREPARE:
+            getattr(steps, stage)()
+    steps.hook("after_" + stage)
 
 
 def _is_untidy(flow: str, now: Reading, settings: Settings, resumed: Any) -> bool:
@@ -110,17 +126,13 @@ def _is_untidy(flow: str, now: Reading, settings: Settings, resumed: Any) -> boo
     if flow == "prepare":
         return False
     newest = next(iter(now["history"]), {})
-    return newest.get("outcome") == "running" or _is_large(now, now["idle_color"], settings)
-
-
-def _is_large(now: Reading, color: str, settings: Settings) -> bool:
-    return now["colors"][color]["replicas"] > settings["idle_replicas"]
+    return newest.get("outcome") == "running" or is_large(now, now["idle_color"], settings)
 
 
 def _takes_part(stage: str, flow: str, needed: bool, resumed: Any) -> bool:
     if flow == "prepare" and stage in AFTER_PREPARE:
         return False
-    return needed or stage == "scale_down" or bool(resumed) and stage in FINISHED_BY_OTHERS
+    return needed or stage == "scale_down" or bool(resumed) and stage in AFTER_PREPARE
 
 
 def _why(flow: str, now: Reading, version: Any, needed: bool, resumed: Any) -> str:
@@ -142,7 +154,7 @@ def _rollback(now: Reading, settings: Settings, directory: str) -> Plan:
     if _is_spared(now, settings):
         why = f"{settings['rollback_from']} is neither live nor on its way: nothing is rolled back."
         plan = Plan(color=active, version=live["version"], good_color=active, why=why, locks=False)
-        steps = _Steps(now, settings, directory, active, live["version"], live["version"])
+        steps = Steps(now, settings, directory, active, live["version"], live["version"])
         plan.steps, plan.rescue = steps.ended(), steps.rescue(reverts=False)
         return plan
     target = _target(now, settings)
@@ -156,9 +168,9 @@ def _rollback(now: Reading, settings: Settings, directory: str) -> Plan:
         good_color=target["color"],
         why=f"{target['color']} (version {target['version']}) {'becomes' if moves else 'stays'} live.",
     )
-    steps = _Steps(now, settings, directory, target["color"], target["version"], live["version"])
+    steps = Steps(now, settings, directory, target["color"], target["version"], live["version"])
     # Before writes are frozen, all pods must be up. In an emergency they are not waited for, and writes come later.
-    freezes = _per_color(settings) and moves and not contracted and not settings["rollback_instant"]
+    freezes = is_per_color(settings) and moves and not contracted and not settings["rollback_instant"]
     steps.preview_nothing(may_fail=True)
     if moves:
         found = now["colors"][target["color"]]
@@ -169,10 +181,10 @@ def _rollback(now: Reading, settings: Settings, directory: str) -> Plan:
             steps.hand_over(target["color"], "before the switch")
         steps.add("switch_back", hands_over=freezes)
         steps.live = target["color"]
-    if _per_color(settings) and not contracted:
+    if is_per_color(settings) and not contracted:
         steps.hand_over(target["color"], "after the switch" if freezes else "without a switch")
     steps.hook("after_switch")
-    steps.scale_down("rollback", active if moves else now["idle_color"])
+    steps.scale_down()
     plan.steps, plan.rescue = steps.ended(), steps.rescue(reverts=False)
     return plan
 
@@ -211,7 +223,7 @@ def _live_version(now: Reading) -> Any:
 
 
 def _contracted(now: Reading, settings: Settings, target: dict[str, Any]) -> BlueGreenError:
-    apart = _per_color(settings)
+    apart = is_per_color(settings)
     at, version = now["contracted"]["at"], now["contracted"]["version"]
     lost = (
         f"That of {target['color']} lacks all rows since."
@@ -248,124 +260,11 @@ def _retire(now: Reading, settings: Settings, directory: str) -> Plan:
         why=due["msg"],
         locks=due["changed"] or contracts,
     )
-    steps = _Steps(now, settings, directory, active, version, due["version"])
+    steps = Steps(now, settings, directory, active, version, due["version"])
     if plan.locks:
-        steps.validate("retire", now["idle_color"])
+        steps.validate()
         if contracts:
             steps.job("database_contract", contract)
         steps.add("retire")
-    plan.steps, plan.rescue = steps.ended(), steps.rescue(reverts=False)
+    plan.steps, plan.rescue = steps.ended(), steps.only_end()
     return plan
-
-
-# --- the steps -------------------------------------------------------------------------------------------------
-
-
-def _per_color(settings: Settings) -> bool:
-    return settings["database"].get("strategy") == "per_color"
-
-
-class _Steps:
-    """The steps of one plan; a method for each stage that is more than one file of tasks."""
-
-    def __init__(self, now: Reading, settings: Settings, directory: str, color: str, version: Any, previous: Any):
-        self.now = now
-        self.settings = settings
-        self.directory = directory
-        self.live = now["active_color"]  # at the step that is added next
-        self.common = {"color": color, "version": version, "previous_version": previous}
-        self.steps: list[Step] = []
-
-    def add(self, name: str, file: str = "", **details: Any) -> None:
-        """One more step: its tasks are those of the role that have its name, or a file of the user's."""
-        file = file or f"stages/{name}.yml"
-        self.steps.append({**self.common, "active_color": self.live, "name": name, "file": file, **details})
-
-    def hook(self, name: str) -> None:
-        if name in self.settings["hooks"]:
-            self.add(name, place(self.settings["hooks"][name], self.directory))
-
-    def preview_nothing(self, may_fail: bool = False) -> None:
-        if self.settings["preview_service"]:
-            self.add("preview_nothing", may_fail=may_fail)
-
-    def hand_over(self, heir: str, how: str) -> None:
-        """The database of ``heir`` takes the writes, with the last row of the other one, which follows it from then on.
-
-        :param how: ``before the switch`` returns as soon as writes are handed over, because they are refused until the
-            switch; ``after the switch`` follows the same Job to its end; ``without a switch`` lets the live color's
-            database take the writes, whatever an interrupted run has left.
-        """
-        self.job("hand_over", "hand_over", color=heir, how=how)
-
-    def job(self, name: str, key: str, **details: Any) -> None:
-        """A step that runs the Job in the file that the setting ``database`` names by ``key``."""
-        database = self.settings["database"]
-        limits = {"timeout": database.get("timeout", 300), "keep_failed": database.get("keep_failed", False)}
-        self.add(name, job=place(database[key], self.directory), **limits, **details)
-
-    def database(self, flow: str, old: str) -> None:
-        database = self.settings["database"]
-        if not database or flow == "promote":
-            return
-        if database["strategy"] == "per_color":
-            self.job("database_sync", "sync")
-            return
-        change = "migrate" if database["strategy"] == "shared" else "expand"
-        undo = place(database["undo"], self.directory) if database.get("undo") else ""
-        checks = bool(self.settings["checks"])
-        self.job("database_change", change, change=change, undo=undo, checks=checks)
-
-    def deploy(self, flow: str, old: str) -> None:
-        if flow == "promote":
-            return
-        live = self.now["colors"][old]
-        if self.settings["deploy_tasks"]:
-            own = place(self.settings["deploy_tasks"], self.directory)
-            self.add("deploy_tasks", own, image=self.now["wanted_image"], replicas=live["replicas"])
-        self.add("deploy", live_template_hash=live["template_hash"] if self.settings["deploy_tasks"] else "")
-
-    def wait(self, flow: str, old: str) -> None:
-        self.add("wait")
-        if self.settings["preview_service"]:
-            self.add("preview_new")
-
-    def validate(self, flow: str, old: str) -> None:
-        if self.settings["checks"]:
-            self.add("validate")
-
-    def switch(self, flow: str, old: str) -> None:
-        self.preview_nothing()
-        if _per_color(self.settings):
-            self.hand_over(self.common["color"], "before the switch")
-        prepared = self.now["prepared"]["template_hash"] if flow == "promote" and self.now["prepared"] else ""
-        self.add("switch", template_hash=prepared, hands_over=_per_color(self.settings))
-        self.live = self.common["color"]
-        if _per_color(self.settings):
-            self.hand_over(self.common["color"], "after the switch")
-
-    def bake(self, flow: str, old: str) -> None:
-        if self.settings["bake_time"]:
-            self.add("bake")
-
-    def scale_down(self, flow: str, old: str) -> None:
-        if _is_large(self.now, old, self.settings):
-            baked = any(step["name"] == "bake" for step in self.steps)
-            self.add("scale_down", old_color=old, baked=baked)
-
-    def ended(self) -> list[Step]:
-        self.add("end", "end.yml")
-        return self.steps
-
-    def rescue(self, reverts: bool) -> list[Step]:
-        """Traffic first, then what goes with it, then the end."""
-        plain, self.steps = self.steps, []
-        self.live = self.now["active_color"]
-        self.add("revert", reverts=reverts)
-        if _per_color(self.settings):
-            self.job("hand_back", "hand_over")
-        self.preview_nothing(may_fail=True)
-        self.ended()
-        self.add("fail", "fail.yml")
-        rescue, self.steps = self.steps, plain
-        return rescue

@@ -1,0 +1,143 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# This module util is PRIVATE to the collection. Do not use it from outside.
+
+"""The steps of a run as the role takes them: which tasks, about which color, told what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import place
+
+Reading = dict[str, Any]
+Settings = dict[str, Any]
+Step = dict[str, Any]
+
+
+def is_per_color(settings: Settings) -> bool:
+    return settings["database"].get("strategy") == "per_color"
+
+
+def is_large(now: Reading, color: str, settings: Settings) -> bool:
+    return now["colors"][color]["replicas"] > settings["idle_replicas"]
+
+
+class Steps:
+    """The steps of one plan, in the order in which they are added; a method for each stage of a release."""
+
+    def __init__(self, now: Reading, settings: Settings, directory: str, color: str, version: Any, previous: Any):
+        self.now = now
+        self.settings = settings
+        self.directory = directory
+        self.live = now["active_color"]  # at the step that is added next
+        self.template_hash = ""  # of the pods that are switched to, where that was decided before
+        self.other = next(name for name in now["colors"] if name != color)
+        self.common = {"color": color, "version": version, "previous_version": previous}
+        self.steps: list[Step] = []
+
+    def add(self, name: str, file: str = "", **details: Any) -> None:
+        """One more step: its tasks are those of the role that have its name, or a file of the user's."""
+        file = file or f"stages/{name}.yml"
+        self.steps.append({**self.common, "active_color": self.live, "name": name, "file": file, **details})
+
+    def hook(self, name: str) -> None:
+        if name in self.settings["hooks"]:
+            self.add(name, place(self.settings["hooks"][name], self.directory))
+
+    def job(self, name: str, key: str, **details: Any) -> None:
+        """A step that runs the Job in the file that the setting ``database`` names by ``key``."""
+        database = self.settings["database"]
+        limits = {"timeout": database.get("timeout", 300), "keep_failed": database.get("keep_failed", False)}
+        self.add(name, job=place(database[key], self.directory), **limits, **details)
+
+    def hand_over(self, heir: str, how: str) -> None:
+        """The database of ``heir`` takes the writes, with the last row of the other one, which follows it from then on.
+
+        :param how: ``before the switch`` returns as soon as writes are handed over, because they are refused until the
+            switch; ``after the switch`` follows the same Job to its end; ``without a switch`` lets the live color's
+            database take the writes, whatever an interrupted run has left.
+        """
+        self.job("hand_over", "hand_over", color=heir, how=how)
+
+    def preview_nothing(self, may_fail: bool = False) -> None:
+        if self.settings["preview_service"]:
+            self.add("preview_nothing", may_fail=may_fail)
+
+    # --- the stages of a release
+
+    def database(self) -> None:
+        database = self.settings["database"]
+        if not database:
+            return
+        if is_per_color(self.settings):
+            self.job("database_sync", "sync")
+            return
+        change = "migrate" if database["strategy"] == "shared" else "expand"
+        undo = place(database["undo"], self.directory) if database.get("undo") else ""
+        checks = bool(self.settings["checks"])
+        self.job("database_change", change, change=change, undo=undo, checks=checks)
+
+    def deploy(self) -> None:
+        live, own = self.now["colors"][self.other], self.settings["deploy_tasks"]
+        if own:
+            image = self.now["wanted_image"]
+            self.add("deploy_tasks", place(own, self.directory), image=image, replicas=live["replicas"])
+        self.add("deploy", live_template_hash=live["template_hash"] if own else "")
+
+    def wait(self) -> None:
+        self.add("wait")
+        if self.settings["preview_service"]:
+            self.add("preview_new")
+
+    def validate(self) -> None:
+        if self.settings["checks"]:
+            self.add("validate")
+
+    def switch(self) -> None:
+        apart, color = is_per_color(self.settings), self.common["color"]
+        self.preview_nothing()
+        if apart:
+            self.hand_over(color, "before the switch")
+        self.add("switch", template_hash=self.template_hash, hands_over=apart)
+        self.live = color
+        if apart:
+            self.hand_over(color, "after the switch")
+
+    def bake(self) -> None:
+        if self.settings["bake_time"]:
+            self.add("bake")
+
+    def scale_down(self) -> None:
+        if is_large(self.now, self.other, self.settings):
+            baked = any(step["name"] == "bake" for step in self.steps)
+            self.add("scale_down", old_color=self.other, baked=baked)
+
+    # --- the ends
+
+    def ended(self) -> list[Step]:
+        self.add("end", "end.yml")
+        return self.steps
+
+    def rescue(self, reverts: bool) -> list[Step]:
+        """Traffic first, then what goes with it, then the end."""
+        rescue = self._anew()
+        rescue.add("revert", reverts=reverts)
+        if is_per_color(self.settings):
+            rescue.job("hand_back", "hand_over")
+        rescue.preview_nothing(may_fail=True)
+        return rescue._failed()
+
+    def only_end(self) -> list[Step]:
+        """The rescue of a run that moves no traffic."""
+        return self._anew()._failed()
+
+    def _anew(self) -> Steps:
+        return Steps(self.now, self.settings, self.directory, *self.common.values())
+
+    def _failed(self) -> list[Step]:
+        self.ended()
+        self.add("fail", "fail.yml")
+        return self.steps
