@@ -33,6 +33,13 @@ SENTENCES = {
     "superseded": "another run took over and goes on; {live}.",
     "failed": "this run could not put things right; {live}.",
 }
+# Where it could not be read what is live, that is left out, and said where nothing else would be.
+UNREAD = {
+    **{outcome: text.replace("; {live}", "") for outcome, text in SENTENCES.items()},
+    "released": "all was done; what is live could not be read.",
+    "unchanged": "nothing was changed; what is live could not be read.",
+    "rolled_back": "all was done; what is live could not be read.",
+}
 
 Result = dict[str, Any]
 
@@ -43,6 +50,7 @@ class Happened:
 
     ``flow``        release, prepare, promote, rollback or retire
     ``planned``     whether it was only a plan (check mode)
+    ``needed``      whether there was anything to do, when it was planned under the lock
     ``lock_id``     the run, if it got the lock
     ``good_color``  what traffic was to be put on if it failed
     ``resumes``     the run whose release it went on with, or ``None``
@@ -54,6 +62,7 @@ class Happened:
 
     flow: str
     planned: bool = False
+    needed: bool = True
     lock_id: str | None = None
     good_color: str | None = None
     resumes: str | None = None
@@ -82,71 +91,70 @@ def judge(run: Happened, now: Result | None) -> str:
         return _of_retirement(run)
     if run.lost_lock or run.reason == "superseded":
         return "superseded"
-    if run.failure is None:
-        return _of_success(run, now)
-    return _of_failure(run, now)
+    return _of_success(run) if run.failure is None else _of_failure(run, now or {})
 
 
 def _of_retirement(run: Happened) -> str:
-    ended = run.of("retire") or run.of("due")
-    if run.failure is not None and run.reason not in POSTPONES:
-        return "failed" if run.lock_id else "refused"
     if run.failure is not None:
-        return "postponed"
+        return "postponed" if run.reason in POSTPONES else "failed" if run.lock_id else "refused"
+    ended = run.of("retire") or run.of("due")
     if ended.get("changed"):
         return "planned" if run.planned else "retired"
     return "unchanged" if ended.get("retired") else "postponed"
 
 
-def _of_success(run: Happened, now: Result | None) -> str:
+def _of_success(run: Happened) -> str:
     if run.planned:
         return "planned"
-    if run.lock_id is None:
+    if run.lock_id is None or not run.needed:
         return "unchanged"
     if run.flow == "prepare":
         return "prepared" if run.of("deploy").get("color") else "unchanged"
     return "rolled_back" if run.flow == "rollback" else "released"
 
 
-def _of_failure(run: Happened, now: Result | None) -> str:
-    if run.of("hand back").get("failed"):
-        return "failed"  # writes may be refused
-    back, switched = run.of("switch back"), has_switched(run, now)
-    if back.get("failed") and (switched or run.reason == "api_unreachable" and run.of("switch").get("to_color")):
+def _of_failure(run: Happened, now: Result) -> str:
+    switched = has_switched(run, now)
+    if not run.planned and _is_not_right(run, now, switched):
         return "failed"
     if is_back(run, now):
         return "reverted"
-    if switched and (now or {}).get("active_color") != good_color(run, now):
-        return "failed"
     if run.flow == "rollback" and run.lock_id:
         return "failed"
-    return "aborted" if _did_something(run) or switched else "refused"
+    return "aborted" if switched or _did_something(run) else "refused"
 
 
-def own_entry(run: Happened, now: Result | None) -> Result:
+def _is_not_right(run: Happened, now: Result, switched: bool) -> bool:
+    """Whether users, or the writes of those whom they serve, may be worse off than before the run."""
+    if run.of("hand back").get("failed") or run.lock_id and now.get("pending_color"):
+        return True
+    if run.of("switch back").get("failed"):
+        # Without an answer, nobody knows whether the switch has arrived.
+        if switched or run.reason == "api_unreachable" and run.of("switch").get("to_color"):
+            return True
+    return switched and not is_back(run, now) and now.get("active_color") != good_color(run, now)
+
+
+def own_entry(run: Happened, now: Result) -> Result:
     """The entry of the history about this run, or about the one that it went on with; empty when there is none."""
-    for entry in (now or {}).get("history") or []:
-        if entry.get("run") == (run.resumes or run.lock_id):
-            return entry
-    return {}
+    own = run.resumes or run.lock_id
+    return next((entry for entry in now.get("history") or [] if entry["run"] == own), {})
 
 
-def good_color(run: Happened, now: Result | None) -> str | None:
+def good_color(run: Happened, now: Result) -> str | None:
     """What traffic was to be put on: as it was planned, else what was live before the switch."""
     return run.good_color or own_entry(run, now).get("from_color")
 
 
-def has_switched(run: Happened, now: Result | None) -> bool:
+def has_switched(run: Happened, now: Result) -> bool:
     """Whether this run, or the one that it goes on with, has moved the traffic, be it back again by now."""
     return bool(own_entry(run, now).get("switched_at") or run.of("switch").get("changed") or run.resumes)
 
 
-def is_back(run: Happened, now: Result | None) -> bool:
-    """Whether what was switched was switched back, as the cluster says."""
-    if now is None:
-        return bool(run.of("switch back").get("changed"))
-    moved_back = own_entry(run, now).get("reverted_at") or run.of("switch back").get("changed")
-    return bool(moved_back) and now["active_color"] == good_color(run, now)
+def is_back(run: Happened, now: Result) -> bool:
+    """Whether what was switched was switched back, as the cluster says; where it says nothing, as the switch back said."""
+    moved_back = run.of("switch back").get("changed") or own_entry(run, now).get("reverted_at")
+    return bool(moved_back) and now.get("active_color") in (None, good_color(run, now))
 
 
 def _did_something(run: Happened) -> bool:
@@ -165,9 +173,7 @@ def _did_something(run: Happened) -> bool:
 def sentence(outcome: str, active_color: Any, version: Any, failure: Result | None) -> str:
     """What has happened, what is live, and what failed, in one line."""
     live = f"{active_color} (version {version}) is live"
-    pattern = SENTENCES[outcome]
-    # Some failures come before it could be read what is live.
-    text = pattern.format(live=live) if active_color else pattern.replace("; {live}", "").replace("{live}.", "")
+    text = SENTENCES[outcome].format(live=live) if active_color else UNREAD[outcome]
     cause = first_line(failure or {})
     return f"{text} {cause}".strip()
 
