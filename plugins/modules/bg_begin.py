@@ -132,6 +132,11 @@ resumes:
   type: str
   returned: always
   sample: null
+needed:
+  description: Whether there is anything to do.
+  type: bool
+  returned: always
+  sample: true
 steps:
   description:
     - What the role does, in this order. Each has a C(name), the C(file) with its tasks, C(color) and C(version) that it is

@@ -115,6 +115,7 @@ class RecordedCluster:
         self.namespace, self.host, self.source, self.dry_run = NAMESPACE, HOST, "kubeconfig recorded", dry_run
         self.live: str | None = None
         self.lost: Exception | None = None
+        self.warned: list[str] = []
         self.requests: list[Request] = []
         self._objects: dict[tuple[str, str], Object] = {}
         self._version = itertools.count(LATER)
@@ -257,6 +258,9 @@ class RecordedCluster:
         for kind, selectors in collections.values():
             self.asked("watch", kind, None, selectors)
         return RecordedObservation(self, collections)
+
+    def warn(self, text: str) -> None:
+        self.warned.append(text)
 
     def check(self) -> None:
         if self.lost:

@@ -8,10 +8,14 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable
+
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
@@ -24,10 +28,12 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.read
     reading,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import judge
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import judge, unquoted
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
 
 NAME = "bg_begin"
+RELEASES = ("release", "prepare", "promote")
+Params = dict[str, Any]
 ARGUMENTS = dict(
     APPLICATION,
     flow={"type": "str", "required": True, "choices": list(planning.FLOWS)},
@@ -51,6 +57,7 @@ RETURNS = {
     "version": None,
     "good_color": None,
     "resumes": None,
+    "needed": None,
     "steps": [],
     "rescue": [{"name": "end", "file": "end.yml"}, {"name": "fail", "file": "fail.yml"}],
     "stages": {},
@@ -70,7 +77,7 @@ RETURNS = {
 }
 
 
-def secrets(params):
+def secrets(params: Params) -> set[str]:
     """What no output may show of the checks, wherever they are."""
     settings = params.get("settings") or {}
     named = {name: settings.get("bluegreen_" + name) for name in ("checks", "bake_checks", "prometheus")}
@@ -82,80 +89,83 @@ def secrets(params):
     return found
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Any, progress: Callable[[str], None]) -> dict[str, Any]:
     began = micro_time()
     known = {"application": params["application"], "directory": params["directory"]}
     try:
         settings = judge(params["settings"] or {}, params["directory"])
         settings["version"] = _version(params, settings)
-        settings["rollback_from"] = settings["rollback_from"].strip('"')
         app, now = _look(cluster, params, settings)
         for text in app.warnings + hazards(app):
             cluster.warn(text)  # before anything is written
         plan = planning.make(params["flow"], now, settings, params["directory"])
-        result = dict(now, **dict(known, **_shown(plan)))
-        result["stages"] = {"detect": dict(now, started_at=began, ended_at=micro_time())}
-        progress(plan.why)
-        if not plan.locks or cluster.dry_run:
-            return result
     except BlueGreenError as error:
         error.result = dict(known, **error.result)
         raise
+    result = dict(now, **known, **_shown(plan))
+    result["stages"] = {"detect": dict(now, started_at=began, ended_at=micro_time())}
+    progress(plan.why)
+    if not plan.locks or cluster.dry_run:
+        return result
     return _locked(cluster, params, settings, app, result, progress)
 
 
-def _version(params, settings):
+def _version(params: Params, settings: planning.Settings) -> Any:
     """The version that is asked for; that it is text is judged where it is used."""
     asked = settings["version"] if settings["version"] not in (None, "") else params["version"]
-    if isinstance(asked, str):
-        # AWX marks survey answers !unsafe, and from ansible-core 2.19 on that makes a number of 1.10 whether it is quoted
-        # or not, but not of an answer that has quotes.
-        return asked.strip('"')
-    return asked
+    return unquoted(asked) if isinstance(asked, str) else asked
 
 
-def _look(cluster, params, settings):
+def _look(cluster: Any, params: Params, settings: planning.Settings) -> tuple[Application, planning.Reading]:
     """A fresh reading, and what the flow has to know beyond it."""
+    flow = params["flow"]
     app = read_application(cluster, params)
-    if settings["preview_service"] and params["flow"] in ("release", "prepare", "promote"):
+    if settings["preview_service"] and flow in RELEASES:
         check_preview(app, settings["preview_service"], cluster.get("Service", settings["preview_service"]))
     kept = read_kept_of_idle(app)
     now = reading(app, kept, params["containers"])
-    if params["flow"] in ("release", "prepare", "promote"):
+    if flow in RELEASES:
         judge_version(
             app,
             now,
             kept,
-            settings["version"] or "",
+            "" if settings["version"] is None else settings["version"],
             settings["image"],
             create_missing=settings["create_missing"] or bool(settings["deploy_tasks"]),
-            approved=(params["approved"] or {}) if params["flow"] == "promote" else None,
+            approved=(params["approved"] or {}) if flow == "promote" else None,
+            force=settings["force"],
         )
-    elif settings["version"]:
-        check_version(settings["version"])
-    if params["flow"] == "retire":
+    if flow == "retire":
         after = seconds(settings["retire_after"], "bluegreen_retire_after")
         now["retirement"] = verdict(app, after, settings["retire_mode"], params["containers"])
     return app, now
 
 
-def _shown(plan):
+def _shown(plan: planning.Plan) -> dict[str, Any]:
     names = ("color", "version", "good_color", "resumes", "steps", "rescue")
-    return dict({name: getattr(plan, name) for name in names}, msg=plan.why)
+    return dict({name: getattr(plan, name) for name in names}, needed=plan.locks, msg=plan.why)
 
 
-def _locked(cluster, params, settings, app, planned, progress):
+def _locked(
+    cluster: Any,
+    params: Params,
+    settings: planning.Settings,
+    app: Application,
+    planned: dict[str, Any],
+    progress: Callable[[str], None],
+) -> dict[str, Any]:
     """Get the lock and plan again: another run may have worked on the application since it was looked at."""
     began, flow = micro_time(), params["flow"]
     asking = {
         "lock_id": None,
         "lease_duration": 30,
-        "timeout": settings["lock_timeout"],
+        "timeout": 0 if flow == "retire" else settings["lock_timeout"],  # a schedule comes again
         "preempt": flow == "rollback",
         "record": flow != "retire",
-        "version": (settings["version"] or planned["wanted_image"]) if flow not in ("rollback", "retire") else None,
+        "version": (settings["version"] or planned["wanted_image"]) if flow in RELEASES else None,
     }
-    held = {}
+    # As long as it is not ours, nothing of what another run does is ours to go on with, or to put right.
+    held = {"resumes": None, "rescue": RETURNS["rescue"]}
     try:
         lease = lock.hold(app, dict(params, **asking), cluster, progress)
         stages = dict(planned["stages"], lock=dict(lease, started_at=began, ended_at=micro_time()))
@@ -175,12 +185,12 @@ def _locked(cluster, params, settings, app, planned, progress):
     return dict(planned, **dict(now, **_shown(plan)), **held, changed=True)
 
 
-def _goes_on(flow, now):
+def _goes_on(flow: str, now: planning.Reading) -> bool:
     """Whether a switch that was interrupted between two Services is finished: a way back is, never undone."""
     return flow == "rollback" and (now["rollback_to"] or {}).get("color") == now["pending_color"]
 
 
-def _put_back(cluster, params, app, lock_id, progress):
+def _put_back(cluster: Any, params: Params, app: Application, lock_id: str, progress: Callable[[str], None]) -> None:
     """Undo a switch that was interrupted between two Services."""
     nothing = {name: spec.get("default") for name, spec in switch.ARGUMENTS.items()}
     switch.run(

@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import STAGES
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.steps import (
@@ -196,6 +197,8 @@ def _target(now: Reading, settings: Settings) -> dict[str, Any]:
     idle = now["colors"][now["idle_color"]]
     if settings["version"] and idle["version"] == settings["version"] and not settings["rollback_from"]:
         return dict(idle, color=now["idle_color"])
+    if settings["version"]:
+        check_version(settings["version"])
     raise BlueGreenError(
         f"There is nothing to roll back: {now['msg']}",
         "nothing_to_roll_back",

@@ -67,10 +67,12 @@ def judge_version(
     image: str | None,
     create_missing: bool = False,
     approved: dict[str, Any] | None = None,
+    force: bool = False,
 ) -> None:
     """Add to the reading what a version is: its image, and whether it is live.
 
     :param approved: see :func:`_refuse_unprepared`; ``None`` when nothing is to be promoted.
+    :param force: whether what is live already is put on the idle color all the same.
     :raises BlueGreenError: the version is none, or there is nothing to put it on, or it was not prepared.
     """
     if version is None and not image:
@@ -81,7 +83,7 @@ def judge_version(
     result["wanted_image"] = next(iter(images.values()))
     result["is_live"] = is_live(app.live, images, version)
     # An interrupted switch is put right first; then this is looked at again.
-    if approved is not None and not result["is_live"] and not app.pending:
+    if approved is not None and (force or not result["is_live"]) and not app.pending:
         _refuse_unprepared(app, approved, images, result)
 
 

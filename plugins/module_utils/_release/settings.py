@@ -54,6 +54,18 @@ def _text(name: str, value: Any) -> str:
     return str(value)
 
 
+def _version(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise Mistake(f"{name} is text, not {value!r}: quote it, because YAML reads 1.10 as the number 1.1.")
+    return unquoted(value)
+
+
+def unquoted(version: str) -> str:
+    """AWX marks survey answers !unsafe, and from ansible-core 2.19 on that makes a number of 1.10 whether it is quoted or
+    not, but not of an answer that has quotes."""
+    return version.strip('"')
+
+
 def _flag(name: str, value: Any) -> bool:
     try:
         return boolean(value)
@@ -62,7 +74,7 @@ def _flag(name: str, value: Any) -> bool:
 
 
 def _count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not str(value).strip().isdigit():
+    if isinstance(value, bool) or not str(value).strip().isdecimal():
         raise Mistake(f"{name} is not a number of 0 or more: {value!r}.")
     return int(value)
 
@@ -131,7 +143,7 @@ SETTINGS = {
     "idle_replicas": Setting(_count, 1),
     "hooks": Setting(_mapping, {}),
     "database": Setting(_mapping, {}),
-    "rollback_from": Setting(_text, ""),
+    "rollback_from": Setting(_version, ""),
     "rollback_contracted": Setting(_flag, False),
     "auto_rollback": Setting(_flag, True),
     "rollback_instant": Setting(_flag, False),

@@ -502,7 +502,6 @@ def test_the_same_is_decided_under_the_lock(facts: dict[str, Any], spared: bool)
     [
         (FIRST, {}),
         (FIRST, {"version": None}),
-        (FIRST, {"version": 0.9}),  # a number is no version
         (FIRST, {"version": "0.9", "rollback_from": "1.0"}),  # that is no way to say where to
         (NO_IDLE, {"version": None}),
     ],
@@ -515,6 +514,13 @@ def test_nothing_to_roll_back(facts: dict[str, Any], given: dict[str, Any]) -> N
     assert (
         "release.yml -e version=X" in caught.value.next_step and "rollback.yml -e version=X" in caught.value.next_step
     )
+
+
+def test_a_number_is_no_version_to_go_back_to() -> None:
+    with pytest.raises(BlueGreenError) as caught:
+        make("rollback", FIRST, {"version": 0.9})
+    assert caught.value.reason == "bad_input"
+    assert make("rollback", BACK, {"version": 3}).version == "0.9"  # where it is not needed, it is in nobody's way
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,485 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The begin of a run: judged, read, planned, locked, put right, and planned once more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin as _begin
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
+from following import BOTH, LEASE, STAMP, annotations, entry, following, half_way, held, history, leave, live
+from recorded import Clock, RecordedCluster
+
+ONLY_END = ["end", "fail"]
+
+
+@pytest.fixture
+def cluster(clock: Clock) -> RecordedCluster:
+    return following(clock, at="start")
+
+
+@pytest.fixture
+def two(clock: Clock) -> RecordedCluster:
+    return following(clock, second=True)
+
+
+def options(flow: str = "release", given: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    """The options; the settings by their short names."""
+    settings = {"bluegreen_" + name: value for name, value in (given or {}).items()}
+    return {"flow": flow, "settings": settings, "application": "shop", "directory": "/play", "version": "2.0", **more}
+
+
+def begin(
+    cluster: RecordedCluster, flow: str = "release", said: list[str] | None = None, **more: Any
+) -> dict[str, Any]:
+    return {**_begin.RETURNS, **recorded.run(_begin, cluster, said, **options(flow, **more))}
+
+
+def failure(cluster: RecordedCluster, flow: str = "release", **more: Any) -> BlueGreenError:
+    with pytest.raises(BlueGreenError) as caught:
+        begin(cluster, flow, **more)
+    return caught.value
+
+
+def known(error: BlueGreenError) -> dict[str, Any]:
+    """What the module would return."""
+    return {**_begin.RETURNS, **error.result}
+
+
+def names(steps: list[dict[str, Any]]) -> list[str]:
+    return [step["name"] for step in steps]
+
+
+def running(cluster: RecordedCluster) -> str:
+    """Another run has the lock, as by bg_lock."""
+    return recorded.run(_lock, cluster, by="ann", version="2.0")["lock_id"]
+
+
+# --- nothing to do, or only a plan
+
+
+@pytest.mark.parametrize("flow", ["release", "prepare", "promote"])
+def test_what_is_live_already_is_left_alone(flow: str, cluster: RecordedCluster) -> None:
+    result = begin(cluster, flow, version="1.0")
+    assert cluster.writes == []
+    assert (result.get("changed"), result["lock_id"], result["needed"]) == (None, None, False)
+    assert names(result["steps"]) == ["end"]
+    assert result["msg"] == "1.0 is live already."
+
+
+def test_a_rollback_of_what_is_not_there_is_left_alone(clock: Clock) -> None:
+    cluster = following(clock)
+    leave(cluster, entry("r1", color="blue", from_color="green"))
+    result = begin(cluster, "rollback", given={"rollback_from": '"3.0"'}, version=None)
+    assert (cluster.writes, names(result["steps"])) == ([], ["end"])
+    assert result["msg"] == "3.0 is neither live nor on its way: nothing is rolled back."
+
+
+def test_a_retirement_that_is_not_due_is_left_alone(cluster: RecordedCluster) -> None:
+    result = begin(cluster, "retire")
+    assert (cluster.writes, names(result["steps"])) == ([], ["end"])
+    assert result["retirement"]["due"] is False
+    assert "no switch is recorded" in result["msg"]
+
+
+def test_check_mode_plans_and_writes_nothing(clock: Clock) -> None:
+    cluster = following(clock, at="start")
+    cluster.dry_run = True
+    result = begin(cluster)
+    assert cluster.writes == []
+    assert (result["lock_id"], result["needed"]) == (None, True)
+    assert names(result["steps"]) == ["deploy", "wait", "switch", "scale_down", "end"]
+
+
+# --- the lock
+
+
+def test_whoever_has_something_to_do_has_the_lock(cluster: RecordedCluster) -> None:
+    result = begin(cluster, by="ann", job="42")
+    assert result["changed"] is True
+    assert annotations(cluster)[STAMP] == result["lock_id"]
+    assert cluster.one("Lease", LEASE)["spec"]["holderIdentity"] == result["lock_id"]
+    (own,) = history(cluster)
+    assert (own["run"], own["kind"], own["version"], own["by"], own["job"]) == (
+        result["lock_id"],
+        "release",
+        "2.0",
+        "ann",
+        "42",
+    )
+    assert names(result["steps"]) == ["deploy", "wait", "switch", "scale_down", "end"]
+    assert names(result["rescue"]) == ["revert", "end", "fail"]
+    assert (result["color"], result["good_color"], result["version"], result["resumes"]) == (
+        "green",
+        "blue",
+        "2.0",
+        None,
+    )
+    assert (result["active_color"], result["is_live"], result["wanted_image"]) == ("blue", False, "myapp:2.0")
+    assert (result["application"], result["directory"], result["waited"]) == ("shop", "/play", False)
+
+
+def test_the_image_is_recorded_where_no_version_is_given(cluster: RecordedCluster) -> None:
+    begin(cluster, version=None, given={"image": "myapp:3.0"})
+    assert history(cluster)[0]["version"] == "myapp:3.0"
+
+
+def test_the_stages_have_their_times(cluster: RecordedCluster) -> None:
+    stages = begin(cluster)["stages"]
+    assert list(stages) == ["detect", "lock"]
+    assert stages["detect"]["active_color"] == "blue"
+    assert stages["lock"]["holder"]
+    assert all(stage["started_at"] <= stage["ended_at"] for stage in stages.values())
+
+
+def test_a_run_that_lives_is_not_disturbed(cluster: RecordedCluster) -> None:
+    held(cluster, alive=True)
+    leave(cluster, entry("r1", switched_at=None, outcome="running"))
+    error = failure(cluster)
+    assert error.reason == "locked"
+    assert known(error)["lock_id"] is None
+    assert names(known(error)["rescue"]) == ONLY_END, "what the other run shows and has moved is its own"
+    assert annotations(cluster)[STAMP] == "r1"
+
+
+def test_it_is_waited_for_as_long_as_the_settings_say(cluster: RecordedCluster, clock: Clock) -> None:
+    began = clock.now
+    held(cluster, alive=True)
+    assert failure(cluster, given={"lock_timeout": "60s"}).reason == "locked"
+    assert clock.now - began == pytest.approx(60, abs=6)
+
+
+def test_what_is_being_finished_by_another_run_is_not_this_ones(clock: Clock) -> None:
+    """The release is live, and its run is at work on it."""
+    cluster = following(clock, at="end")
+    held(cluster, alive=True)
+    leave(cluster, entry("r1", outcome="running"))
+    error = failure(cluster)
+    assert error.reason == "locked"
+    assert known(error)["resumes"] is None
+
+
+def test_a_schedule_does_not_wait_for_a_release(clock: Clock) -> None:
+    cluster = following(clock, at="end")
+    leave(cluster, entry("r1", switched_at=_time.now()))
+    held(cluster, "r2", alive=True)
+    began = clock.now
+    error = failure(cluster, "retire", given={"lock_timeout": "1h", "retire_after": "0"})
+    assert error.reason == "locked"
+    assert clock.now - began < 10
+
+
+def test_a_retirement_leaves_no_entry(clock: Clock) -> None:
+    cluster = following(clock, at="end")
+    leave(cluster, entry("r1", switched_at=_time.now()))
+    result = begin(cluster, "retire", given={"retire_after": "0"})
+    assert names(result["steps"]) == ["retire", "end"]
+    assert annotations(cluster)[STAMP] == result["lock_id"]
+    assert [item["run"] for item in history(cluster)] == ["r1"]
+
+
+def test_a_dead_run_is_waited_for_and_the_plan_made_again(clock: Clock) -> None:
+    """It has switched just before it died."""
+    cluster = following(clock, at="start")
+    held(cluster)
+    leave(cluster, entry("r1", switched_at=None, outcome="running"))
+
+    def move() -> None:
+        for event in cluster.events():
+            cluster.take(event)
+        held(cluster)
+        leave(cluster, entry("r1", outcome="running"))
+
+    clock.at(10, move)
+    said: list[str] = []
+    result = begin(cluster, said=said)
+    assert (result["waited"], result["active_color"], result["resumes"]) == (True, "green", "r1")
+    assert result["good_color"] == "blue"
+    assert names(result["steps"]) == ["scale_down", "end"]
+    assert "2.0 is released to green; blue is live with 1.0." in said
+    assert said[-1] == result["msg"] == "2.0 is live, but run r1 did not come to its end. It is finished."
+
+
+def test_a_rollback_takes_over_at_once(clock: Clock) -> None:
+    cluster = following(clock, at="end")
+    leave(cluster, entry("r0"))
+    first = running(cluster)
+    began = clock.now
+    result = begin(cluster, "rollback", version=None)
+    assert clock.now == began
+    assert result["waited"] is True
+    assert annotations(cluster)[STAMP] == result["lock_id"] != first
+    assert history(cluster)[0]["kind"] == "rollback"
+    assert history(cluster)[0]["version"] is None
+    assert (result["color"], result["version"]) == ("green", "2.0"), "the release that was running is given up"
+
+
+def test_what_shall_be_undone_is_still_known_under_the_lock(clock: Clock) -> None:
+    """The release was killed before its switch: there is something to give up, though it is not live."""
+    cluster = following(clock)
+    leave(cluster, entry("r1", switched_at=None, outcome="interrupted"))
+    result = begin(cluster, "rollback", version=None, given={"rollback_from": "2.0"})
+    assert (result["needed"], result["color"]) == (True, "blue")
+    assert names(result["steps"]) == ["scale_down", "end"]
+
+
+def test_what_another_run_has_undone_meanwhile_is_not_undone_again(clock: Clock) -> None:
+    cluster = following(clock, at="end")
+    leave(cluster, entry("r1"))
+
+    def undo() -> None:
+        cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version="blue"))
+        leave(
+            cluster,
+            entry("r2", kind="rollback", color="blue", from_color="green", version="1.0", outcome="rolled_back"),
+        )
+
+    cluster.before("create", "Lease", undo)
+    result = begin(cluster, "rollback", version=None, given={"rollback_from": "2.0"})
+    assert (result["needed"], names(result["steps"])) == (False, ["end"])
+    assert result["lock_id"], "it is held, and given back at the end"
+
+
+def test_an_error_under_the_lock_tells_whose_it_is_and_what_to_do(clock: Clock) -> None:
+    cluster = following(clock, at="start")
+
+    def lost() -> None:
+        raise ApiError("The API server does not answer.", "api_unreachable", 0)
+
+    cluster.before("list", "Deployment", lost, nth=2)  # the first one is before the lock
+    error = failure(cluster)
+    result = known(error)
+    assert error.reason == "api_unreachable"
+    assert result["lock_id"] == annotations(cluster)[STAMP]
+    assert names(result["rescue"]) == ["revert", "end", "fail"]
+    assert list(result["stages"]) == ["detect", "lock"]
+    assert (result["good_color"], result["application"]) == ("blue", "shop")
+
+
+def test_a_refusal_under_the_lock_too(clock: Clock) -> None:
+    cluster = following(clock)
+    cluster.before("create", "Lease", lambda: cluster.remove("Deployment", "app-green"))
+    error = failure(cluster, version="3.0")
+    assert error.reason == "not_found"
+    assert known(error)["lock_id"] == annotations(cluster)[STAMP]
+
+
+# --- a switch that was interrupted between two Services
+
+
+@pytest.mark.parametrize("flow", ["release", "prepare"])
+def test_it_is_undone_before_another_version_is_released(flow: str, two: RecordedCluster) -> None:
+    half_way(two, entry("r1", switched_at=None, outcome="interrupted"))
+    result = begin(two, flow, services=BOTH, version="3.0")
+    assert [live(two, name) for name in BOTH] == ["blue", "blue"]
+    assert (result["pending_color"], result["color"]) == (None, "green")
+
+
+def test_it_is_undone_though_the_version_is_live(two: RecordedCluster) -> None:
+    half_way(two, entry("r1", switched_at=None, outcome="interrupted"))
+    result = begin(two, "prepare", services=BOTH, version="1.0", given={"preview_service": ""})
+    assert [live(two, name) for name in BOTH] == ["blue", "blue"]
+    assert (result["changed"], result["needed"]) == (True, True)
+
+
+def test_it_is_undone_for_a_rollback_that_gives_it_up(two: RecordedCluster) -> None:
+    half_way(two, entry("r1", switched_at=None, outcome="interrupted"))
+    result = begin(two, "rollback", services=BOTH, version=None)
+    assert [live(two, name) for name in BOTH] == ["blue", "blue"]
+    assert (result["color"], names(result["steps"])) == ("blue", ["scale_down", "end"])
+
+
+def test_a_way_back_goes_on(clock: Clock) -> None:
+    two = following(clock, at="end", second=True)
+    half_way(
+        two, entry("r2", kind="rollback", version=None, switched_at=None, outcome="interrupted"), entry("r1"), to="blue"
+    )
+    result = begin(two, "rollback", services=BOTH, version=None)
+    assert [live(two, name) for name in BOTH] == ["green", "blue"], "nothing is moved here, and nothing back"
+    assert (result["pending_color"], result["color"]) == ("blue", "blue")
+    assert "switch_back" in names(result["steps"])
+
+
+def test_what_cannot_be_undone_ends_the_run(two: RecordedCluster) -> None:
+    half_way(two, entry("r1", switched_at=None, outcome="interrupted"))
+
+    def forbidden() -> None:
+        raise ApiError("The API server refused it (HTTP 403).", "forbidden", 403)
+
+    two.before("patch", "Service", forbidden, nth=3)  # after both stamps
+    error = failure(two, services=BOTH, version="3.0")
+    assert error.reason == "forbidden"
+    assert known(error)["lock_id"] == annotations(two)[STAMP]
+
+
+def test_check_mode_undoes_nothing(two: RecordedCluster) -> None:
+    half_way(two)
+    two.dry_run = True
+    result = begin(two, services=BOTH)
+    assert (two.writes, result["pending_color"]) == ([], "green")
+
+
+# --- promote
+
+
+def prepared(cluster: RecordedCluster) -> dict[str, Any]:
+    """Green was prepared by run r1."""
+    found = recorded.run(_current_color, cluster)["colors"]["green"]
+    note = {"color": "green", "template_hash": found["template_hash"]}
+    leave(cluster, entry("r1", color=None, from_color=None, switched_at=None, outcome="prepared", prepared=note))
+    return {**note, "run": "r1", "version": "2.0"}
+
+
+@pytest.mark.parametrize("approved", [None, {}, {"run": "r1", "version": "2.0"}])
+def test_what_was_prepared_is_promoted(approved: Any, clock: Clock) -> None:
+    cluster = following(clock)
+    note = prepared(cluster)
+    result = begin(cluster, "promote", approved=approved)
+    assert names(result["steps"]) == ["wait", "switch", "scale_down", "end"]
+    (switch,) = [step for step in result["steps"] if step["name"] == "switch"]
+    assert switch["template_hash"] == note["template_hash"]
+
+
+@pytest.mark.parametrize(
+    "what, approved, version",
+    [
+        ("another run", {"run": "r0", "version": "2.0"}, "2.0"),
+        ("another version", {"run": "r1"}, "3.0"),
+    ],
+)
+def test_anything_else_is_not(what: str, approved: Any, version: str, clock: Clock) -> None:
+    cluster = following(clock)
+    prepared(cluster)
+    error = failure(cluster, "promote", approved=approved, version=version)
+    assert (error.reason, cluster.writes) == ("not_prepared", [])
+    assert known(error)["active_color"] == "blue"
+
+
+def test_nothing_was_prepared(clock: Clock) -> None:
+    cluster = following(clock)
+    assert failure(cluster, "promote").reason == "not_prepared"
+
+
+def test_force_promotes_nothing_that_was_not_prepared(cluster: RecordedCluster) -> None:
+    """1.0 is live and idle; nobody has approved of the idle pods."""
+    assert failure(cluster, "promote", version="1.0", given={"force": True}).reason == "not_prepared"
+    assert cluster.writes == []
+
+
+def test_it_is_looked_at_again_under_the_lock(clock: Clock) -> None:
+    cluster = following(clock)
+    prepared(cluster)
+
+    def change(item: dict[str, Any]) -> None:
+        item["spec"]["template"]["spec"]["containers"][0].setdefault("env", []).append({"name": "A", "value": "1"})
+
+    cluster.before("create", "Lease", lambda: cluster.touch("Deployment", "app-green", change))
+    error = failure(cluster, "promote")
+    assert error.reason == "not_prepared"
+    assert known(error)["lock_id"] == annotations(cluster)[STAMP]
+
+
+# --- refusals before anything is asked
+
+
+def test_all_mistakes_at_once_and_no_request(cluster: RecordedCluster) -> None:
+    error = failure(cluster, given={"check": [], "bake_time": "soon", "idle_replicas": -1})
+    assert error.reason == "bad_input"
+    assert len(error.why) == 3
+    assert cluster.requests == []
+    assert known(error)["application"] == "shop"
+    assert names(known(error)["rescue"]) == ONLY_END
+
+
+@pytest.mark.parametrize("flow", ["release", "prepare", "promote"])
+def test_a_version_that_is_a_number(flow: str, cluster: RecordedCluster) -> None:
+    for given in ({"version": 1.1}, {"version": None, "given": {"version": 1.1}}):
+        error = failure(cluster, flow, **given)
+        assert (error.reason, cluster.writes) == ("bad_input", [])
+        assert "must be a string" in error.what
+
+
+@pytest.mark.parametrize("flow", ["rollback", "retire"])
+def test_it_is_not_in_the_way_of_those_who_need_no_version(flow: str, clock: Clock) -> None:
+    cluster = following(clock, at="end")
+    leave(cluster, entry("r1", switched_at=_time.now()))
+    assert begin(cluster, flow, version=3, given={"retire_after": "0"})["lock_id"]
+
+
+def test_a_rollback_to_a_number(cluster: RecordedCluster) -> None:
+    error = failure(cluster, "rollback", version=1.0)
+    assert (error.reason, "must be a string" in error.what) == ("bad_input", True)
+
+
+@pytest.mark.parametrize(
+    "settings, version, expected",
+    [
+        ({"version": "2.0"}, "3.0", "2.0"),
+        ({"version": ""}, "2.0", "2.0"),
+        ({"version": None}, "2.0", "2.0"),
+        ({"version": '"2.0"'}, None, "2.0"),
+        ({}, '"2.0"', "2.0"),
+        ({}, "2.0", "2.0"),
+    ],
+)
+def test_the_version(settings: Any, version: Any, expected: str, cluster: RecordedCluster) -> None:
+    assert begin(cluster, given=settings, version=version)["version"] == expected
+
+
+@pytest.mark.parametrize("version", [None, "", '""'])
+def test_no_version(version: Any, cluster: RecordedCluster) -> None:
+    assert "No version was given" in failure(cluster, version=version).what
+
+
+def test_a_missing_deployment(cluster: RecordedCluster) -> None:
+    cluster.remove("Deployment", "app-green")
+    assert failure(cluster).reason == "not_found"
+    assert begin(cluster, given={"create_missing": "yes"})["lock_id"]
+
+
+def test_tasks_of_the_users_may_make_it(cluster: RecordedCluster, tmp_path: Any) -> None:
+    cluster.remove("Deployment", "app-green")
+    tmp_path.joinpath("own.yml").write_text("[]")
+    result = begin(cluster, directory=str(tmp_path), given={"deploy_tasks": "own.yml"})
+    assert names(result["steps"])[:2] == ["deploy_tasks", "deploy"]
+
+
+@pytest.mark.parametrize(
+    "flow, asked", [("release", True), ("prepare", True), ("promote", True), ("rollback", False), ("retire", False)]
+)
+def test_a_preview_that_is_not_there(flow: str, asked: bool, clock: Clock) -> None:
+    cluster = following(clock, at="end")
+    leave(cluster, entry("r1"))
+    call = {"version": "2.0", "given": {"preview_service": "myapp-preview"}}
+    if asked:
+        assert "myapp-preview" in failure(cluster, flow, **call).what
+    else:
+        begin(cluster, flow, **call)
+
+
+def test_nothing_to_roll_back(cluster: RecordedCluster) -> None:
+    error = failure(cluster, "rollback", version="0.9")
+    assert (error.reason, cluster.writes) == ("nothing_to_roll_back", [])
+
+
+def test_a_contracted_database(clock: Clock, tmp_path: Any) -> None:
+    cluster = following(clock, at="end")
+    leave(cluster, entry("r1"), contracted={"version": "2.0", "at": "2026-01-02T00:00:00Z"})
+    error = failure(cluster, "rollback", version=None)
+    assert (error.reason, cluster.writes) == ("contracted", [])
+    assert begin(cluster, "rollback", version=None, given={"rollback_contracted": True})["color"] == "blue"
+
+
+def test_what_endangers_the_release_is_said_before_anything_is_written(cluster: RecordedCluster) -> None:
+    cluster.touch("Service", "myapp", lambda item: item["spec"].update(sessionAffinity="ClientIP"))
+    writes: list[int] = []
+    cluster.warn = lambda text: writes.append(len(cluster.writes))  # type: ignore[method-assign]
+    begin(cluster)
+    assert writes and set(writes) == {0}
