@@ -8,10 +8,15 @@
 
 from __future__ import annotations
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from typing import Any, Callable
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CONNECTION, LOCK
 
 NAME = "bg_revert"
 ARGUMENTS = dict(
@@ -27,32 +32,31 @@ KEEPS_LOCK = True
 RETURNS = {"from_color": None, "to_color": None, "active_color": None, "endpoints_ms": None, "diff": {}}
 
 
-def run(params, cluster, progress):
+def run(params: dict[str, Any], cluster: Any, progress: Callable[[str], None]) -> dict[str, Any]:
     app = read_application(cluster, params)
     target, reverts = way_back(app, params["lock_id"], params["resumes"] or None)
     result = {"active_color": app.active}
     if target is None or not params["switches"] or params["failure"].get("reason") == "superseded":
         why = "it is not this run's to move" if target is None else "nothing is put back"
         return dict(result, msg=f"The traffic stays where it is, {why}: {cluster.live} is live.")
+    given = {name: params[name] for name in params if name in switch.ARGUMENTS or name in CONNECTION}
     nothing = {name: spec.get("default") for name, spec in switch.ARGUMENTS.items()}
     try:
-        back = switch.run(dict(nothing, **_shared(params), color=target, reverts=reverts), cluster, progress)
+        back = switch.run(dict(nothing, **dict(given, color=target, reverts=reverts)), cluster, progress)
     except BlueGreenError as error:
-        error.result = dict(
-            result, **{key: value for key, value in error.result.items() if key in RETURNS or key == "changed"}
-        )
+        error.result = _returned(error.result, app, target)
         raise
-    return dict(
-        {key: back[key] for key in back if key != "frozen_ms"},
-        active_color=target if not cluster.dry_run else app.active,
-    )
+    return dict(_returned(back, app, target), msg=back["msg"], warnings=back["warnings"])
 
 
-def _shared(params):
-    return {name: value for name, value in params.items() if name not in ("switches", "resumes", "failure")}
+def _returned(switched: dict[str, Any], app: Application, target: str) -> dict[str, Any]:
+    """What is returned of a switch; ``active_color`` is what has the traffic after it, also if it failed after its write."""
+    moved = switched.get("changed") and not app.cluster.dry_run
+    kept = {key: value for key, value in switched.items() if key in RETURNS or key == "changed"}
+    return dict(kept, active_color=target if moved else app.active)
 
 
-def way_back(app, lock_id, resumes):
+def way_back(app: Application, lock_id: str | None, resumes: str | None) -> tuple[str | None, str | None]:
     """``(the color to put traffic on, the run whose switch is taken back or None)``; ``(None, None)`` to leave it.
 
     Only what this very run has switched, or the one that it goes on with, is switched back: a moved selector may be the
@@ -64,9 +68,7 @@ def way_back(app, lock_id, resumes):
     newest = next(iter(app.state["history"]), {})
     if lock_id is None or newest.get("run") != lock_id:
         return None, None
-    if app.pending:
-        return app.active, None
     switched = next((entry for entry in app.state["history"] if entry["run"] == (resumes or lock_id)), {})
-    if not switched.get("switched_at") or switched.get("reverted_at") or switched.get("color") != app.active:
-        return None, None
-    return switched["from_color"], resumes
+    if switched.get("switched_at") and not switched.get("reverted_at") and switched.get("color") == app.active:
+        return switched["from_color"], resumes  # also where that has stopped half-way
+    return (app.active, None) if app.pending else (None, None)
