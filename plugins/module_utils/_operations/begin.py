@@ -31,9 +31,11 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reti
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import judge, unquoted
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
 
-NAME = "bg_begin"
-RELEASES = ("release", "prepare", "promote")
 Params = dict[str, Any]
+
+RELEASES = ("release", "prepare", "promote")
+
+NAME = "bg_begin"
 ARGUMENTS = dict(
     APPLICATION,
     flow={"type": "str", "required": True, "choices": list(planning.FLOWS)},

@@ -8,14 +8,24 @@
 
 from __future__ import annotations
 
+from typing import Any, Callable
+
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import BAD, Happened, compose, judge
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import (
+    BAD,
+    Happened,
+    Result,
+    compose,
+    judge,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.plan import FLOWS
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import read_kept_of_idle, reading
+
+Params = dict[str, Any]
 
 NAME = "bg_end"
 ARGUMENTS = dict(
@@ -35,7 +45,7 @@ KEEPS_LOCK = True
 RETURNS = {"outcome": None, "bad": None, "result": {}, "stages": {}, "active_color": None, "version": None}
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Any, progress: Callable[[str], None]) -> Result:
     happened = happened_of(params, cluster.dry_run)
     now, warnings = _read(cluster, params)
     outcome = judge(happened, now)
@@ -44,35 +54,46 @@ def run(params, cluster, progress):
     return dict(conclude(happened, now, outcome, params["begun"]), warnings=warnings)
 
 
-def blind(params, dry_run):
+def blind(params: Params, dry_run: bool) -> Result:
     """The same where not even a connection is to be had: something must be said all the same."""
     happened = happened_of(params, dry_run)
     return conclude(happened, None, judge(happened, None), params["begun"])
 
 
-def happened_of(params, dry_run):
-    """What is known of the run; results that an earlier run in the same play has left are not its own."""
+def happened_of(params: Params, dry_run: bool) -> Happened:
+    """What is known of the run."""
     begun = params["begun"]
-    since = begun.get("started_at") or ""
-    own = dict(begun.get("stages") or {})
-    for name, stage in params["stages"].items():
-        if stage and str(stage.get("started_at") or "") > since:
-            own[name] = stage
-    if begun.get("retirement"):
-        own["due"] = begun["retirement"]
+    lock_id = params["lock_id"] or begun.get("lock_id")
+    own = _own_stages(params["stages"], begun)
     return Happened(
         flow=params["flow"],
         planned=dry_run,
-        lock_id=params["lock_id"] or begun.get("lock_id"),
+        needed=begun.get("needed") is not False,
+        lock_id=lock_id,
         good_color=begun.get("good_color"),
-        resumes=begun.get("resumes"),
+        resumes=begun.get("resumes") if lock_id else None,  # without the lock, it has not gone on with anything
         own_tasks=any(step["name"] == "deploy_tasks" for step in begun.get("steps") or []),
         stages=own,
         failure=_failure(params["failure"], own.get("hand back")),
     )
 
 
-def _failure(failure, handed_back):
+def _own_stages(stages: Result, begun: Result) -> dict[str, Result]:
+    """The stages of this run, in their order; results that an earlier run in the same play has left are not its own."""
+    own = dict(begun.get("stages") or {})
+    if begun.get("failed") and begun.get("started_at"):
+        failed = {key: begun.get(key) for key in ("started_at", "ended_at", "failed", "msg")}
+        own.setdefault("lock" if "detect" in own else "detect", failed)
+    since = begun.get("started_at") or ("" if not begun else None)
+    for name, stage in stages.items():
+        if since is not None and stage and str(stage.get("started_at") or "") > since:
+            own[name] = stage
+    if begun.get("retirement"):
+        own["due"] = begun["retirement"]
+    return own
+
+
+def _failure(failure: Result | None, handed_back: Result | None) -> Result | None:
     """What failed, and what could not be put right after it."""
     if failure is None or not (handed_back or {}).get("failed"):
         return failure
@@ -80,7 +101,7 @@ def _failure(failure, handed_back):
     return dict(failure, msg=f"{failure.get('msg')}\n{text}")
 
 
-def conclude(happened, now, outcome, begun):
+def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result) -> Result:
     """The keys of ``bg_end``, from the outcome and the reading it was judged on."""
     live, colors = (now or {}).get("active_color"), (now or {}).get("colors") or {}
     other = next((name for name in colors if name != live), None)
@@ -105,7 +126,7 @@ def conclude(happened, now, outcome, begun):
     }
 
 
-def _read(cluster, params):
+def _read(cluster: Any, params: Params) -> tuple[Result | None, list[str]]:
     """The reading after the last write, ``None`` when nobody can tell; and what people should know."""
     try:
         app = read_application(cluster, params)
@@ -114,7 +135,9 @@ def _read(cluster, params):
         return None, [f"What is live now could not be read: {error.what}"] if params["failure"] is None else []
 
 
-def _give_back(params, cluster, happened, now, outcome, warnings):
+def _give_back(
+    params: Params, cluster: Any, happened: Happened, now: Result | None, outcome: str, warnings: list[str]
+) -> str:
     """Record the outcome and free the lock; that this fails is no failure of the release, which is what it is.
 
     :returns: the outcome, which is another one when the lock turns out to be somebody else's.
@@ -127,13 +150,14 @@ def _give_back(params, cluster, happened, now, outcome, warnings):
         prepared={key: prepared[key] for key in ("color", "template_hash")} if prepared else None,
     )
     try:
-        if lock.release(asked, cluster)["changed"]:
-            return outcome
+        held = lock.release(asked, cluster)["changed"]
     except BlueGreenError as error:
         warnings.append(
             f"The lock could not be given back: {error.what} The next release takes it over 30 s after the end of "
             "this run."
         )
+        return outcome
+    if held or happened.flow == "retire":  # what is retired is retired, whoever has taken over since
         return outcome
     happened.lost_lock = True
     happened.failure = happened.failure or {
@@ -143,7 +167,7 @@ def _give_back(params, cluster, happened, now, outcome, warnings):
     return judge(happened, now)
 
 
-def _timings(happened):
+def _timings(happened: Happened) -> Result:
     if happened.failure is not None or happened.flow == "retire":
         return {}
     switch = happened.of("switch")
@@ -151,7 +175,7 @@ def _timings(happened):
     return dict({"wait": happened.of("wait").get("elapsed")}, **{name: switch.get(name) for name in names})
 
 
-def _prepared(happened, outcome, begun):
+def _prepared(happened: Happened, outcome: str, begun: Result) -> Result | None:
     """What promote compares: of which run, which version, which pod template."""
     if outcome != "prepared":
         return None

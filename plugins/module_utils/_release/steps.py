@@ -108,7 +108,7 @@ class Steps:
 
     def bake(self) -> None:
         if self.settings["bake_time"]:
-            self.add("bake")
+            self.add("bake", own_checks=self.settings["bake_checks"] is not None)
 
     def scale_down(self) -> None:
         if is_large(self.now, self.other, self.settings):

@@ -662,6 +662,11 @@ def test_a_job_of_the_database(database: dict[str, Any], key: str, details: dict
     assert {name: found[name] for name in details} == details
 
 
+@pytest.mark.parametrize("checks, own", [(None, False), ([], True), (CHECKS["checks"], True)])
+def test_the_bake_has_checks_of_its_own_or_those_of_before(checks: Any, own: bool) -> None:
+    assert step("bake", "release", FIRST, **BAKES, bake_checks=checks)["own_checks"] is own
+
+
 def test_the_live_version_is_checked_on_the_new_schema_where_there_are_checks() -> None:
     assert step("database_change", "release", FIRST, **SHARED, **CHECKS)["checks"] is True
 
