@@ -114,9 +114,11 @@ def as_given(arguments, spec):
         option = spec.get(name_of_option, {})
         kind = option.get("type", "str")
         has_other = kind not in ("str", "raw") or option.get("default") is not None or name_of_option in CONNECTION
-        if isinstance(value, str) and not value and has_other or value == {} and "options" in option:
+        if value == "" and has_other:
             continue
-        given[name] = from_text(value, kinds[kind]) if kind in kinds else value
+        value = from_text(value, kinds[kind]) if kind in kinds else value
+        if value != {} or "options" not in option:
+            given[name] = value
     return given
 
 
