@@ -64,14 +64,9 @@ def through_proxy(run, check, pod):
         kind, name, port = "pods", pod["metadata"]["name"], run.port_of(pod, check["port"])
     else:
         kind, name, port = "services", check["service"], check["port"]
-    path = "/api/v1/namespaces/{0}/{1}/{2}{3}:{4}/proxy/{5}".format(
-        check.get("namespace") or run.cluster.namespace,
-        kind,
-        "https:" if check["scheme"] == "https" else "",
-        name,
-        port,
-        check["http"].lstrip("/"),
-    )
+    namespace = check.get("namespace") or run.cluster.namespace
+    scheme = "https:" if check["scheme"] == "https" else ""
+    path = f"/api/v1/namespaces/{namespace}/{kind}/{scheme}{name}:{port}/proxy/{check['http'].lstrip('/')}"
     safe = check["method"] in ("GET", "HEAD")
     try:
         response = run.cluster.through_proxy(check["method"], path, _headers(check), check["body"], timeout)

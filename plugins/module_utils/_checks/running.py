@@ -62,13 +62,9 @@ def verdict(check: Check, results: list[Result]) -> tuple[bool, str]:
     good = sum(result["passed"] for result in own)
     wanted = {None: 1, "all": len(own), "one": 1, "any": 1}.get(check["pods"], check["pods"])
     passed = good >= wanted and bool(own)
-    line = "{0} {1}: {2} of {3} passed, slowest {4:.0f} ms".format(
-        "ok    " if passed else "FAILED",
-        check["name"],
-        good,
-        len(own),
-        max((result["latency_ms"] or 0 for result in own), default=0),
-    )
+    slowest = max((result["latency_ms"] or 0 for result in own), default=0)
+    sign = "ok    " if passed else "FAILED"
+    line = f"{sign} {check['name']}: {good} of {len(own)} passed, slowest {slowest:.0f} ms"
     if wanted > len(own):
         line += f" (wants {wanted} pods, there are {len(own)})"
     return passed, line

@@ -13,11 +13,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import (
-    last_switch,
-    retires_at,
-    rollback_to,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch, retires_at
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
@@ -89,13 +85,13 @@ def run(params, cluster, progress):
         check_preview(app, params["preview_service"], cluster.get("Service", params["preview_service"]))
     kept = read_kept_of_idle(app)
     result = reading(app, kept, params["containers"])
-    retires = _retires_at(app, params["retire_after"])
+    retires, target = _retires_at(app, params["retire_after"]), result["rollback_to"]
     # Only those who want to know when the idle color ends are told how long a rollback takes: it costs a request.
-    rollback_seconds = _rollback_seconds(app) if params["retire_after"] is not None else None
+    rollback_seconds = _rollback_seconds(app, target) if params["retire_after"] is not None else None
     result.update(
         rollback_seconds=rollback_seconds,
         retires_at=retires,
-        summary=_summary(app, kept, retires, rollback_seconds),
+        summary=_summary(app, kept, retires, target, rollback_seconds),
         warnings=app.warnings + hazards(app),
     )
     judge_version(
@@ -136,9 +132,8 @@ def _retires_at(app, after):
     return due and to_second(due)
 
 
-def _rollback_seconds(app):
+def _rollback_seconds(app, target):
     """How long a rollback has to wait for pods before it switches, as its pods took the last time; ``None`` if unknown."""
-    target = rollback_to(app.state, app.live, app.colors[app.idle])
     if target is None:
         return None
     color = app.colors[target["color"]]
@@ -159,7 +154,7 @@ def _seconds_to_ready(pod):
     return (moment(ready["lastTransitionTime"]) - moment(pod["metadata"]["creationTimestamp"])).total_seconds()
 
 
-def _summary(app, kept, retires, rollback_seconds):
+def _summary(app, kept, retires, target, rollback_seconds):
     """What ``status`` shows: a line for each color, what a rollback would do, and the last releases."""
     rows = [("", "color", "version", "pods", "Deployment", "image")]
     for name in (app.active, app.idle):
@@ -179,7 +174,6 @@ def _summary(app, kept, retires, rollback_seconds):
     if last:
         moved = f"{app.active} is live since {last.get('reverted_at') or last['switched_at']}"
         lines.append(moved + (f", by {last['by']}" if last.get("by") else ""))
-    target = rollback_to(app.state, app.live, app.colors[app.idle])
     if target is None:
         lines.append("rollback: nothing to go back to; rollback.yml -e version=X goes to X if the idle color has it")
     elif target["color"] == app.active:
