@@ -18,8 +18,9 @@ options:
       - "What is asked, exactly one of these keys: C(http), a path such as V(/health), which is asked of every pod;
         C(url), a whole http or https address, which is asked once, from where the task runs; C(command), a program,
         which is run for every pod; C(tcp), a port, to which a connection is made on every pod, or V(host:port), once;
-        C(prometheus), a query, which is asked once; C(job), a file with a Kubernetes Job, which is run once in the
-        namespace of the application and must succeed."
+        C(grpc), the name of a gRPC service, or V('') for the server as a whole, whose standard health check every pod must
+        answer with C(SERVING); C(prometheus), a query, which is asked once; C(job), a file with a Kubernetes Job, which is
+        run once in the namespace of the application and must succeed."
       - "C(name): what to call the check; each needs another name. What is asked if not given."
       - "C(expect): dictionary of what the answer must be, all of it. See below."
       - "C(retries): how often to ask again when the answer is not as expected (default V(0))."
@@ -31,14 +32,15 @@ options:
       - "C(method), for C(http) and C(url): V(GET) (default), V(HEAD), V(POST), V(PUT), V(PATCH), V(DELETE) or
         V(OPTIONS)."
       - "C(headers), for C(http) and C(url): dictionary of request headers. Their values are kept out of all output."
-      - "C(host), for C(http) and C(url): value of the C(Host) header, and with TLS the name that the certificate must
-        have."
+      - "C(host), for C(http), C(url) and C(grpc): value of the C(Host) header, and with TLS the name that the certificate
+        must have. C(grpc) always verifies that, and needs it for C(scheme) V(https)."
       - "C(body), for C(http) and C(url): text to send; a dictionary or list is sent as JSON."
-      - "C(ca_cert), for C(http) and C(url): file with the certificate authority that the application's certificate
-        must be signed by."
-      - "C(port), for C(http) and C(command): number or name of the pods' port. If not given, the one that the Service
-        leads to, by the first of its ports. With C(service_proxy) it is the Service's port, V(80) or V(443) if not given."
-      - "C(scheme), for C(http) and C(command): V(http) (default) or V(https)."
+      - "C(ca_cert), for C(http), C(url) and C(grpc): file with the certificate authority that the application's
+        certificate must be signed by."
+      - "C(port), for C(http), C(command) and C(grpc): number or name of the pods' port. If not given, the one that the
+        Service leads to, by the first of its ports. With C(service_proxy) it is the Service's port, V(80) or V(443) if not
+        given."
+      - "C(scheme), for C(http), C(command) and C(grpc): V(http) (default) or V(https)."
       - "C(via), for C(http), the way to the pods: V(proxy) is the API server's; V(port_forward) is a connection through
         it that reaches the pod as it is, with C(Authorization) headers and TLS. V(auto) (default) takes the proxy unless
         the check needs the other one, or the proxy turns out to be blocked. V(service_proxy) is the API server's proxy
@@ -115,5 +117,5 @@ notes:
   - "Permissions needed in the namespace: C(get) on services, C(list) on deployments and pods. For C(http) on pods/proxy
     C(get) (methods V(GET), V(HEAD)), C(create) (V(POST)), C(update) (V(PUT)), C(patch) or C(delete), as the checks'
     methods ask; for C(via) V(service_proxy) and O(prometheus.service) the same on services/proxy; for port-forwards,
-    C(command) and C(tcp) C(get) and C(create) on pods/portforward."
+    C(command), C(tcp) and C(grpc) C(get) and C(create) on pods/portforward."
 """

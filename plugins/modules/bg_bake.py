@@ -64,6 +64,7 @@ notes:
 requirements:
   - requests (Python library)
   - jmespath (Python library)
+  - grpcio-health-checking (Python library), for C(grpc) checks only
 seealso:
   - module: bluegreen.kubernetes.bg_smoke_check
   - module: bluegreen.kubernetes.bg_switch

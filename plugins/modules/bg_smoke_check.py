@@ -44,6 +44,7 @@ notes:
 requirements:
   - requests (Python library)
   - jmespath (Python library)
+  - grpcio-health-checking (Python library), for C(grpc) checks only
 seealso:
   - module: bluegreen.kubernetes.bg_wait
   - module: bluegreen.kubernetes.bg_bake

@@ -29,7 +29,7 @@ import env
 OUTPUT = checkout.ROOT / "tests" / "output" / "matrix"
 COLLECTIONS = env.make_tree()
 # What the unit tests import beside what the collection needs.
-NEEDED = ["requests", "jmespath", "jsonpatch", "cryptography", "pytest", "pytest-xdist"]
+NEEDED = ["requests", "jmespath", "jsonpatch", "cryptography", "grpcio-health-checking", "pytest", "pytest-xdist"]
 
 
 class Row(NamedTuple):

@@ -32,6 +32,7 @@ from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import (
     command,
+    grpc,
     http,
     job,
     prometheus,
@@ -49,7 +50,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.runni
 
 __all__ = ["ARGUMENTS", "KINDS", "SETTINGS", "Run", "needs_pods", "parse", "reasons", "secrets", "staying", "verdict"]
 
-KINDS = {kind.NAME: kind for kind in (http, url, command, prometheus, tcp, job)}
+KINDS = {kind.NAME: kind for kind in (http, url, command, prometheus, tcp, job, grpc)}
 
 # Options of the operations that run checks, and of the one that only looks for mistakes in them.
 SETTINGS: dict[str, Any] = {"chdir": {"type": "path"}}

@@ -90,7 +90,7 @@ Next: Set bluegreen_containers: [NAME]."""),
         {"name": "version", "http": "api/status", "timeout": "soon", "expect": {"stats": 200}},
         {"name": "version", "http": "/api/status", "method": "FETCH", "retries": -1}]}, """\
 The checks have 8 mistakes.
-  check health: needs exactly one of http, url, command, prometheus, tcp, job
+  check health: needs exactly one of http, url, command, prometheus, tcp, job, grpc
   check health: unknown option 'htpp'; known are body, ca_cert, delay, expect, headers, host, http, method, name, pods, \
 port, retries, scheme, service, timeout, via
   check version: timeout is not a duration: 'soon'

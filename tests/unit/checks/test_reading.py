@@ -49,11 +49,11 @@ def test_all_mistakes_are_named_at_once() -> None:
     assert str(error) == textwrap.dedent(
         """\
         The checks have 17 mistakes.
-          check health: needs exactly one of http, url, command, prometheus, tcp, job
+          check health: needs exactly one of http, url, command, prometheus, tcp, job, grpc
           check health: unknown option 'htp'; known are KNOWN
-          check both: needs exactly one of http, url, command, prometheus, tcp, job, not http and url
+          check both: needs exactly one of http, url, command, prometheus, tcp, job, grpc, not http and url
           check path: http is a path that starts with '/', not 'health'
-          check address: port has no meaning for url; it is an option of http, command
+          check address: port has no meaning for url; it is an option of http, command, grpc
           check address: url is no http or https address: 'shop.example/health'
           check verb: retries is a whole number of 0 or more, not -1
           check verb: timeout is not a duration: 'soon'
