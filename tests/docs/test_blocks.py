@@ -5,6 +5,7 @@
 
 - Playbooks, tasks and inventories: ansible-playbook --syntax-check takes them; role variables and module options exist and
   have the right type; checks are read by the collection's own reader.
+- The same for the examples of ansible-doc, and for the files of examples/ and of the role, but for their syntax.
 - Commands: the shell parses them, make targets and files exist, every ansible-playbook command passes --syntax-check with
   the files that the document shows, else with those of the example beside it or of examples/myapp.
 
@@ -30,12 +31,14 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _check
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from blocks import Block, Problem, blocks, commands, documents, files_of
 from checkout import ROOT
+from checkout import files as project_files
 
 # Programs whose arguments are not looked at, beyond the files that they name.
 PROGRAMS = {".", "ansible-builder", "ansible-galaxy", "ansible-runner", "antsibull-changelog", "apt-get", "chmod", "curl", "docker",
             "echo", "export", "git", "helm", "kustomize", "ln", "mkdir", "pip", "podman", "sleep", "ssh"}
 KUBECTL = {"annotate", "apply", "auth", "create", "delete", "describe", "diff", "get", "label", "logs", "patch", "rollout", "scale", "set",
            "wait"}
+FILES = [path for path in project_files() if path.endswith(".yml") and path.startswith(("examples/", "extensions/", "playbooks/", "roles/"))]
 PAIRS = [(document, block) for document in documents() for block in blocks(document)]
 
 
@@ -59,50 +62,62 @@ for tag in ("!vault", "!unsafe"):
 
 
 @functools.cache
+def role_specs() -> dict[str, dict[str, Any]]:
+    """The role's entry points."""
+    return yaml.safe_load((ROOT / "roles" / "bluegreen" / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+
+
+@functools.cache
 def role_options() -> dict[str, dict[str, Any]]:
     """The role's variables: of all its entry points together."""
-    specs = yaml.safe_load((ROOT / "roles" / "bluegreen" / "meta" / "argument_specs.yml").read_text())["argument_specs"]
     found: dict[str, dict[str, Any]] = {}
-    for spec in specs.values():
+    for spec in role_specs().values():
         for name, option in spec["options"].items():
             found.setdefault(name, option)
     return found
 
 
 @functools.cache
-def module_options() -> dict[str, dict[str, Any]]:
-    """The modules' options, from their documentation."""
+def modules() -> dict[str, dict[str, Any]]:
+    """The modules, by ansible-doc."""
     names = [f"bluegreen.kubernetes.{path.stem}" for path in (ROOT / "plugins" / "modules").glob("bg_*.py")]
     result = subprocess.run(["ansible-doc", "--json", *names], capture_output=True, text=True, check=True)
-    return {name: doc["doc"]["options"] for name, doc in json.loads(result.stdout).items()}
+    return json.loads(result.stdout)
 
 
-def settled(value: Any) -> Any:
-    """A value without what a template decides later; None when nothing is left."""
-    if isinstance(value, dict):
-        return {key: settled(inner) for key, inner in value.items() if settled(inner) is not None}
-    if isinstance(value, list):
-        return [settled(inner) for inner in value if settled(inner) is not None]
-    return None if isinstance(value, str) and "{{" in value else value
+@functools.cache
+def module_options() -> dict[str, dict[str, Any]]:
+    """The modules' options, from their documentation."""
+    return {name: module["doc"]["options"] for name, module in modules().items()}
+
+
+def judged(option: dict[str, Any], values: list[Any]) -> dict[str, Any]:
+    """An option as these values of it are judged: what a template decides later may be anything, but it is given."""
+    parts = [part for value in values for part in (value if isinstance(value, list) else [value])]
+    if any(isinstance(part, str) and "{{" in part for part in parts):
+        return {"type": "raw"}
+    inner = option.get("options") or option.get("suboptions")  # as a specification, and as ansible-doc says it
+    if not inner:
+        return option
+    groups = [part for part in parts if isinstance(part, dict)]
+    return {**option, "options": {name: judged(one, [group[name] for group in groups if name in group]) for name, one in inner.items()}}
 
 
 def validate(values: dict[str, Any], options: dict[str, dict[str, Any]], what: str, required: bool = False) -> None:
     """Names and types, as Ansible would judge them."""
-    spec = {name: dict(option) for name, option in options.items()}
-    for name, option in spec.items():
-        template = isinstance(values.get(name), str) and "{{" in values[name]
-        if not required or template:
-            option["required"] = False
-    wrong = ArgumentSpecValidator(spec).validate(settled(values)).error_messages
+    spec = {name: dict(judged(option, [values[name]] if name in values else [])) for name, option in options.items()}
+    for option in spec.values():
+        option["required"] = required and option.get("required", False)
+    wrong = ArgumentSpecValidator(spec).validate(values).error_messages
     if wrong:
         raise Problem(f"{what}: {'; '.join(wrong)}")
 
 
-def check_variables(values: dict[str, Any], directory: Path, required: bool = False) -> None:
+def check_variables(values: dict[str, Any], directory: Path) -> None:
     """Role variables, among others that are none of the role's business."""
     ours = {name: value for name, value in values.items() if name.startswith("bluegreen_") and name not in
             ("bluegreen_hosts", "bluegreen_result")}
-    validate(ours, role_options(), "role variables", required)
+    validate(ours, role_options(), "role variables")
     for name in ("bluegreen_checks", "bluegreen_bake_checks"):
         if isinstance(ours.get(name), list):
             check_checks(ours[name], ours.get("bluegreen_prometheus"), directory)
@@ -137,16 +152,23 @@ def check_tasks(plays: list[dict[str, Any]], directory: Path) -> None:
     """The variables that plays and tasks give the role, and the options that they give the modules."""
     for task in tasks_of(plays):
         check_variables(task.get("vars") or {}, directory)
+    check_options(plays)
+
+
+def check_options(plays: list[dict[str, Any]], required: bool = True) -> None:
+    """The options that plays and tasks give the modules."""
+    defaults: dict[str, Any] = {}
+    for task in tasks_of(plays):
+        defaults |= (task.get("module_defaults") or {}).get("group/bluegreen.kubernetes.bg") or {}
+    for task in tasks_of(plays):
         for name, options in module_options().items():
             if name in task:
-                grouped = "module_defaults" in json.dumps(plays)
-                validate(task[name] or {}, options, name, required=not grouped)
+                validate({**defaults, **(task[name] or {})}, options, name, required)
             elif name.rpartition(".")[2] in task:
                 raise Problem(f"the module {name.rpartition('.')[2]} is not named in full")
-        defaults = (task.get("module_defaults") or {}).get("group/bluegreen.kubernetes.bg")
-        if defaults:
-            every = {key: value for options in module_options().values() for key, value in options.items()}
-            validate(defaults, every, "module_defaults")
+    if defaults:
+        every = {key: value for options in module_options().values() for key, value in options.items()}
+        validate(defaults, every, "module_defaults")
 
 
 def check_yaml(block: Block, directory: Path) -> None:
@@ -381,6 +403,31 @@ def test_block(document: str, block: Block, examples: Path, tmp_path: Path) -> N
         pytest.fail(f"{block}\n{block.text}\n{problem}", pytrace=False)
 
 
+@pytest.mark.parametrize("what", ["modules", "role"])
+def test_examples_of_the_reference(what: str, examples: Path, tmp_path: Path) -> None:
+    """What ansible-doc shows as examples."""
+    shown = [module["examples"] for module in modules().values()] if what == "modules" else [spec["examples"] for spec in role_specs().values()]
+    directory = shutil.copytree(examples / "myapp", tmp_path / "project")
+    try:
+        check_yaml(Block(what, 1, "yaml", "\n".join(shown)), directory)
+    except Problem as problem:
+        pytest.fail(str(problem), pytrace=False)
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_file(path: str, tmp_path: Path) -> None:
+    """The options and variables in files; ansible-lint knows no options of modules that are actions."""
+    try:
+        for item in yaml.load_all((ROOT / path).read_text(), Loader):
+            if isinstance(item, list) and all(isinstance(entry, dict) for entry in item):
+                # The role sets most options once for all of its files.
+                check_options(item, required=not path.startswith("roles/"))
+            elif isinstance(item, dict) and "_vars/" in path:
+                check_variables(item, tmp_path)
+    except Problem as problem:
+        pytest.fail(f"{path}: {problem}", pytrace=False)
+
+
 BROKEN = {
     "a kind that nobody knows": "```perl\nprint 1\n```",
     "no kind": "```\nmake demo\n```",
@@ -405,6 +452,16 @@ BROKEN = {
     "a task for a module that is gone": "```yaml\n- name: Gone\n  bluegreen.kubernetes.bg_gone:\n```",
     "an option that is gone": "```yaml\n- name: Wait\n  bluegreen.kubernetes.bg_wait: {services: [myapp], gone: 1}\n```",
     "an option that is missing": "```yaml\n- name: Wait\n  bluegreen.kubernetes.bg_wait: {namespace: shop}\n```",
+    "an option that is gone, with a template": "```yaml\n- name: Wait\n  bluegreen.kubernetes.bg_wait: {services: [myapp], gone: '{{ gone }}'}\n```",
+    "an option that is gone, in another one": (
+        "```yaml\n- name: Switch\n  bluegreen.kubernetes.bg_switch:\n    services: [myapp]\n    color: green\n"
+        "    probe: {url: '{{ url }}', gone: '{{ gone }}', color_from: {json: color}}\n```"
+    ),
+    "an option that is missing beside module_defaults": (
+        "```yaml\nmodule_defaults:\n  group/bluegreen.kubernetes.bg: {services: [myapp]}\nblock:\n  - name: Switch\n"
+        "    bluegreen.kubernetes.bg_switch: {namespace: shop}\n```"
+    ),
+    "a role variable that is gone, with a template": "```yaml\nbluegreen_gone: '{{ gone }}'\n```",
     "a play that is none": "```yaml\n- hosts: all\n  gone: 1\n```",
     "JSON that does not parse": "```json\n{\n```",
     "a script with a mistake": "```bash\n#!/bin/bash\ncd $1\n```",
