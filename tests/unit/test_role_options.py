@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role's options are said in three places, defaults, argument specs and what the release judges, and these agree."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import PREFIX, SETTINGS
+
+ROLE = Path(__file__).resolve().parents[2] / "roles" / "bluegreen"
+DEFAULTS: dict[str, Any] = yaml.safe_load((ROLE / "defaults" / "main.yml").read_text())
+SPECS: dict[str, Any] = yaml.safe_load((ROLE / "meta" / "argument_specs.yml").read_text())["argument_specs"]
+OPTIONS = [(entry, name) for entry, spec in SPECS.items() for name in spec["options"]]
+MISSING = object()
+
+
+@pytest.mark.parametrize(("entry", "name"), OPTIONS)
+def test_option_has_the_same_default_in_both_places_or_says_why_it_has_none(entry: str, name: str) -> None:
+    option = SPECS[entry]["options"][name]
+    default = DEFAULTS.get(name, MISSING)
+    if isinstance(default, str) and "{{" in default or default is MISSING:  # taken from another variable, or none
+        assert "default" not in option
+        assert option.get("required") or "If not set, " in " ".join(option["description"])
+    else:
+        assert (default, type(default)) == (option.get("default", MISSING), type(option.get("default", MISSING)))
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_default_is_one_of_an_option(name: str) -> None:
+    assert name in {name for _entry, name in OPTIONS}
+
+
+def test_settings_are_the_options_with_their_defaults_and_choices() -> None:
+    said = {name: spec["options"][name] for spec in SPECS.values() for name in spec["options"]}
+    assert {PREFIX + name: (setting.default, list(setting.choices)) for name, setting in SETTINGS.items()} == {
+        name: (option.get("default"), option.get("choices", [])) for name, option in said.items()
+    }
+
+
+@pytest.mark.parametrize("entry", SPECS)
+def test_entry_point_has_its_tasks_and_means_the_same_by_an_option_as_the_others(entry: str) -> None:
+    assert (ROLE / "tasks" / f"{entry}.yml").is_file()
+    for name, option in SPECS[entry]["options"].items():
+        for other in SPECS.values():
+            same = other["options"].get(name, option)
+            assert {**same, "description": ""} == {**option, "description": ""}
