@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Params
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _variables
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
 
@@ -12,7 +15,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action impor
 class ActionModule(OperationAction):
     operation = begin
 
-    def arguments(self, task_vars):
+    def arguments(self, task_vars: dict[str, Any]) -> Params:
         given = super().arguments(task_vars)
         name = given.get("application") or _variables.application(task_vars, given.get("services"))
         found = {

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import end
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _ending, _variables
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
 
@@ -14,15 +17,15 @@ from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action impor
 class ActionModule(OperationAction):
     operation = end
 
-    def arguments(self, task_vars):
+    def arguments(self, task_vars: dict[str, Any]) -> Params:
         given = super().arguments(task_vars)
         name = _variables.application(task_vars, given.get("services"))
         found = {"application": name, **_variables.who(task_vars)}
         return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Object:
         result = super().run(tmp, task_vars)
-        given = self.arguments(task_vars)
+        given = self.arguments(task_vars or {})
         if not result.get("result"):  # no connection, for whatever reason: what is known is said all the same
             nothing = {name: option.get("default") for name, option in end.ARGUMENTS.items()}
             result = {**result, **end.blind({**nothing, **given}, self._task.check_mode), "failed": False}

@@ -8,6 +8,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 
 class BlueGreenError(Exception):
     """A failure that explains itself.
@@ -20,7 +23,15 @@ class BlueGreenError(Exception):
     ``result``     return values of the module that are known in spite of the failure.
     """
 
-    def __init__(self, what, reason, why=(), live=None, next_step=None, result=None):
+    def __init__(
+        self,
+        what: str,
+        reason: str,
+        why: str | Iterable[str] = (),
+        live: str | None = None,
+        next_step: str | None = None,
+        result: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__(what)
         self.what = what
         self.reason = reason
@@ -29,7 +40,7 @@ class BlueGreenError(Exception):
         self.next_step = next_step
         self.result = result or {}
 
-    def __str__(self):
+    def __str__(self) -> str:
         lines = [self.what]
         lines += ["  " + line for text in self.why for line in str(text).splitlines()]
         if self.live:
@@ -42,7 +53,9 @@ class BlueGreenError(Exception):
 class ApiError(BlueGreenError):
     """The API server refused a request, or could not be reached (``status`` 0)."""
 
-    def __init__(self, what, reason, status, why=(), next_step=None):
+    def __init__(
+        self, what: str, reason: str, status: int, why: str | Iterable[str] = (), next_step: str | None = None
+    ) -> None:
         super().__init__(what, reason, why=why, next_step=next_step)
         self.status = status
 
@@ -59,6 +72,6 @@ class NoAnswer(Exception):
              application, so it may be asked again.
     """
 
-    def __init__(self, text, way="open"):
+    def __init__(self, text: str, way: str = "open") -> None:
         super().__init__(text)
         self.way = way

@@ -8,22 +8,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION, SECRET_KEYS
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 
-def execute(operation, params, dry_run, progress=None, before_write=None, warn=None):
-    """Run one operation and return its result dictionary; the same keys on success and on failure.
+class Operation(Protocol):
+    """What each module of ``_operations`` has. One that knows of secrets beside the connection's has ``secrets(params)``."""
 
-    ``operation`` is one of the ``_<operation>`` modules: ``NAME``, ``ARGUMENTS``, ``RETURNS`` (every key with its value
-    when nothing is known), ``DURATIONS`` (options in seconds), ``KEEPS_LOCK`` (renews the Lease while it works) and
-    ``run(params, cluster, progress)``. With ``TAKES_LOCK = True`` the ``lock_id`` in its result is renewed from then on, until
-    it is given back or ansible-playbook ends, wherever the operation runs in a process of ansible-playbook.
-    """
+    @property
+    def NAME(self) -> str: ...
+
+    @property
+    def ARGUMENTS(self) -> dict[str, Any]:
+        """The options beside those of the connection."""
+
+    @property
+    def DURATIONS(self) -> Sequence[str]:
+        """The options that ``run`` gets in seconds."""
+
+    @property
+    def KEEPS_LOCK(self) -> bool:
+        """Whether the Lease is renewed while it works."""
+
+    # An operation may have TAKES_LOCK = True: then the ``lock_id`` in its result is renewed from then on, until it is given back
+    # or ansible-playbook ends, wherever the operation runs in a process of ansible-playbook.
+
+    @property
+    def RETURNS(self) -> Object:
+        """Every key of the result, with its value when nothing is known."""
+
+    def run(self, params: Params, cluster: Cluster, progress: Progress) -> Object: ...
+
+
+def execute(
+    operation: Operation,
+    params: Params,
+    dry_run: bool,
+    progress: Progress | None = None,
+    before_write: Callable[[], None] | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> Object:
+    """Run one operation and return its result dictionary; the same keys on success and on failure."""
     result = dict(operation.RETURNS, changed=False, msg="", reason=None, started_at=micro_time())
     progress = progress or (lambda text: None)
     cluster = None
@@ -57,12 +90,12 @@ def execute(operation, params, dry_run, progress=None, before_write=None, warn=N
     return result
 
 
-def secrets(operation, params):
+def secrets(operation: Operation, params: Params) -> set[str]:
     """What to keep out of all output: the secret values in a kubeconfig that was given as a dictionary, and those that
     the operation knows of (its ``secrets(params)``)."""
     found = set(operation.secrets(params)) if hasattr(operation, "secrets") else set()
 
-    def look(value, name):
+    def look(value: Any, name: str | None) -> None:
         if isinstance(value, dict):
             for key, inner in value.items():
                 look(inner, key)
@@ -76,7 +109,7 @@ def secrets(operation, params):
     return found
 
 
-def run_module(operation):
+def run_module(operation: Operation) -> None:
     """``main()`` of every module: the ordinary way, in a process of its own, on whatever host the task runs."""
     module = AnsibleModule(argument_spec=dict(CONNECTION, **operation.ARGUMENTS), supports_check_mode=True)
     module.no_log_values.update(secrets(operation, module.params))

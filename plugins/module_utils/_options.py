@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.module_utils.basic import env_fallback
 
 
-def _env(*names):
+def _env(*names: str) -> tuple[Any, list[str]]:
     return (env_fallback, list(names))
 
 
 # Names, aliases and variables are kubernetes.core's, so that existing credentials and habits work.
-CONNECTION = {
+CONNECTION: dict[str, Any] = {
     "host": {"type": "str", "fallback": _env("K8S_AUTH_HOST")},
     "api_key": {"type": "str", "no_log": True, "fallback": _env("K8S_AUTH_API_KEY")},
     "kubeconfig": {"type": "raw", "fallback": _env("K8S_AUTH_KUBECONFIG")},
@@ -55,7 +56,7 @@ CONNECTION = {
 }
 
 # What the application is: its Services, and how its two colors are told apart.
-APPLICATION = {
+APPLICATION: dict[str, Any] = {
     "services": {"type": "list", "elements": "str", "required": True},
     "namespace": {"type": "str"},
     "colors": {"type": "list", "elements": "str", "default": ["blue", "green"]},
@@ -78,7 +79,7 @@ _PLAIN = re.compile(
 _SECRET = re.compile(r"auth|cookie|credential|key|pass|secret|session|sign|token", re.IGNORECASE)
 
 
-def secret_values(values):
+def secret_values(values: Mapping[Any, Any]) -> set[str]:
     """What no output may show of named values (headers, environment variables), unless they are plainly no secrets."""
     found = set()
     for name, value in values.items():

@@ -219,7 +219,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import bake
 
 
-def main():
+def main() -> None:
     run_module(bake)
 
 

@@ -253,7 +253,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin
 
 
-def main():
+def main() -> None:
     run_module(begin)
 
 

@@ -415,7 +415,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
 
 
-def main():
+def main() -> None:
     run_module(current_color)
 
 

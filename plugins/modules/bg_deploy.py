@@ -204,7 +204,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy
 
 
-def main():
+def main() -> None:
     run_module(deploy)
 
 

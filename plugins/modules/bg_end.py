@@ -201,7 +201,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import end
 
 
-def main():
+def main() -> None:
     run_module(end)
 
 

@@ -211,7 +211,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import job
 
 
-def main():
+def main() -> None:
     run_module(job)
 
 

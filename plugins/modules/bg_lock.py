@@ -187,7 +187,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock
 
 
-def main():
+def main() -> None:
     run_module(lock)
 
 

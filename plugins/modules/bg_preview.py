@@ -120,7 +120,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import preview
 
 
-def main():
+def main() -> None:
     run_module(preview)
 
 

@@ -187,7 +187,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import report
 
 
-def main():
+def main() -> None:
     module = AnsibleModule(argument_spec=report.ARGUMENTS, supports_check_mode=True)
     module.fail_json(
         msg="bg_report only runs as an action, on the controller. Name it bluegreen.kubernetes.bg_report in a task."

@@ -154,7 +154,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import retire
 
 
-def main():
+def main() -> None:
     run_module(retire)
 
 

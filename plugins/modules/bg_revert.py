@@ -138,7 +138,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import revert
 
 
-def main():
+def main() -> None:
     run_module(revert)
 
 

@@ -145,7 +145,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import scale
 
 
-def main():
+def main() -> None:
     run_module(scale)
 
 

@@ -236,7 +236,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check
 
 
-def main():
+def main() -> None:
     run_module(smoke_check)
 
 

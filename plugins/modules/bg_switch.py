@@ -235,7 +235,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch
 
 
-def main():
+def main() -> None:
     run_module(switch)
 
 

@@ -165,7 +165,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import wait
 
 
-def main():
+def main() -> None:
     run_module(wait)
 
 

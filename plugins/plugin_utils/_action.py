@@ -18,13 +18,16 @@ import ctypes
 import multiprocessing
 import os
 import signal
+from collections.abc import Callable
+from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import execute, secrets
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import Operation, execute, secrets
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION, from_text
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._keeper import lease_keeper
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -35,18 +38,18 @@ MESSAGES_ARE_SHOWN = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
 class OperationAction(ActionBase):
     """Runs ``operation`` (a ``module_utils/_<operation>.py``) here, or as a module when the task is for another host."""
 
-    operation = None
+    operation: Operation
     _supports_async = True
     _supports_check_mode = True
 
-    def arguments(self, task_vars):
+    def arguments(self, task_vars: dict[str, Any]) -> Params:
         """The module's arguments; actions that know more than the task says add it."""
         return dict(self._task.args)
 
-    def run(self, tmp=None, task_vars=None):
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Object:
         super().run(tmp, task_vars)
         spec = dict(CONNECTION, **self.operation.ARGUMENTS)
-        arguments = as_given(self.arguments(task_vars), spec)
+        arguments = as_given(self.arguments(task_vars or {}), spec)
         if self._connection.transport != "local" or self._connection.become or self._task.async_val:
             return self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=self._task.async_val)
         restore = self._enter_environment()
@@ -57,9 +60,9 @@ class OperationAction(ActionBase):
                 return dict(nothing, failed=True, msg="; ".join(checked.error_messages))
             params = checked.validated_parameters
             no_log = set(checked._no_log_values) | secrets(self.operation, params)  # pylint: disable=protected-access
-            host = task_vars["inventory_hostname"]
+            host = (task_vars or {})["inventory_hostname"]
 
-            def progress(text):
+            def progress(text: str) -> None:
                 self._display.display(f"{host} | {remove_values(text, no_log)}")
 
             still_wanted = _die_with_parent()
@@ -77,21 +80,21 @@ class OperationAction(ActionBase):
         finally:
             restore()
 
-    def _lease_keeper(self, params):
+    def _lease_keeper(self, params: Params) -> contextlib.AbstractContextManager[Callable[[str], None]]:
         """What renews the Lease from the end of this operation on, if this one takes it."""
         takes_lock = getattr(self.operation, "TAKES_LOCK", False) and params.get("state") != "released"
         if takes_lock and not self._task.check_mode:
             return lease_keeper(params, _playbook())
         return contextlib.nullcontext(lambda lock_id: None)
 
-    def _enter_environment(self):
+    def _enter_environment(self) -> Callable[[], None]:
         """Apply the ``environment:`` keyword to this process; returns what undoes it (items of a loop share the process)."""
-        wanted = {}
+        wanted: dict[str, Any] = {}
         self._compute_environment_string(wanted)
         before = {name: os.environ.get(name) for name in wanted}
         os.environ.update({name: str(value) for name, value in wanted.items()})
 
-        def restore():
+        def restore() -> None:
             for name, value in before.items():
                 if value is None:
                     os.environ.pop(name, None)
@@ -101,7 +104,7 @@ class OperationAction(ActionBase):
         return restore
 
 
-def as_given(arguments, spec):
+def as_given(arguments: Params, spec: Params) -> Params:
     """Arguments as they mean the same by every way in: empty text is not given, text is the list or dictionary it writes.
 
     INI files, -e and surveys know only text, and a template of a variable that is not set is empty text.
@@ -122,13 +125,13 @@ def as_given(arguments, spec):
     return given
 
 
-def _playbook():
+def _playbook() -> int:
     """The process id of ansible-playbook."""
     parent = multiprocessing.parent_process()
     return parent.pid if parent else os.getppid()
 
 
-def _die_with_parent():
+def _die_with_parent() -> Callable[[], None]:
     """Let the kernel kill this worker when ansible-playbook ends, and return a check to be made before every write.
 
     Workers are sessions of their own: a kill of the parent's process group, which is how AWX cancels a job, does not
@@ -139,7 +142,7 @@ def _die_with_parent():
     if prctl:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
-    def still_wanted():
+    def still_wanted() -> None:
         if os.getppid() != expected:
             os._exit(1)
 

@@ -13,16 +13,20 @@ import os
 import re
 import tempfile
 from datetime import datetime
+from typing import Any, Optional
 from xml.etree import ElementTree
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 from jinja2 import Environment, FileSystemLoader
 
 CHART_WIDTH, CHART_HEIGHT = 640, 160  # of the drawing; the page scales it
 COLORS = 6  # lines of a chart that are told apart
+Line = list[tuple[float, float]]  # when, and what was measured then
+Case = tuple[str, float, Optional[str]]  # its name, seconds, and what has failed
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def write(directory, report):
+def write(directory: str, report: Object) -> dict[str, str]:
     """Write the three files, each at once and whole.
 
     :param report: the dictionary of ``report.document``.
@@ -51,11 +55,11 @@ def write(directory, report):
     return paths
 
 
-def _moment(text):
+def _moment(text: str) -> float:
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
 
 
-def _duration(seconds):
+def _duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < 100:
@@ -66,7 +70,7 @@ def _duration(seconds):
 # --- HTML ------------------------------------------------------------------------------------------------------
 
 
-def html(report):
+def html(report: Object) -> str:
     """One page that needs nothing else: no script, no font, no picture from elsewhere."""
     environment = Environment(
         loader=FileSystemLoader(os.path.dirname(__file__)), autoescape=True, trim_blocks=True, lstrip_blocks=True
@@ -95,17 +99,17 @@ def html(report):
     )
 
 
-def _by_check(results):
+def _by_check(results: list[Object]) -> list[tuple[str, bool, list[Object]]]:
     """``[(name, passed, results)]``"""
     names = list(dict.fromkeys(result["name"] for result in results))
     groups = [(name, [result for result in results if result["name"] == name]) for name in names]
     return [(name, all(result["passed"] for result in group), group) for name, group in groups]
 
 
-def _charts(bake):
+def _charts(bake: Object) -> list[Object]:
     """The rounds as lines: how long each check took, and the numbers that queries gave, each of those on its own scale."""
     rounds = bake["rounds"]
-    series = {}
+    series: dict[str, Line] = {}
     for item in rounds:
         for name, value in item["latency_ms"].items():
             series.setdefault(name, []).append((item["at"], value))
@@ -116,13 +120,13 @@ def _charts(bake):
     return charts
 
 
-def _chart(title, unit, series, rounds):
+def _chart(title: str, unit: str, series: dict[str, Line], rounds: list[Object]) -> Object:
     points = [point for line in series.values() for point in line]
     end = max([item["at"] for item in rounds] + [0.001])
     top = max([value for _at, value in points] + [0]) * 1.1 or 1
     low = min([value for _at, value in points] + [0])
 
-    def place(at, value):
+    def place(at: float, value: float) -> str:
         return f"{at / end * CHART_WIDTH:.1f},{CHART_HEIGHT * (1 - (value - low) / (top - low)):.1f}"
 
     return {
@@ -146,7 +150,7 @@ def _chart(title, unit, series, rounds):
 # --- JUnit -----------------------------------------------------------------------------------------------------
 
 
-def junit(report):
+def junit(report: Object) -> str:
     """The stages and the checks as test cases, in the form that CI servers read.
 
     https://github.com/testmoapp/junitxml
@@ -168,11 +172,11 @@ def junit(report):
         whole = ("watched", bake["seconds"], None if bake["passed"] else "\n".join(troubles) or "failed")
         _suite(root, report, "bake", [whole] + _cases(bake["checks"]))
     for total in ("tests", "failures"):
-        root.set(total, str(sum(int(suite.get(total)) for suite in root)))
+        root.set(total, str(sum(int(suite.get(total, 0)) for suite in root)))
     return ElementTree.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
 
 
-def _cases(results):
+def _cases(results: list[Object]) -> list[Case]:
     return [
         (
             f"{item['name']} on {item['target']}",
@@ -183,8 +187,7 @@ def _cases(results):
     ]
 
 
-def _suite(root, report, name, cases):
-    """``cases``: (name, seconds, what has failed or ``None``)."""
+def _suite(root: ElementTree.Element, report: Object, name: str, cases: list[Case]) -> None:
     if not cases:
         return
     suite = ElementTree.SubElement(
@@ -211,6 +214,6 @@ def _suite(root, report, name, cases):
             ElementTree.SubElement(element, "failure", message=(text.splitlines() or [""])[0][:300]).text = text
 
 
-def _clean(text):
+def _clean(text: Any) -> str:
     """Without the characters that XML cannot hold."""
     return _NOT_XML.sub("\ufffd", str(text))

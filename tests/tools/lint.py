@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Everything that needs no cluster and no test: style, licences, changelog, documentation, artifact. `make lint`.
+"""Everything that needs no cluster and no test: style, types, licences, changelog, documentation, artifact. `make lint`.
 
 All checks are run; the output of those that fail is shown. Exit code 0: all hold.
 
@@ -21,6 +21,8 @@ from pathlib import Path
 import checkout
 
 SHELL_SCRIPTS = [path for path in checkout.files() if path.endswith(".sh") or path == ".ci/run"]
+# Where the code is as `ruff format` writes it.
+FORMATTED = ["plugins", "tests/unit"]
 # The longest ones first: as many run at a time as there are CPUs.
 CHECKS = {
     "ansible-lint": ["ansible-lint", "--strict", "--nocolor", "-q"],
@@ -30,10 +32,12 @@ CHECKS = {
                       "--validate-collection-refs", "all", "--skip-rstcheck", "."],
     "changelog": ["antsibull-changelog", "lint"],
     "licences": ["reuse", "lint", "--lines"],
+    "types": ["mypy"],
     "yamllint": ["yamllint", "--strict", "."],
     "shellcheck": ["shellcheck", *SHELL_SCRIPTS],
     "imports": ["env", f"PYTHONPATH={os.environ['ANSIBLE_COLLECTIONS_PATH']}", "lint-imports", "--no-cache"],
     "ruff": ["ruff", "check", "--quiet", "--output-format", "concise", "."],
+    "format": ["ruff", "format", "--check", "--output-format", "concise", *FORMATTED],
 }
 
 

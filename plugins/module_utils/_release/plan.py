@@ -126,7 +126,7 @@ def _is_untidy(flow: str, now: Reading, settings: Settings, resumed: Any) -> boo
         return True
     if flow == "prepare":
         return False
-    newest = next(iter(now["history"]), {})
+    newest: dict[str, Any] = next(iter(now["history"]), {})
     return newest.get("outcome") == "running" or is_large(now, now["idle_color"], settings)
 
 
@@ -212,7 +212,7 @@ def _is_spared(now: Reading, settings: Settings) -> bool:
     asked = settings["rollback_from"]
     if not asked:
         return False
-    last = next(iter(now["history"]), {})
+    last: dict[str, Any] = next(iter(now["history"]), {})
     if last.get("outcome") in ("running", "interrupted") and last.get("version") == asked:
         return False
     return _live_version(now) != asked

@@ -41,7 +41,7 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
     manifest = read_kept(app, color.name) if color.deployment is None else None
     if color.deployment is None and manifest is None:
         return dict(result, msg=f"There is no Deployment for {color.name}: nothing to retire.")
-    newest = next(iter(app.state["history"]), {})
+    newest: dict[str, Any] = next(iter(app.state["history"]), {})
     if newest.get("outcome") == "running":
         text = (
             f"{app.describe(color.name)} stays: a {newest.get('kind')} of {newest.get('by')} is under way since "
@@ -79,7 +79,7 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
     )
 
 
-def _issues(app, moved):
+def _issues(app: Application, moved: datetime) -> list[str]:
     """What the live color has had since the switch that somebody may still want to go back for.
 
     The Available condition changes whenever fewer pods are available than the strategy asks for:
