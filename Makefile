@@ -16,7 +16,7 @@ SUITES := demo molecule releases databases retirement recipes quickstart awx val
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit promises molecule releases databases awx recipes retirement validation faults quickstart cluster-test bench docs matrix clean
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit promises molecule releases databases awx recipes retirement validation faults quickstart cluster-test bench docs matrix mutation clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -58,7 +58,7 @@ test: tools ## what every change must hold, in half an hour: lint, sanity, unit,
 proof: tools ## every suite whole, two hours and more, with a page of results; make proof ARGS='faults databases' selects
 	@$(IN) python tests/tools/run.py --whole --only "$(ARGS)" --first $(FIRST) cluster-test --on-cluster $(SUITES)
 
-lint: tools ## style, licences, changelog, documentation, and the artifact that would be published
+lint: tools ## style, types, licences, changelog, documentation, and the artifact that would be published
 	@$(IN) python tests/tools/lint.py
 
 sanity: tools ## ansible-test sanity
@@ -111,7 +111,10 @@ quickstart: tools images ## the quick start followed from the built artifact, an
 matrix: tools ## unit tests and sanity with all supported versions; ARGS='units 24.2' selects
 	@$(IN) python tests/tools/matrix.py $(ARGS)
 
+mutation: tools ## whether the unit tests notice mistakes in the code that decides
+	@$(IN) python tests/tools/mutation.py
+
 clean: ## stop the cluster and remove what was made in the work tree; caches outside it stay
 	@env -u KUBECONFIG $(PYTHON) tests/cluster/cluster.py down
-	@rm -rf .ansible .cluster .pytest_cache .ruff_cache activate activate.*.new docs/build tests/output ./*.tar.gz
+	@rm -rf .ansible .cluster .mypy_cache .pytest_cache .ruff_cache activate activate.*.new docs/build tests/output ./*.tar.gz
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
