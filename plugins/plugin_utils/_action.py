@@ -128,7 +128,7 @@ def as_given(arguments: Params, spec: Params) -> Params:
 def _playbook() -> int:
     """The process id of ansible-playbook."""
     parent = multiprocessing.parent_process()
-    return parent.pid if parent else os.getppid()
+    return parent.pid or os.getppid() if parent else os.getppid()
 
 
 def _die_with_parent() -> Callable[[], None]:

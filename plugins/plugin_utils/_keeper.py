@@ -64,7 +64,7 @@ class _Watched:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         try:
-            self.descriptor = os.pidfd_open(pid)
+            self.descriptor: int | None = os.pidfd_open(pid)
         except (AttributeError, OSError):  # no Linux, or one before 5.3
             self.descriptor = None
             self._began = _began(pid)

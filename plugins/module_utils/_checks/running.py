@@ -60,7 +60,7 @@ def verdict(check: Check, results: list[Result]) -> tuple[bool, str]:
     """How one check went: ``(passed, its line for people)``."""
     own = [result for result in results if result["name"] == check["name"]]
     good = sum(result["passed"] for result in own)
-    wanted = {None: 1, "all": len(own), "one": 1, "any": 1}.get(check["pods"], check["pods"])
+    wanted: int = {None: 1, "all": len(own), "one": 1, "any": 1}.get(check["pods"], check["pods"])
     passed = good >= wanted and bool(own)
     slowest = max((result["latency_ms"] or 0 for result in own), default=0)
     sign = "ok    " if passed else "FAILED"

@@ -95,7 +95,7 @@ def _own_stages(stages: Result, begun: Result) -> dict[str, Result]:
 
 def _failure(failure: Result | None, handed_back: Result | None) -> Result | None:
     """What failed, and what could not be put right after it."""
-    if failure is None or not (handed_back or {}).get("failed"):
+    if failure is None or handed_back is None or not handed_back.get("failed"):
         return failure
     text = f"And the writes could not be handed to the database of the live color, so they may be refused:\n{handed_back['msg']}"
     return dict(failure, msg=f"{failure.get('msg')}\n{text}")
