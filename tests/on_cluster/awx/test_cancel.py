@@ -81,7 +81,7 @@ def test_cancelled(app: Application, controller: Controller, traffic: Traffic, r
     again = controller.launch("release", {"version": '"2.0"'}).finish()
     assert again.status == "successful" and again.result["outcome"] == "released", again.output
     entry = app.state["history"][0]
-    lock = [event["came"] for event in again.events() if event.get("event_data", {}).get("task") .startswith("Begin - ")]
+    lock = [event["came"] for event in again.events() if (event.get("event_data", {}).get("task") or "").startswith("Begin - ")]
     waited = lock[-1] - lock[0]  # from the start of the task to its end
     record_property("figure", f"{stage.name}: ended {ended - cancelled:.1f} s after it was cancelled, "
                               f"the next job waited {waited:.1f} s for the lock")
