@@ -20,7 +20,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock, switch
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, from_text
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release import plan as planning
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import (
     judge_version,
@@ -82,13 +82,18 @@ RETURNS = {
 def secrets(params: Params) -> set[str]:
     """What no output may show of the checks, wherever they are."""
     settings = params.get("settings") or {}
-    named = {name: settings.get("bluegreen_" + name) for name in ("checks", "bake_checks", "prometheus")}
-    found = set()
-    for checks in (named["checks"], named["bake_checks"]):
-        asked = [check for check in checks if isinstance(check, dict)] if isinstance(checks, list) else []
-        prometheus = named["prometheus"] if isinstance(named["prometheus"], dict) else None
-        found |= _checks.secrets({"checks": asked, "prometheus": prometheus, "chdir": params.get("directory")})
-    return found
+    prometheus = from_text(settings.get("bluegreen_prometheus"), dict)
+    checks = []
+    for name in ("bluegreen_checks", "bluegreen_bake_checks"):
+        value = from_text(settings.get(name), list)  # what is none is shown in the mistake, so that it counts as well
+        checks += value if isinstance(value, list) else [value]
+    return _checks.secrets(
+        {
+            "checks": [check for check in checks if isinstance(check, dict)],
+            "prometheus": prometheus if isinstance(prometheus, dict) else None,
+            "chdir": params.get("directory"),
+        }
+    )
 
 
 def run(params: Params, cluster: Any, progress: Callable[[str], None]) -> dict[str, Any]:
