@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
@@ -30,8 +30,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.read
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import judge, unquoted
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
-
-Params = dict[str, Any]
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 RELEASES = ("release", "prepare", "promote")
 
@@ -96,7 +95,7 @@ def secrets(params: Params) -> set[str]:
     )
 
 
-def run(params: Params, cluster: Any, progress: Callable[[str], None]) -> dict[str, Any]:
+def run(params: Params, cluster: Any, progress: Progress) -> Object:
     began = micro_time()
     known = {"application": params["application"], "directory": params["directory"]}
     try:
@@ -148,7 +147,7 @@ def _look(cluster: Any, params: Params, settings: planning.Settings) -> tuple[Ap
     return app, now
 
 
-def _shown(plan: planning.Plan) -> dict[str, Any]:
+def _shown(plan: planning.Plan) -> Object:
     names = ("color", "version", "good_color", "resumes", "steps", "rescue")
     return dict({name: getattr(plan, name) for name in names}, needed=plan.locks, msg=plan.why)
 
@@ -158,9 +157,9 @@ def _locked(
     params: Params,
     settings: planning.Settings,
     app: Application,
-    planned: dict[str, Any],
-    progress: Callable[[str], None],
-) -> dict[str, Any]:
+    planned: Object,
+    progress: Progress,
+) -> Object:
     """Get the lock and plan again: another run may have worked on the application since it was looked at."""
     began, flow = micro_time(), params["flow"]
     asking = {
@@ -197,7 +196,7 @@ def _goes_on(flow: str, now: planning.Reading) -> bool:
     return flow == "rollback" and (now["rollback_to"] or {}).get("color") == now["pending_color"]
 
 
-def _put_back(cluster: Any, params: Params, app: Application, lock_id: str, progress: Callable[[str], None]) -> None:
+def _put_back(cluster: Any, params: Params, app: Application, lock_id: str, progress: Progress) -> None:
     """Undo a switch that was interrupted between two Services."""
     nothing = {name: spec.get("default") for name, spec in switch.ARGUMENTS.items()}
     switch.run(

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
@@ -24,8 +24,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outc
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.plan import FLOWS
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import read_kept_of_idle, reading
-
-Params = dict[str, Any]
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Params, Progress
 
 NAME = "bg_end"
 ARGUMENTS = dict(
@@ -45,7 +44,7 @@ KEEPS_LOCK = True
 RETURNS = {"outcome": None, "bad": None, "result": {}, "stages": {}, "active_color": None, "version": None}
 
 
-def run(params: Params, cluster: Any, progress: Callable[[str], None]) -> Result:
+def run(params: Params, cluster: Any, progress: Progress) -> Result:
     happened = happened_of(params, cluster.dry_run)
     now, warnings = _read(cluster, params)
     outcome = judge(happened, now)
@@ -95,7 +94,7 @@ def _own_stages(stages: Result, begun: Result) -> dict[str, Result]:
 
 def _failure(failure: Result | None, handed_back: Result | None) -> Result | None:
     """What failed, and what could not be put right after it."""
-    if failure is None or handed_back is None or not handed_back.get("failed"):
+    if failure is None or not handed_back or not handed_back.get("failed"):
         return failure
     text = f"And the writes could not be handed to the database of the live color, so they may be refused:\n{handed_back['msg']}"
     return dict(failure, msg=f"{failure.get('msg')}\n{text}")

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
@@ -17,6 +17,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CONNECTION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_revert"
 ARGUMENTS = dict(
@@ -32,7 +33,7 @@ KEEPS_LOCK = True
 RETURNS = {"from_color": None, "to_color": None, "active_color": None, "endpoints_ms": None, "diff": {}}
 
 
-def run(params: dict[str, Any], cluster: Any, progress: Callable[[str], None]) -> dict[str, Any]:
+def run(params: Params, cluster: Any, progress: Progress) -> Object:
     app = read_application(cluster, params)
     target, reverts = way_back(app, params["lock_id"], params["resumes"] or None)
     result = {"active_color": app.active}
@@ -49,7 +50,7 @@ def run(params: dict[str, Any], cluster: Any, progress: Callable[[str], None]) -
     return dict(_returned(back, app, target), msg=back["msg"], warnings=back["warnings"])
 
 
-def _returned(switched: dict[str, Any], app: Application, target: str) -> dict[str, Any]:
+def _returned(switched: Object, app: Application, target: str) -> Object:
     """What is returned of a switch; ``active_color`` is what has the traffic after it, also if it failed after its write."""
     moved = switched.get("changed") and not app.cluster.dry_run
     kept = {key: value for key, value in switched.items() if key in RETURNS or key == "changed"}
