@@ -132,7 +132,8 @@ def _is_not_right(run: Happened, now: Result, switched: bool) -> bool:
         # Without an answer, nobody knows whether the switch has arrived.
         if switched or run.reason == "api_unreachable" and run.of("switch").get("to_color"):
             return True
-    return switched and not is_back(run, now) and now.get("active_color") != good_color(run, now)
+    active = now.get("active_color")
+    return switched and not is_back(run, now) and (active is None or active != good_color(run, now))
 
 
 def own_entry(run: Happened, now: Result) -> Result:

@@ -262,6 +262,7 @@ def test_a_plan_that_failed(flow: str, good: str, stages: Any, outcome: str) -> 
 # Without bg_begin nobody has said which color is the good one; the history knows it.
 UNPLANNED = [
     (MOVED, GREEN, "failed"),
+    (MOVED, UNKNOWN, "failed"),
     ({**MOVED, **WENT_BACK}, BACK, "reverted"),
     ({**MOVED, **WENT_BACK}, GREEN, "failed"),
     (DEPLOYED, BLUE, "aborted"),
