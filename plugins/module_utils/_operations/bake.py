@@ -11,10 +11,17 @@ from __future__ import annotations
 import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Observation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_bake"
 
@@ -33,7 +40,7 @@ DURATIONS = ("api_timeout", "time", "interval")
 
 KEEPS_LOCK = True
 
-RETURNS = {"passed": None, "color": None, "elapsed": None, "rounds": [], "checks": []}
+RETURNS: Object = {"passed": None, "color": None, "elapsed": None, "rounds": [], "checks": []}
 
 HEARTBEAT = 10  # seconds between progress lines when nothing happens
 ROUNDS_KEPT = 1000  # in the result; the newest
@@ -41,7 +48,7 @@ ROUNDS_KEPT = 1000  # in the result; the newest
 secrets = _checks.secrets
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     checks = [check for check in _checks.parse(params) if params["jobs"] or check["kind"] != "job"]
     for option, least in (("interval", 0.1), ("tolerance", 0)):
         if params[option] < least:
@@ -62,7 +69,15 @@ def run(params, cluster, progress):
 
 
 class _Bake:
-    def __init__(self, app, color, checks, params, view, progress):
+    def __init__(
+        self,
+        app: Application,
+        color: Color,
+        checks: list[Object],
+        params: Params,
+        view: Observation,
+        progress: Progress,
+    ) -> None:
         self.app = app
         self.color = color
         self.checks = checks
@@ -71,13 +86,13 @@ class _Bake:
         self.progress = progress
         self.shared = _checks.Run(app, color, params)
         self.restarts = {pod.name: pod.restarts for pod in self._pods()}  # name -> restarts that are known
-        self.were_ready = set()  # names: only a pod that was ready can become unready; a new one starts up
-        self.rounds = []
-        self.results = []
+        self.were_ready: set[str] = set()  # names: only a pod that was ready can become unready; a new one starts up
+        self.rounds: list[Object] = []
+        self.results: list[Object] = []
         self.bad = 0  # rounds that were not good
         self.started = time.monotonic()
 
-    def run(self):
+    def run(self) -> Object:
         said_at = self.started
         end = self.started + self.params["time"]
         while True:
@@ -107,10 +122,10 @@ class _Bake:
         self.progress(message)
         return dict(self._result(True), msg=message)
 
-    def _pods(self):
+    def _pods(self) -> list[Pod]:
         return [Pod(pod) for pod in _checks.staying(self.view["pods"])]
 
-    def _round(self):
+    def _round(self) -> list[str]:
         """Look at the pods, run all checks on those that are ready, note how it went; returns what was not good."""
         at = time.monotonic() - self.started
         troubles = self._pod_troubles(note=True)
@@ -150,7 +165,7 @@ class _Bake:
         ]
         return troubles
 
-    def _pod_troubles(self, note):
+    def _pod_troubles(self, note: bool) -> list[str]:
         """What has become worse with the pods since it was last noted."""
         troubles = []
         restarts, ready = dict(self.restarts), set()
@@ -168,12 +183,12 @@ class _Bake:
             self.were_ready |= ready
         return troubles
 
-    def _wait(self, until):
+    def _wait(self, until: float) -> None:
         """Wait for the next round; trouble with a pod is not waited for."""
         while time.monotonic() < until and not self._pod_troubles(note=False):
             self.view.wait(until - time.monotonic())
 
-    def _result(self, passed):
+    def _result(self, passed: bool) -> Object:
         return {
             "passed": passed,
             "color": self.color.name,
@@ -182,7 +197,7 @@ class _Bake:
             "checks": self.results,
         }
 
-    def _failure(self, troubles):
+    def _failure(self, troubles: list[str]) -> BlueGreenError:
         failed = {result["target"] for result in self.results if not result["passed"]}
         pods = [
             pod

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
     RELEASE,
@@ -21,6 +25,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     PREFIX,
     again,
@@ -30,6 +35,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_deploy"
 
@@ -50,7 +56,7 @@ DURATIONS = ("api_timeout",)
 
 KEEPS_LOCK = True
 
-RETURNS = {
+RETURNS: Object = {
     "color": None,
     "image": None,
     "version": None,
@@ -64,7 +70,7 @@ RETURNS = {
 RESTARTED = PREFIX + "restarted-at"  # on the pod template: makes new pods of the same image
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     result = again(
         lambda: _deploy(read_application(cluster, params), params),
         f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
@@ -74,7 +80,7 @@ def run(params, cluster, progress):
     return result
 
 
-def _deploy(app, params):
+def _deploy(app: Application, params: Params) -> Object:
     name = params["color"] or app.idle
     app.refuse_live(name, "deploying to it")
     _refuse_touched(app, params["live_template_hash"])
@@ -131,7 +137,7 @@ def _deploy(app, params):
     }
 
 
-def _refuse_touched(app, expected):
+def _refuse_touched(app: Application, expected: str | None) -> None:
     """Whoever deploys beside us, such as tasks of the user's, must have left alone what is live.
 
     :raises BlueGreenError: the live color's pod template is another one now.
@@ -146,13 +152,13 @@ def _refuse_touched(app, expected):
         )
 
 
-def _operations(app, color, params, replicas):
+def _operations(app: Application, color: Color, params: Params, replicas: int) -> list[Object]:
     """The JSON Patch that is needed, empty when everything is there already; each step tests what it replaces."""
     deployment, version = color.deployment, params["version"]
     images = wanted_images(app.live, color, version, params["image"])
     operations = []
 
-    def replace(path, old, new):
+    def replace(path: str, old: Any, new: Any) -> None:
         operations.extend([{"op": "test", "path": path, "value": old}, {"op": "replace", "path": path, "value": new}])
 
     for item in color.containers:
@@ -181,7 +187,7 @@ def _operations(app, color, params, replicas):
     return operations
 
 
-def _from_definition(app, color, params, replicas):
+def _from_definition(app: Application, color: Color, params: Params, replicas: int) -> Object:
     """The user's manifest, made to fit: this Deployment, this color, this many replicas.
 
     :raises BlueGreenError: it is no Deployment, or not the idle color's.
@@ -224,7 +230,7 @@ def _from_definition(app, color, params, replicas):
     return new
 
 
-def _twin(app, name, live):
+def _twin(app: Application, name: str, live: Color) -> Object:
     """The manifest of a missing color's Deployment, made after the live one."""
     source = live.deployment
     twin = {
@@ -251,7 +257,7 @@ def _twin(app, name, live):
     return twin
 
 
-def _create(app, name, params, manifest, replicas, origin):
+def _create(app: Application, name: str, params: Params, manifest: Object, replicas: int, origin: str) -> Object:
     """Make the missing Deployment from a manifest, with the images wanted."""
     spec = manifest["spec"]
     spec["replicas"] = replicas
@@ -283,10 +289,10 @@ def _create(app, name, params, manifest, replicas, origin):
     }
 
 
-def _recolored(labels, app, name):
+def _recolored(labels: dict[str, str] | None, app: Application, name: str) -> dict[str, str]:
     return {key: name if value == app.active else value for key, value in (labels or {}).items()}
 
 
-def _shown(color):
+def _shown(color: Color) -> Object:
     """What the diff shows: the fields this module owns."""
     return {"images": {item["name"]: item["image"] for item in color.containers}, "replicas": color.replicas}

@@ -8,8 +8,12 @@
 
 from __future__ import annotations
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import NOTHING, check_preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
     TRIES,
@@ -19,6 +23,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     stamp,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_preview"
 
@@ -28,10 +33,10 @@ DURATIONS = ("api_timeout",)
 
 KEEPS_LOCK = True
 
-RETURNS = {"color": None, "service": None, "previous_color": None, "diff": {}}
+RETURNS: Object = {"color": None, "service": None, "previous_color": None, "diff": {}}
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     return again(
         lambda: _preview(cluster, params),
         f"Service {params['service']} changes faster than it can be written ({TRIES} attempts).",
@@ -39,7 +44,7 @@ def run(params, cluster, progress):
     )
 
 
-def _preview(cluster, params):
+def _preview(cluster: Cluster, params: Params) -> Object:
     name, color = params["service"], params["color"]
     # Before the application: whoever takes over stamps its Services first. So if they still carry our lock id, this
     # reading is older than any takeover, and a write that tests the preview's stamp is fenced.
@@ -53,7 +58,7 @@ def _preview(cluster, params):
     return _write(app, service, color, params["lock_id"])
 
 
-def _write(app, service, color, lock_id):
+def _write(app: Application, service: Object, color: str | None, lock_id: str | None) -> Object:
     before = service["spec"]["selector"]
     after = dict(before, **{app.label: color or NOTHING})
     name = service["metadata"]["name"]

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import BAD, GOOD, compose
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
 ARGUMENTS = {
     "application": {"type": "str", "required": True},
@@ -27,12 +28,12 @@ ARGUMENTS = {
 }
 
 
-def failed(params):
+def failed(params: Params) -> bool:
     """Whether the run shall end with an error."""
     return params["outcome"] in BAD
 
 
-def result_of(params):
+def result_of(params: Params) -> Object:
     """See :func:`outcome.compose`."""
     names = ("outcome", "active_color", "version", "previous_version", "failure", "timings", "prepared")
     return compose(**{name: params[name] for name in names})

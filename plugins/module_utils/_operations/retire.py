@@ -9,13 +9,17 @@
 from __future__ import annotations
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
     read_application,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import keep
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_retire"
 
@@ -30,7 +34,7 @@ DURATIONS = ("api_timeout", "after")
 
 KEEPS_LOCK = True
 
-RETURNS = {
+RETURNS: Object = {
     "color": None,
     "version": None,
     "retired": None,
@@ -42,7 +46,7 @@ RETURNS = {
 }
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     result = again(
         lambda: _retire(read_application(cluster, params), params),
         f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
@@ -52,14 +56,14 @@ def run(params, cluster, progress):
     return result
 
 
-def _retire(app, params):
+def _retire(app: Application, params: Params) -> Object:
     result = verdict(app, params["after"], params["mode"], params["containers"])
     if not result["changed"]:
         return result
     return dict(result, retired=True, **_end(app, app.colors[app.idle], params, result["kept"]))
 
 
-def _end(app, color, params, kept):
+def _end(app: Application, color: Color, params: Params, kept: str | None) -> Object:
     """Put the color at 0 replicas, or keep its manifest in a Secret and delete it.
 
     :raises PatchConflict: somebody changed it meanwhile.

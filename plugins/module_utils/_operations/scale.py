@@ -10,11 +10,16 @@ from __future__ import annotations
 
 import time
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_scale"
 
@@ -32,12 +37,12 @@ DURATIONS = ("api_timeout", "delay")
 
 KEEPS_LOCK = True
 
-RETURNS = {"color": None, "replicas": None, "previous_replicas": None, "diff": {}}
+RETURNS: Object = {"color": None, "replicas": None, "previous_replicas": None, "diff": {}}
 
 HEARTBEAT = 10  # seconds between progress lines
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     if params["replicas"] < 0:
         raise BlueGreenError(
             f"replicas must be 0 or more, not {params['replicas']}.", "bad_input", next_step="Give 0 or more."
@@ -53,12 +58,12 @@ def run(params, cluster, progress):
     )
 
 
-def _scale(cluster, params):
+def _scale(cluster: Cluster, params: Params) -> Object:
     app = read_application(cluster, params)  # after the delay: another run may have switched back meanwhile
     return set_replicas(app, app.color(_target(app, params)), params["replicas"], params["lock_id"])
 
 
-def _target(app, params):
+def _target(app: Application, params: Params) -> str:
     """The color to scale, which must not be live."""
     active = app.active
     if app.cluster.dry_run and params["assume_active"]:
@@ -69,7 +74,7 @@ def _target(app, params):
     return name
 
 
-def _wait(cluster, delay, name, replicas, progress):
+def _wait(cluster: Cluster, delay: float, name: str, replicas: int, progress: Progress) -> None:
     end = time.monotonic() + delay
     while True:
         left = end - time.monotonic()

@@ -11,10 +11,16 @@ from __future__ import annotations
 import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_smoke_check"
 
@@ -24,12 +30,12 @@ DURATIONS = ("api_timeout",)
 
 KEEPS_LOCK = True
 
-RETURNS = {"passed": None, "color": None, "checks": []}
+RETURNS: Object = {"passed": None, "color": None, "checks": []}
 
 secrets = _checks.secrets
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     checks = _checks.parse(params)
     if cluster.dry_run:
         return {
@@ -61,7 +67,7 @@ def run(params, cluster, progress):
     return result
 
 
-def _ready_pods(cluster, color):
+def _ready_pods(cluster: Cluster, color: Color) -> list[Object]:
     """The pods that will carry traffic.
 
     :raises BlueGreenError: there is none, or one has no readiness at this moment.
@@ -79,7 +85,7 @@ def _ready_pods(cluster, color):
     return pods
 
 
-def _evidence(app, pods, results):
+def _evidence(app: Application, pods: list[Object], results: list[Object]) -> list[str]:
     """What the pods on which something failed say themselves."""
     failed = {result["target"] for result in results if not result["passed"]}
     return evidence(app.cluster, [pod for pod in map(Pod, pods) if pod.name in failed])

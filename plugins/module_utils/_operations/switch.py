@@ -11,11 +11,14 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from collections.abc import Callable
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     SERVICE_NAME,
+    Application,
     read_application,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import user
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import PROBE, Probe
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import (
@@ -28,11 +31,14 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_state,
     state_operations,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import TRIES, diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Observation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, now
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_switch"
 
@@ -55,7 +61,7 @@ DURATIONS = ("api_timeout", "wait_timeout")
 
 KEEPS_LOCK = True
 
-RETURNS = {
+RETURNS: Object = {
     "from_color": None,
     "to_color": None,
     "endpoints_ms": None,
@@ -75,7 +81,7 @@ FOLLOW_TIMEOUT = 180
 NODES_PAUSE = 0.1
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     frozen_at = _moment(params["frozen_at"])
     app = _read(cluster, params)
     target, source = params["color"], app.other(params["color"])
@@ -134,7 +140,7 @@ def run(params, cluster, progress):
     return result
 
 
-def _entry(app, color, params):
+def _entry(app: Application, color: Color, params: Params) -> Object:
     """What the history shall say about this switch."""
     source = app.colors[app.other(color.name)]
     return {
@@ -154,7 +160,7 @@ def _entry(app, color, params):
 
 
 # --- before ----------------------------------------------------------------------------------------------------
-def _read(cluster, params):
+def _read(cluster: Cluster, params: Params) -> Application:
     """As ``read_application``; where no color can be read off the selectors any more, the error shows what they were."""
     try:
         return read_application(cluster, params)
@@ -165,7 +171,7 @@ def _read(cluster, params):
         raise
 
 
-def _moment(text):
+def _moment(text: str | None) -> float | None:
     """``frozen_at`` as seconds since the epoch; ``None`` when it is not given."""
     try:
         return moment(text).timestamp() if text else None
@@ -177,7 +183,7 @@ def _moment(text):
         ) from error
 
 
-def _refuse_changed_selectors(app, expected):
+def _refuse_changed_selectors(app: Application, expected: Object | None) -> None:
     """The decision to switch was made on these selectors; on others it may be wrong."""
     for name, selector in (expected or {}).items():
         found = app.selectors().get(name)
@@ -193,7 +199,7 @@ def _refuse_changed_selectors(app, expected):
             )
 
 
-def _refuse_changed_template(color, expected):
+def _refuse_changed_template(color: Color, expected: str | None) -> None:
     """The decision to switch was made on these pods."""
     if expected and color.template_hash != expected:
         raise BlueGreenError(
@@ -204,7 +210,7 @@ def _refuse_changed_template(color, expected):
         )
 
 
-def _capacity(app, params, progress):
+def _capacity(app: Application, params: Params, progress: Progress) -> tuple[Application, Color]:
     """Make sure that the target can carry the traffic: as many ready pods as the color that carries it now has replicas.
 
     With ``wait_timeout`` 0 this only looks; otherwise the target is scaled up (never down) and waited for; with ``force``
@@ -241,7 +247,7 @@ def _capacity(app, params, progress):
 
 
 # --- the switch ------------------------------------------------------------------------------------------------
-def _switch_all(app, target, entry, params):
+def _switch_all(app: Application, target: str, entry: Object, params: Params) -> None:
     """Point every Service at ``target``, all or none.
 
     With one Service, one write does it. With several, the intent is recorded first, so that whoever comes after a run that
@@ -271,7 +277,7 @@ def _switch_all(app, target, entry, params):
             raise
 
 
-def _undo(app, done, target, lock_id, error):
+def _undo(app: Application, done: list[Object], target: str, lock_id: str | None, error: BlueGreenError) -> bool:
     """Put back the Services that were switched already; what cannot be put back is added to the error.
 
     :returns: whether there is nothing to undo, because the last write had arrived and only its answer was lost.
@@ -293,11 +299,11 @@ def _undo(app, done, target, lock_id, error):
     return False
 
 
-def _selects(app, service, color):
+def _selects(app: Application, service: Object, color: str) -> bool:
     return (service["spec"].get("selector") or {}).get(app.label) == color
 
 
-def _recorded(state, entry, reverts):
+def _recorded(state: Object, entry: Object, reverts: str) -> Object:
     """The state after the switch: no intent any more, and a record of it in the history.
 
     :param reverts: the run whose switch this is the way back of, if it has switched: the one that switches now, unless that
@@ -315,7 +321,13 @@ def _recorded(state, entry, reverts):
     return dict(state, history=history, intent=None)
 
 
-def _patch(app, service, target, change_state, lock_id):
+def _patch(
+    app: Application,
+    service: Object,
+    target: str | None,
+    change_state: Callable[[Object], Object] | None,
+    lock_id: str | None,
+) -> Object:
     """THE switch: one JSON Patch that replaces the whole selector, only if it and the lock are still what was read.
 
     The state goes into the same patch, so that traffic and record can never disagree. ``target`` ``None`` leaves the
@@ -359,7 +371,7 @@ def _patch(app, service, target, change_state, lock_id):
 
 
 # --- after -----------------------------------------------------------------------------------------------------
-def _observe_endpoints(app, view, switched, progress):
+def _observe_endpoints(app: Application, view: Observation, switched: float, progress: Progress) -> int:
     """Wait until every Service's EndpointSlices hold exactly the new color's ready pods.
 
     :returns: milliseconds from the switch to the moment when that was seen.
@@ -368,7 +380,7 @@ def _observe_endpoints(app, view, switched, progress):
     while True:
         pods = map(Pod, view["pods"])
         ready = {pod.name for pod in pods if pod.ready and not pod.terminating}
-        held = {service["metadata"]["name"]: set() for service in app.services}
+        held: dict[str, set[str | None]] = {service["metadata"]["name"]: set() for service in app.services}
         for piece in view["slices"]:
             for endpoint in piece.get("endpoints") or []:
                 # "ready" missing means unknown, to be taken as true:
@@ -394,7 +406,7 @@ def _observe_endpoints(app, view, switched, progress):
 
 
 # --- words -----------------------------------------------------------------------------------------------------
-def _diff(app, target):
+def _diff(app: Application, target: str) -> Object:
     before = {name: {"selector": selector} for name, selector in app.selectors().items()}
     after = {name: {"selector": dict(selector, **{app.label: target})} for name, selector in app.selectors().items()}
     return diff("Service " + ", ".join(before), before, after)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import wait_ready
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_wait"
 
@@ -20,10 +22,10 @@ DURATIONS = ("api_timeout", "timeout")
 
 KEEPS_LOCK = True
 
-RETURNS = {"ready": False, "color": None, "elapsed": None, "pods": []}
+RETURNS: Object = {"ready": False, "color": None, "elapsed": None, "pods": []}
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     app = read_application(cluster, params)
     color = app.color(params["color"] or app.idle)
     if cluster.dry_run:
