@@ -161,3 +161,52 @@ def test_the_version_of_an_image_whose_tag_does_not_say_it() -> None:
     assert read(cluster).colors["green"].version == "2.0"
     green["spec"]["template"]["spec"]["containers"][0]["image"] = "myapp@sha256:def"
     assert read(cluster).colors["green"].version == "sha256:def", "somebody has changed the image since"
+
+
+# --- refusals, word for word
+
+
+def deployment(containers: list[str], init: list[str]) -> dict[str, Any]:
+    spec = {"containers": [{"name": name} for name in containers], "initContainers": [{"name": name} for name in init]}
+    return {"metadata": {"name": "app-green"}, "spec": {"template": {"spec": spec}}}
+
+
+@pytest.mark.parametrize("version", [1.1, {"number": 1.1}])
+def test_a_number_is_no_version(version: Any) -> None:
+    with pytest.raises(BlueGreenError) as error:
+        _image.check_version(version)
+    assert str(error.value) == (
+        "The version must be a string, not the number 1.1.\n"
+        "  YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.\n"
+        'Next: Quote it: version: "1.1" (on the command line -e version=1.1 is a string already; in a survey of AWX '
+        "type the quotes)."
+    )
+
+
+def test_containers_say_where_they_are() -> None:
+    found = _image.containers_of(deployment(["web", "app"], ["copy", "schema"]), ["app", "schema"])
+    assert found == [
+        {"name": "app", "list": "containers", "index": 1},
+        {"name": "schema", "list": "initContainers", "index": 1},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        (
+            ["app", "b", "a"],
+            "Deployment 'app-green' has no container a, app, b.\n"
+            "  Its containers: web, log, copy.\nNext: Correct bluegreen_containers.",
+        ),
+        (
+            [],
+            "It is not clear which container of Deployment 'app-green' carries the version.\n"
+            "  Its containers: web, log, copy; none is named 'app'.\nNext: Set bluegreen_containers: [NAME].",
+        ),
+    ],
+)
+def test_containers_that_are_not_there(names: list[str], text: str) -> None:
+    with pytest.raises(BlueGreenError) as error:
+        _image.containers_of(deployment(["web", "log"], ["copy"]), names)
+    assert str(error.value) == text

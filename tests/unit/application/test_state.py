@@ -12,6 +12,7 @@ import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import history as _history
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state as _state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
 from reading import annotate, failure, read, rollback_to
 from recorded import RecordedCluster
@@ -79,3 +80,41 @@ def test_the_state_stays_below_64_kib_and_loses_the_oldest_first() -> None:
     text, state = written([entry(number, 10_000) for number in range(10)])
     assert len(text) <= 65536
     assert [item["run"] for item in state["history"]] == [f"r{number}" for number in range(6)]
+
+
+# --- the reader itself
+
+
+def service(state: Any) -> dict[str, Any]:
+    return {"metadata": {"name": "myapp", "annotations": {_state.STATE: json.dumps(state)}}}
+
+
+def test_a_state_of_a_newer_version_is_refused() -> None:
+    with pytest.raises(BlueGreenError) as error:
+        _state.read_state(service({"schema": 2}))
+    assert str(error.value) == (
+        "Service 'myapp' was last switched by a newer version of bluegreen.kubernetes (state schema 2, known here: 1).\n"
+        "Next: Update the collection on this machine."
+    )
+
+
+@pytest.mark.parametrize("state", [{"schema": 1, "history": {}}, {"schema": 1, "history": [{}]}, {}, 1])
+def test_a_state_that_is_none_is_taken_as_empty(state: Any) -> None:
+    empty = {"schema": 1, "history": [], "intent": None}
+    assert _state.read_state(service(state)) == empty
+    warnings: list[str] = []
+    assert _state.read_state(service(state), warnings) == empty
+    assert len(warnings) == 1
+
+
+def test_a_state_without_some_keys_has_them() -> None:
+    history = [{"run": "a", "outcome": "released"}]
+    whole = {"schema": 1, "history": history, "intent": None}
+    assert _state.read_state(service({"schema": 1, "history": history})) == whole
+
+
+@pytest.mark.parametrize(("over", "kept"), [(0, 2), (1, 1)])
+def test_of_64_kib_nothing_is_dropped(over: int, kept: int) -> None:
+    state: dict[str, Any] = {"schema": 1, "history": [{"run": "a"}, {"run": ""}], "intent": None}
+    state["history"][1]["run"] = "x" * (65536 - len(json.dumps(state, separators=(",", ":"))) + over)
+    assert _state.bounded(state)["history"] == state["history"][:kept]
