@@ -208,6 +208,8 @@ def check_document(item: Any, block: Block, directory: Path) -> None:
     elif set(item) <= {"module_defaults", "block", "rescue", "always"}:  # a part of a block
         part = {"name": "Part", "block": item.get("block") or [{"name": "Nothing", "ansible.builtin.meta": "noop"}], **item}
         check_document([part], Block(block.document, block.line, "yaml", yaml.safe_dump([part])), directory)
+    elif set(item) == {"strategy"}:  # a part of a play
+        run(["ansible-doc", "-t", "strategy", item["strategy"]], directory)
     elif len(item) == 1 and "." in next(iter(item)):  # a part of a task
         part = {"name": "Part", **item}
         check_document([part], Block(block.document, block.line, "yaml", yaml.safe_dump([part])), directory)
@@ -462,6 +464,7 @@ BROKEN = {
         "    bluegreen.kubernetes.bg_switch: {namespace: shop}\n```"
     ),
     "a role variable that is gone, with a template": "```yaml\nbluegreen_gone: '{{ gone }}'\n```",
+    "a strategy that is gone": "```yaml\nstrategy: ansible.builtin.gone\n```",
     "a play that is none": "```yaml\n- hosts: all\n  gone: 1\n```",
     "JSON that does not parse": "```json\n{\n```",
     "a script with a mistake": "```bash\n#!/bin/bash\ncd $1\n```",
