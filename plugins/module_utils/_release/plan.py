@@ -156,7 +156,7 @@ def _rollback(now: Reading, settings: Settings, directory: str) -> Plan:
         why = f"{settings['rollback_from']} is neither live nor on its way: nothing is rolled back."
         plan = Plan(color=active, version=live["version"], good_color=active, why=why, locks=False)
         steps = Steps(now, settings, directory, active, live["version"], live["version"])
-        plan.steps, plan.rescue = steps.ended(), steps.rescue(reverts=False)
+        plan.steps, plan.rescue = steps.ended(), steps.only_end()
         return plan
     target = _target(now, settings)
     moves = target["color"] != active
