@@ -12,5 +12,6 @@ from collections.abc import Callable
 from typing import Any
 
 Object = dict[str, Any]  # what JSON can say: an object of Kubernetes, a part of one, a result
+Patch = list[Object]  # the operations of a JSON Patch
 Params = dict[str, Any]  # the options of a module, validated
 Progress = Callable[[str], None]  # shows a line while the operation works

@@ -15,13 +15,15 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import read_state
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import stamp, stamp_test
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Patch
 
 SERVICE_NAME = "kubernetes.io/service-name"  # on an EndpointSlice: whose endpoints these are
 
 
-def read_application(cluster, params):
+def read_application(cluster: Cluster, params: Params) -> Application:
     """Read the Services and Deployments afresh. Every decision is made on such a reading, never on an earlier one.
 
     :returns: an :class:`Application`; the answer to "what is live" is also left in ``cluster.live`` for error messages.
@@ -43,11 +45,11 @@ class Application:
     ``state``     the state annotation, see :func:`read_state`
     """
 
-    def __init__(self, cluster, params):
+    def __init__(self, cluster: Cluster, params: Params) -> None:
         self.cluster = cluster
         self.label = params["color_label"]
         self.names = params["colors"]
-        self.warnings = []
+        self.warnings: list[str] = []
         if len(self.names) != 2 or self.names[0] == self.names[1]:
             raise BlueGreenError(
                 f"Two different colors are needed, not {self.names}.",
@@ -73,7 +75,7 @@ class Application:
 
     # --- reading ---------------------------------------------------------------------------------------------
 
-    def _service(self, name):
+    def _service(self, name: str) -> Object:
         service = self.cluster.get("Service", name)
         if service is None:
             raise BlueGreenError(
@@ -92,7 +94,7 @@ class Application:
             )
         return service
 
-    def _services_there(self):
+    def _services_there(self) -> str:
         """Read from the EndpointSlices: a release may list those (see examples/rbac), but not Services."""
         try:
             slices = self.cluster.list("EndpointSlice")["items"]
@@ -101,14 +103,14 @@ class Application:
         labels = (item["metadata"].get("labels") or {} for item in slices)
         return ", ".join(sorted({item[SERVICE_NAME] for item in labels if SERVICE_NAME in item})) or "none"
 
-    def selected(self, service):
+    def selected(self, service: Object) -> str:
         """The color that a Service selects."""
         return service["spec"]["selector"][self.label]
 
-    def selectors(self):
+    def selectors(self) -> dict[str, Object]:
         return {service["metadata"]["name"]: service["spec"]["selector"] for service in self.services}
 
-    def _active(self):
+    def _active(self) -> tuple[str, str | None]:
         """``(active, pending)``; the Services may differ only where a recorded switch was interrupted."""
         live = {self.selected(service) for service in self.services}
         if len(live) == 1:
@@ -123,7 +125,7 @@ class Application:
             next_step="Put the same color into the selectors, then run again.",
         )
 
-    def _colors(self, params, deployments):
+    def _colors(self, params: Params, deployments: list[Object]) -> dict[str, Color]:
         by_name = {item["metadata"]["name"]: item for item in deployments}
         colors = {}
         for name in self.names:
@@ -157,25 +159,25 @@ class Application:
             colors[name] = Color(name, found[0] if found else None, params["containers"])
         return colors
 
-    def would_select(self, service, color, deployment):
+    def would_select(self, service: Object, color: str, deployment: Object) -> bool:
         """Whether the Service, switched to ``color``, selects the pods of this Deployment."""
         labels = pod_labels(deployment)
         selector = dict(service["spec"]["selector"], **{self.label: color})
         return all(labels.get(key) == value for key, value in selector.items())
 
-    def selector_for(self, color):
+    def selector_for(self, color: str) -> str:
         return json.dumps(dict(self.services[0]["spec"]["selector"], **{self.label: color}), sort_keys=True)
 
     # --- answers ---------------------------------------------------------------------------------------------
 
-    def other(self, color):
+    def other(self, color: str) -> str:
         return self.names[1] if color == self.names[0] else self.names[0]
 
     @property
-    def live(self):
+    def live(self) -> Color:
         return self.colors[self.active]
 
-    def color(self, name):
+    def color(self, name: str) -> Color:
         """The color, which must exist and have a Deployment.
 
         :raises BlueGreenError: unknown name, or no Deployment; the message names the choices.
@@ -199,19 +201,19 @@ class Application:
             )
         return color
 
-    def describe(self, name):
+    def describe(self, name: str) -> str:
         """One phrase for messages, such as ``blue (version 1.0, 3 of 3 pods ready)``."""
         color = self.colors[name]
         if color.deployment is None:
             return f"{name} (its Deployment does not exist)"
         return f"{name} (version {color.version}, {color.ready} of {color.replicas} pods ready)"
 
-    def strength(self):
+    def strength(self) -> int:
         """How many pods the traffic needs: the live color's replicas; if it has none any more, those of the last switch."""
         last = last_switch(self.state["history"])
         return self.live.replicas or (last.get("replicas") or 0 if last else 0)
 
-    def refuse_live(self, name, deed):
+    def refuse_live(self, name: str, deed: str) -> None:
         """Law 1: what the Services select is not changed, scaled or removed by anything but a switch.
 
         :raises BlueGreenError: ``name`` is live.
@@ -227,7 +229,7 @@ class Application:
                 next_step=f"Work on {self.idle}, the idle color, and switch.",
             )
 
-    def refuse_foreign_lock(self, lock_id):
+    def refuse_foreign_lock(self, lock_id: str | None) -> None:
         """A Service must carry this run's lock id, or none for a module that is used without a lock.
 
         :raises BlueGreenError: ``superseded`` (we had the lock) or ``locked`` (we have none and another run does).
@@ -245,7 +247,7 @@ class Application:
                 next_step="Wait for that release to end; rollback.yml takes over at once.",
             )
 
-    def fence(self, target, lock_id):
+    def fence(self, target: Object, lock_id: str | None) -> Patch:
         """JSON Patch operations that let a write on a Service or Deployment through only while no other run has taken over.
 
         A Deployment may carry what an ended run has left there, but it must not change before the write arrives.
@@ -257,7 +259,7 @@ class Application:
         self.refuse_foreign_lock(lock_id)
         return stamp_test(target)
 
-    def reread(self, service):
+    def reread(self, service: Object) -> Object:
         """The Service as it is now, put into this reading.
 
         :raises BlueGreenError: it has been deleted.

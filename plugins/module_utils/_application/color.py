@@ -8,25 +8,29 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import containers_of, version_of
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 
 class Color:
     """One color: its Deployment (``None`` when there is none) and what can be read off it."""
 
-    def __init__(self, name, deployment, container_names):
+    def __init__(self, name: str, deployment: Any, container_names: list[str]) -> None:
         self.name = name
         self.deployment = deployment
-        self.deployment_name = deployment["metadata"]["name"] if deployment else None
+        # What may be None is Any: `Application.color` hands out no color without a Deployment.
+        self.deployment_name: Any = deployment["metadata"]["name"] if deployment else None
         self.containers = containers_of(deployment, container_names) if deployment else []
-        self.image = self.containers[0]["image"] if self.containers else None
-        self.version = version_of(deployment, self.image) if deployment else None
+        self.image: Any = self.containers[0]["image"] if self.containers else None
+        self.version = version_of(deployment, self.containers[0]["image"]) if deployment else None
         self.replicas = deployment["spec"].get("replicas", 1) if deployment else 0
         self.ready = deployment.get("status", {}).get("readyReplicas", 0) if deployment else 0
 
     @property
-    def pod_selector(self):
+    def pod_selector(self) -> str:
         """The Deployment's own pod selector, as a labelSelector for the API."""
         selector = self.deployment["spec"]["selector"]
         terms = [f"{key}={value}" for key, value in sorted(selector.get("matchLabels", {}).items())]
@@ -42,11 +46,11 @@ class Color:
         return ",".join(terms)
 
     @property
-    def template_hash(self):
+    def template_hash(self) -> str | None:
         """:func:`template_hash` of the Deployment, ``None`` when there is none."""
         return template_hash(self.deployment) if self.deployment else None
 
-    def summary(self):
+    def summary(self) -> Object:
         return {
             "version": self.version,
             "image": self.image,

@@ -8,8 +8,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 # Who writes objects from a source of its own, and would put a switched selector back.
 OWNER_MARKS = {
@@ -23,12 +28,12 @@ OWNER_MARKS = {
 OWNER_MANAGERS = ("helm", "argocd", "kustomize-controller", "helm-controller", "flux")
 
 
-def hazards(app):
+def hazards(app: Application) -> list[str]:
     """Warnings about the Services, autoscalers and disruption budgets of an application; one sentence or two each."""
     return [*_of_services(app), *_of_autoscalers(app), *_of_budgets(app)]
 
 
-def _of_services(app):
+def _of_services(app: Application) -> Iterator[str]:
     for service in app.services:
         name, spec = service["metadata"]["name"], service["spec"]
         owner = _selector_owner(service)
@@ -55,7 +60,7 @@ def _of_services(app):
             )
 
 
-def _selector_owner(service):
+def _selector_owner(service: Object) -> str | None:
     """Who keeps the Service's selector as it is in its own source, or ``None``."""
     for owner, (part, key, value) in OWNER_MARKS.items():
         found = (service["metadata"].get(part) or {}).get(key)
@@ -68,7 +73,7 @@ def _selector_owner(service):
     return None
 
 
-def _of_autoscalers(app):
+def _of_autoscalers(app: Application) -> Iterator[str]:
     names = {color.deployment_name: color.name for color in app.colors.values() if color.deployment}
     for item in _list(app, "HorizontalPodAutoscaler"):
         if isinstance(item, str):
@@ -83,7 +88,7 @@ def _of_autoscalers(app):
             )
 
 
-def _of_budgets(app):
+def _of_budgets(app: Application) -> Iterator[str]:
     for item in _list(app, "PodDisruptionBudget"):
         if isinstance(item, str):
             yield item
@@ -96,7 +101,7 @@ def _of_budgets(app):
             )
 
 
-def _list(app, kind):
+def _list(app: Application, kind: str) -> list[Any]:
     """The objects, or one warning when they may not be read: their absence is then not known."""
     try:
         return app.cluster.list(kind)["items"]
@@ -106,7 +111,7 @@ def _list(app, kind):
         return [f"{kind}s were not looked at: {error.what}"]
 
 
-def _matches(budget, deployment):
+def _matches(budget: Object, deployment: Object) -> bool:
     """Whether a PodDisruptionBudget selects a Deployment's pods; an empty selector selects every pod."""
     labels = pod_labels(deployment)
     selector = budget["spec"].get("selector") or {}

@@ -12,29 +12,31 @@ and ``idle`` are the two colors.
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 
-def last_switch(history):
+def last_switch(history: list[Object]) -> Object | None:
     """The newest release or rollback in the history that moved the traffic, or ``None``."""
     return next((entry for entry in history if entry.get("switched_at")), None)
 
 
-def moved_at(history):
+def moved_at(history: list[Object]) -> datetime | None:
     """When the traffic was moved last, forward or back, as a ``datetime``; ``None`` when that is not recorded."""
     last = last_switch(history)
     return max(map(moment, filter(None, (last["switched_at"], last.get("reverted_at"))))) if last else None
 
 
-def retires_at(history, after):
+def retires_at(history: list[Object], after: float) -> datetime | None:
     """When the idle color's life ends, ``after`` seconds after the traffic was moved, as a ``datetime`` or ``None``."""
     moved = moved_at(history)
     return moved and moved + timedelta(seconds=after)
 
 
-def unfinished(state, live, idle):
+def unfinished(state: Object, live: Color, idle: Color) -> Object | None:
     """The entry of the release that is live, and whose run was stopped after its switch; ``None`` when there is none.
 
     Further attempts at its version that did not come to their end either, and rollbacks that moved nothing, leave it
@@ -42,7 +44,7 @@ def unfinished(state, live, idle):
     another version, or the database has lost what that needs.
     """
     contracted = (state.get("contracted") or {}).get("version") == live.version
-    attempts = set()  # versions, or images where no version was given; a rollback names none
+    attempts: set[str | None] = set()  # versions, or images where no version was given; a rollback names none
     for entry in state["history"]:
         stopped = entry["outcome"] in ("running", "interrupted", "failed")
         if entry.get("switched_at"):
@@ -58,7 +60,7 @@ def unfinished(state, live, idle):
     return None
 
 
-def rollback_to(state, live, idle):
+def rollback_to(state: Object, live: Color, idle: Color) -> Object | None:
     """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
 
     A run that was stopped before its switch is given up, and one that was stopped on its way back is finished: the
@@ -87,7 +89,7 @@ def rollback_to(state, live, idle):
     return None
 
 
-def prepared(history):
+def prepared(history: list[Object]) -> Object | None:
     """The newest release that was prepared and waits to be promoted: ``{"run", "version", "color", "template_hash"}``.
 
     ``None`` when there is none, or the traffic was moved since, so that it was prepared for another situation.
@@ -100,6 +102,6 @@ def prepared(history):
     return None
 
 
-def _before(entry):
+def _before(entry: Object) -> Object:
     """What was live before a switch."""
     return {"color": entry["from_color"], "version": entry["previous_version"], "image": entry["previous_image"]}

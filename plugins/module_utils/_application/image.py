@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 RELEASE = PREFIX + "release"  # on a Deployment: which version its image is, where the tag does not say it
 
@@ -21,7 +23,7 @@ TAG = re.compile(
 )  # https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 
 
-def check_version(version):
+def check_version(version: Any) -> None:
     """:raises BlueGreenError: the version is no string: YAML has read ``1.10`` as the number 1.1."""
     if isinstance(version, dict):
         version = version.get("number")  # as the role hands it over
@@ -35,7 +37,7 @@ def check_version(version):
         )
 
 
-def split_image(image):
+def split_image(image: str) -> tuple[str, str | None, str | None]:
     """``(repository, tag or None, digest or None)``; a registry's port is not a tag."""
     name, _at, digest = image.partition("@")
     head, _slash, tail = name.rpartition("/")
@@ -43,7 +45,7 @@ def split_image(image):
     return (head + "/" if head else "") + base, tag or None, digest or None
 
 
-def containers_of(deployment, names):
+def containers_of(deployment: Object, names: list[str]) -> list[Object]:
     """The containers that carry the version: those named, else the only one, else ``app``."""
     spec = deployment["spec"]["template"]["spec"]
     every = [dict(item, list="containers", index=index) for index, item in enumerate(spec["containers"])]
@@ -74,7 +76,7 @@ def containers_of(deployment, names):
     return chosen
 
 
-def version_of(deployment, image):
+def version_of(deployment: Object, image: str) -> str:
     note = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
     if note:
         try:
@@ -87,7 +89,7 @@ def version_of(deployment, image):
     return tag or digest or repository
 
 
-def wanted_images(live, idle, version, image):
+def wanted_images(live: Any, idle: Any, version: Any, image: str | None) -> dict[str, str]:
     """What to put on the idle color: ``{container name: image}`` for the containers that carry the version.
 
     ``version`` becomes the tag of the live color's repositories, unless ``image`` says it whole.
@@ -126,7 +128,7 @@ def wanted_images(live, idle, version, image):
     return {item["name"]: f"{split_image(source.get(item['name'], item['image']))[0]}:{version}" for item in containers}
 
 
-def is_live(live, images, version):
+def is_live(live: Any, images: dict[str, str], version: str | None) -> bool:
     """Whether the live color runs these images (and was released under this version) already."""
     current = {item["name"]: item["image"] for item in live.containers}
     same = all(current.get(name) == image for name, image in images.items())

@@ -14,9 +14,11 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_log import SETTLED, JobLog
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import EVENTS_AFTER
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
     PREFIX,
@@ -26,8 +28,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     stamp,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import (
-    NEVER,
     Pod,
+    Troubles,
     holds,
     note,
     pod_troubles,
@@ -37,6 +39,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
     BlueGreenError,
     PatchConflict,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Patch, Progress
 
 JOB_OWNER = PREFIX + "application"  # on a Job: for which application it runs
 DONE_FOR = PREFIX + "job"  # annotation on a Job: which definition and version it is of
@@ -54,25 +57,26 @@ class Job:
     ``fence``    raises when another run has taken over
     """
 
-    def __init__(self, cluster, definition, timeout, progress):
+    def __init__(self, cluster: Cluster, definition: Object, timeout: float, progress: Progress) -> None:
         self.cluster = cluster
         self.definition = definition
         self.name = definition["metadata"]["name"]
         self.timeout = timeout
         self.progress = progress
-        self.digest = self.lock_id = None
+        self.digest: str | None = None
+        self.lock_id: str | None = None
         self.owner = ""
-        self.fence = lambda: None
-        self.uid = None
+        self.fence: Callable[[], None] = lambda: None
+        self.uid: str | None = None
         self.started = time.monotonic()
         self.log = JobLog(cluster, self.name, timeout, progress)
 
-    def elapsed(self):
+    def elapsed(self) -> float:
         return round(time.monotonic() - self.started, 3)
 
     # --- getting it
 
-    def claim(self, adopt):
+    def claim(self, adopt: bool) -> None:
         """Let the Job run for us: the one that an interrupted run has left, if it is of this definition, else a new one.
 
         It is created suspended, so that a request that arrives after another run has taken over starts nothing.
@@ -83,7 +87,7 @@ class Job:
             "Stop the other writer, then run again.",
         )
 
-    def _claim(self, adopt):
+    def _claim(self, adopt: bool) -> None:
         self.fence()
         found = self.cluster.get("Job", self.name)
         if found and not self._goes_on(found, adopt):
@@ -96,7 +100,7 @@ class Job:
         self.uid = found["metadata"]["uid"]
         self._start(found)
 
-    def _goes_on(self, found, adopt):
+    def _goes_on(self, found: Object, adopt: bool) -> bool:
         """Whether the Job that is there is of this definition and can still succeed.
 
         :raises BlueGreenError: it is somebody else's.
@@ -113,7 +117,7 @@ class Job:
         same = adopt and notes.get(DONE_FOR) == self.digest and "deletionTimestamp" not in metadata
         return same and not holds(found, "Failed") and not holds(found, "FailureTarget")
 
-    def _stamped(self):
+    def _stamped(self) -> Object:
         wanted = copy.deepcopy(self.definition)
         notes = wanted["metadata"].get("annotations") or {}
         wanted["metadata"]["annotations"] = dict(
@@ -124,10 +128,10 @@ class Job:
         wanted["spec"].update(suspend=True, activeDeadlineSeconds=min(own, limit) if own else limit)
         return wanted
 
-    def _start(self, found):
+    def _start(self, found: Object) -> None:
         """Put our stamp on the Job, if it has another one, and let it run, if it does not yet."""
         before = stamp(found)
-        operations = [
+        operations: Patch = [
             {"op": "test", "path": "/metadata/uid", "value": self.uid},
             {"op": "test", "path": "/metadata/annotations/" + escape(LOCK_ID), "value": before},
         ]
@@ -142,7 +146,7 @@ class Job:
 
     # --- following it
 
-    def follow(self, until=None):
+    def follow(self, until: str | None = None) -> None:
         """Return when the Job has succeeded, or has logged the line ``until``.
 
         :raises BlueGreenError: ``job_failed`` as soon as it has, or cannot succeed any more; ``timeout``.
@@ -151,8 +155,9 @@ class Job:
             "job": ("Job", {"fieldSelector": "metadata.name=" + self.name}),
             "pods": ("Pod", {"labelSelector": "job-name=" + self.name}),
         }
-        first_seen, seen, events_watched, state, said_at = {}, False, False, None, self.started
-        reasons = []  # the last troubles that were seen: when time is over, the pods may be gone
+        first_seen: dict[tuple[str, str], float] = {}
+        seen, events_watched, state, said_at = False, False, None, self.started
+        reasons: list[str] = []  # the last troubles that were seen: when time is over, the pods may be gone
         with self.cluster.observe(**watched) as view:
             self.log.wake = view.wake
             while True:
@@ -183,11 +188,7 @@ class Job:
                 troubles = self._troubles(pods, view["events"] if events_watched else [])
                 first_seen = {key: first_seen.get(key, now) for key in troubles}
                 reasons = [text for _grace, _reason, text in troubles.values()] or reasons
-                certain = [
-                    key
-                    for key, (grace, _reason, _text) in troubles.items()
-                    if grace is not NEVER and now - first_seen[key] >= grace
-                ]
+                certain = [key for key, (grace, _reason, _text) in troubles.items() if now - first_seen[key] >= grace]
                 if certain:
                     what = f"Job {self.name} cannot run: {troubles[certain[0]][1]}."
                     raise self._failure("job_failed", what, [troubles[key][2] for key in certain], pods)
@@ -204,13 +205,13 @@ class Job:
                         self.progress(f"{self.name}: {text}, {self.elapsed():.0f} s of {self.timeout:.0f} s")
                         said_at = now
                     state = said
-                due = [first_seen[key] + grace - now for key, (grace, _r, _t) in troubles.items() if grace is not None]
+                due = [first_seen[key] + grace - now for key, (grace, _r, _t) in troubles.items()]
                 view.wait(min([self.started + self.timeout - now, said_at + HEARTBEAT - now, 1] + due))
 
-    def _owns(self, pod):
+    def _owns(self, pod: Object) -> bool:
         return any(owner.get("uid") == self.uid for owner in pod["metadata"].get("ownerReferences") or [])
 
-    def _troubles(self, pods, events):
+    def _troubles(self, pods: list[Pod], events: list[Object]) -> Troubles:
         # A container that crashes is the Job's own affair: backoffLimit says how often it is tried again.
         troubles = {key: value for key, value in pod_troubles(pods, events).items() if value[1] != "CrashLoopBackOff"}
         for event in events:
@@ -224,7 +225,7 @@ class Job:
                 note(troubles, "Job", "FailedCreate", event.get("message", ""))
         return troubles
 
-    def _failure(self, reason, what, why, pods):
+    def _failure(self, reason: str, what: str, why: list[str], pods: list[Pod]) -> BlueGreenError:
         self.log.say()
         last = list(self.log.lines)[-LINES_WHY:]
         why = list(dict.fromkeys(why)) + [f"pod {pod.name}: {pod.state()}" for pod in pods[-3:]]
@@ -240,7 +241,7 @@ class Job:
 
     # --- ending it
 
-    def _stop(self):
+    def _stop(self) -> None:
         """Let the cluster end the Job and its pods, for whoever wants to look at it; `remove` does more."""
         try:
             self.cluster.patch(
@@ -255,7 +256,7 @@ class Job:
             if not isinstance(error, PatchConflict) and error.status != 404:
                 raise
 
-    def remove(self):
+    def remove(self) -> None:
         """Delete the Job and wait until its pods are gone.
 
         :raises BlueGreenError: ``timeout``: they are still there, so nothing else may work on the same data yet.

@@ -12,12 +12,15 @@ https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/job-v1/
 from __future__ import annotations
 
 import copy
+from typing import Any
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 
-def job_secrets(definition):
+def job_secrets(definition: Any) -> set[str]:
     """Values in the Job's environment that no output may show."""
     found = set()
     for container in job_containers(definition):
@@ -27,14 +30,14 @@ def job_secrets(definition):
     return found
 
 
-def check_definition(definition, what):
+def check_definition(definition: Any, what: str) -> None:
     """:raises BlueGreenError: names everything that keeps ``definition`` from being a Job that can be run and followed."""
     wrong = job_mistakes(definition)
     if wrong:
         raise BlueGreenError(f"{what} cannot be used.", "bad_input", why=wrong, next_step="Correct it.")
 
 
-def job_mistakes(definition):
+def job_mistakes(definition: Any) -> list[str]:
     """What keeps ``definition`` from being a Job that can be run and followed, as a list of texts."""
     if not isinstance(definition, dict) or definition.get("kind") != "Job":
         kind = definition.get("kind") if isinstance(definition, dict) else type(definition).__name__
@@ -47,12 +50,12 @@ def job_mistakes(definition):
         wrong.append("metadata.name is missing")
     if not job_containers(definition):
         wrong.append("spec.template.spec.containers is missing")
-    elif spec.get("suspend"):
+    elif isinstance(spec, dict) and spec.get("suspend"):
         wrong.append("spec.suspend is true, so it would never begin")
     return wrong
 
 
-def job_containers(definition):
+def job_containers(definition: Any) -> list[Object]:
     """The containers of a definition that may be no Job at all."""
     part = definition
     for key in ("spec", "template", "spec"):
@@ -64,7 +67,7 @@ def job_containers(definition):
     return found
 
 
-def with_environment(definition, app, color, version):
+def with_environment(definition: Object, app: Application, color: str, version: str | None) -> Object:
     """A copy of the definition whose containers know what is released where; what they set themselves stays."""
     other = app.colors[app.other(color)]
     values = {

@@ -9,14 +9,18 @@
 from __future__ import annotations
 
 import collections
+import math
 import queue
 import re
 import threading
 import time
 from datetime import datetime, timezone
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, written
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Progress
 
 FREEZING, HANDED_OVER = "freezing", "handed over"  # what a Job that hands over logs, each on a line of its own
 
@@ -42,26 +46,26 @@ class JobLog:
     :param timeout: seconds for which it is read at the longest.
     """
 
-    def __init__(self, cluster, job, timeout, progress):
+    def __init__(self, cluster: Cluster, job: str, timeout: float, progress: Progress) -> None:
         self._cluster = cluster
         self._job = job
         self._timeout = timeout
         self._progress = progress
-        self.lines = collections.deque(maxlen=LINES_KEPT)
+        self.lines: collections.deque[str] = collections.deque(maxlen=LINES_KEPT)
         self.count = 0
         self.said_at = time.monotonic()
         self.wake = lambda: None  # called from a thread when a line that matters was read
-        self._queue = queue.Queue()
-        self._threads = {}  # (pod, container, restarts) -> thread
-        self._written = {}  # line -> when it was written, by the node's clock, of those that matter
+        self._queue: queue.Queue[str] = queue.Queue()
+        self._threads: dict[tuple[str, str, int], threading.Thread] = {}  # (pod, container, restarts) -> thread
+        self._written: dict[str, float] = {}  # line -> when it was written, by the node's clock, of those that matter
         # Seconds from the writing of a line to its arrival here, of the fastest; with the clocks' difference.
-        self._late = None
+        self._late = math.inf
 
-    def has(self, line):
+    def has(self, line: str | None) -> bool:
         """Whether a line that matters was read."""
         return line in self._written
 
-    def follow(self, pods):
+    def follow(self, pods: list[Pod]) -> None:
         """Read the log of each container that has begun."""
         several = len(pods) > 1 or any(len(pod.containers) > 1 for pod in pods)
         for pod in pods:
@@ -73,7 +77,7 @@ class JobLog:
                     self._threads[key] = threading.Thread(target=self._read, args=(*key[:2], label), daemon=True)
                     self._threads[key].start()
 
-    def _read(self, pod, container, label):
+    def _read(self, pod: str, container: str, label: str) -> None:
         since, end = None, time.monotonic() + self._timeout + SETTLED
         while time.monotonic() < end:
             try:
@@ -91,25 +95,25 @@ class JobLog:
                 # The connection was cut, or silent for long; whether the Job goes on is watched elsewhere.
                 time.sleep(0.2)
 
-    def _note(self, stamp, text):
+    def _note(self, stamp: str, text: str) -> None:
         """Remember when a line was written, if it is one that matters."""
         parts = _STAMP.match(stamp)
         if not parts:
             return
         written_at = moment(parts.group(1) + parts.group(3)).timestamp() + float(parts.group(2) or 0)
         late = time.time() - written_at
-        self._late = late if self._late is None else min(late, self._late)
+        self._late = min(late, self._late)
         if text in (FREEZING, HANDED_OVER):
             self._written[text] = written_at
             self.wake()
 
-    def frozen_at(self):
+    def frozen_at(self) -> str | None:
         """When the Job has said that it freezes writes, by our clock, as text; ``None`` when it has not."""
         if FREEZING not in self._written:
             return None
         return written(datetime.fromtimestamp(self._written[FREEZING] + self._late, timezone.utc))
 
-    def say(self):
+    def say(self) -> None:
         """Show what has been logged since the last call."""
         while True:
             try:
@@ -125,7 +129,7 @@ class JobLog:
             if self.count == LINES_SHOWN:
                 self._progress(f"{self._job}: further lines are not shown; the last ones are in the result")
 
-    def settle(self):
+    def settle(self) -> None:
         """Wait a moment for the last log lines."""
         end = time.monotonic() + SETTLED
         for thread in self._threads.values():

@@ -12,8 +12,11 @@ import base64
 import copy
 import json
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import LOCK_ID, compact
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 KEY = "deployment.json"
 
@@ -25,11 +28,11 @@ DROPPED_NOTES = (
 )
 
 
-def kept_name(app, color):
+def kept_name(app: Application, color: str) -> str:
     return f"bluegreen-{app.services[0]['metadata']['name']}-{color}"
 
 
-def keep(app, color):
+def keep(app: Application, color: Color) -> None:
     """Write the color's manifest into its Secret.
 
     :raises PatchConflict: another run has just written the Secret.
@@ -59,7 +62,7 @@ def keep(app, color):
         )
 
 
-def read_kept(app, color):
+def read_kept(app: Application, color: str) -> Object | None:
     """The manifest that is kept for a color, or ``None``.
 
     :raises BlueGreenError: the Secret holds something else.

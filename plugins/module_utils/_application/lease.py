@@ -16,24 +16,26 @@ import json
 import socket
 import threading
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
     BlueGreenError,
     PatchConflict,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 HOLDER = "bluegreen.kubernetes/holder"  # annotation on the Lease: who, since when, which job, for people
 FIRST_RENEWAL = 2  # seconds after an operation began; short operations do not renew, so they cost no request
 RENEWAL = 5  # seconds between renewals: somebody who waits learns within this time that the holder lives
 
 
-def lease_name(services):
+def lease_name(services: list[str]) -> str:
     """One Lease per application, named after the Service that keeps the state."""
     return "bluegreen-" + services[0]
 
 
-def holder_of(lease):
+def holder_of(lease: Object) -> Object:
     """``{"by", "job", "at", "version"}`` as its run has written it."""
     try:
         return json.loads((lease["metadata"].get("annotations") or {})[HOLDER])
@@ -41,7 +43,7 @@ def holder_of(lease):
         return {}
 
 
-def describe_lease(lease):
+def describe_lease(lease: Object) -> str:
     """Who holds the Lease, for messages."""
     holder = holder_of(lease)
     run, by = lease["spec"].get("holderIdentity"), holder.get("by") or "an unknown user"
@@ -49,7 +51,7 @@ def describe_lease(lease):
     return f"run {run} of {by}, {job}since {holder.get('at') or lease['spec'].get('acquireTime')}"
 
 
-def superseded(why):
+def superseded(why: str) -> BlueGreenError:
     return BlueGreenError(
         "Another run has taken over this application; this one writes nothing any more.",
         "superseded",
@@ -61,21 +63,21 @@ def superseded(why):
 class Keeper(threading.Thread):
     """Renews the Lease while an operation works. When the Lease is no longer ours, the cluster refuses further writes."""
 
-    def __init__(self, cluster, lease_name, lock_id):
+    def __init__(self, cluster: Cluster, lease_name: str, lock_id: str) -> None:
         super().__init__(daemon=True)
         self._cluster = cluster
         self._name = lease_name
         self._lock_id = lock_id
         self._end = threading.Event()
 
-    def __enter__(self):
+    def __enter__(self) -> Keeper:
         self.start()
         return self
 
-    def __exit__(self, *unused):
+    def __exit__(self, *unused: object) -> None:
         self._end.set()
 
-    def run(self):
+    def run(self) -> None:
         pause = FIRST_RENEWAL
         while not self._end.wait(pause):
             pause = RENEWAL
@@ -87,7 +89,7 @@ class Keeper(threading.Thread):
             if self._cluster.lost:
                 return
 
-    def _renew(self):
+    def _renew(self) -> None:
         try:
             self._cluster.patch(
                 "Lease",
@@ -105,7 +107,7 @@ class Keeper(threading.Thread):
                 self._cluster.lose(superseded(describe_lease(lease) if lease else "The Lease is gone."))
 
 
-def user():
+def user() -> str:
     """Who runs this, as ``user@host``."""
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import json
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 # A label's value that no pod has. A Service without any selector would keep the endpoints that it had.
 NOTHING = "none"
 
 
-def check_preview(app, name, service):
+def check_preview(app: Application, name: str, service: Object | None) -> Object:
     """Whether this Service can be the preview of the application.
 
     :raises BlueGreenError: it is live, missing, or selects in another way than the application's Services.
@@ -38,7 +40,7 @@ def check_preview(app, name, service):
             ]
             if foreign:
                 wrong = f"with {app.label}={foreign[0]} its selector would not select the pods of {app.colors[foreign[0]].deployment_name}"
-    if wrong:
+    if wrong or service is None:
         raise BlueGreenError(
             f"Service {name!r} cannot be the preview: {wrong}.",
             "bad_input",
@@ -50,3 +52,4 @@ def check_preview(app, name, service):
             "bad_input",
             next_step="Choose another name for the color, or do without a preview.",
         )
+    return service

@@ -12,12 +12,15 @@ import threading
 import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Params, Progress
 
 try:
     import jmespath
     import requests
+
+    HAS_LIBRARIES = True
 except ImportError:
-    jmespath = requests = None  # only the probe needs them, and says so
+    HAS_LIBRARIES = False  # only the probe needs them, and says so
 
 # Seconds without an answer of the old color that end the probing: more than kube-proxy's longest pause (1 s).
 PROBE_QUIET = 2
@@ -43,9 +46,9 @@ PROBE = {
 class Probe(threading.Thread):
     """Asks through the users' own way in, on a new connection each time, which color answers."""
 
-    def __init__(self, options, target, colors):
+    def __init__(self, options: Params, target: str, colors: list[str]) -> None:
         super().__init__(daemon=True)
-        if requests is None:
+        if not HAS_LIBRARIES:
             raise BlueGreenError(
                 "The Python packages 'requests' and 'jmespath' are needed for the probe.",
                 "missing_library",
@@ -70,12 +73,12 @@ class Probe(threading.Thread):
         self.color_from = options["color_from"]
         self.target = target
         self.colors = colors
-        self.old_at = None  # monotonic time of the last answer of the other color
-        self.new_at = None  # and of the last answer of the target
+        self.old_at: float | None = None  # monotonic time of the last answer of the other color
+        self.new_at: float | None = None  # and of the last answer of the target
         self.trouble = "no answer yet"
         self._end = threading.Event()
 
-    def run(self):
+    def run(self) -> None:
         while not self._end.is_set():
             try:
                 # No session: every request has a connection of its own, as a new user's has.
@@ -95,10 +98,10 @@ class Probe(threading.Thread):
                 self.trouble = str(error)
             self._end.wait(PROBE_PAUSE)
 
-    def stop(self):
+    def stop(self) -> None:
         self._end.set()
 
-    def last_old(self, switched, timeout, progress):
+    def last_old(self, switched: float, timeout: float, progress: Progress) -> int | None:
         """Milliseconds from the switch to the last answer of the old color; ``None`` when nothing could be observed."""
         said = False
         while time.monotonic() - switched < timeout:

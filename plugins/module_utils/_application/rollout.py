@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import time
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import (
     GRACE,
-    NEVER,
     PODS_SHOWN,
     WARNINGS,
     Pod,
+    Troubles,
     condition,
     evidence,
     holds,
@@ -25,9 +28,10 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods
     pod_troubles,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Progress
 
 
-def set_replicas(app, color, replicas, lock_id):
+def set_replicas(app: Application, color: Color, replicas: int, lock_id: str | None) -> Object:
     """Write the number of replicas, if it is another one; the reading in ``app`` must be fresh.
 
     :raises PatchConflict: somebody changed it meanwhile.
@@ -56,7 +60,7 @@ EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that o
 HEARTBEAT = 10  # seconds between progress lines when nothing changes
 
 
-def wait_ready(app, color, timeout, progress):
+def wait_ready(app: Application, color: Color, timeout: float, progress: Progress) -> Object:
     """Watch until every pod of the newest template is available and no older pod takes part any more.
 
     :param timeout: seconds; 0 looks once.
@@ -69,7 +73,7 @@ def wait_ready(app, color, timeout, progress):
         "deployment": ("Deployment", {"fieldSelector": "metadata.name=" + name}),
         "pods": ("Pod", {"labelSelector": color.pod_selector}),
     }
-    first_seen = {}  # (object, reason) -> when this run first saw it
+    first_seen: dict[tuple[str, str], float] = {}  # (object, reason) -> when this run first saw it
     said, said_at = None, started
     deadline_before = None  # a ProgressDeadlineExceeded of an earlier rollout says nothing about this one
     with app.cluster.observe(**watched) as view:
@@ -107,11 +111,7 @@ def wait_ready(app, color, timeout, progress):
             troubles = _troubles(deployment, newest, pods, events, deadline_before)
             now = time.monotonic()
             first_seen = {key: first_seen.get(key, now) for key in troubles}
-            certain = [
-                key
-                for key, (grace, _reason, _text) in troubles.items()
-                if grace is not NEVER and now - first_seen[key] >= grace
-            ]
+            certain = [key for key, (grace, _reason, _text) in troubles.items() if now - first_seen[key] >= grace]
             if certain:
                 raise _failure(
                     app,
@@ -134,22 +134,20 @@ def wait_ready(app, color, timeout, progress):
             if state != said or now - said_at >= HEARTBEAT:
                 progress(f"{name}: {state}, {elapsed:.0f} s of {timeout:.0f} s")
                 said, said_at = state, now
-            due = [
-                first_seen[key] + grace - now for key, (grace, _reason, _text) in troubles.items() if grace is not NEVER
-            ]
+            due = [first_seen[key] + grace - now for key, (grace, _reason, _text) in troubles.items()]
             view.wait(min([started + timeout - now, said_at + HEARTBEAT - now] + due))
 
 
 class _Newest:
     """Which pods are of the Deployment's newest template: what older ones suffer from says nothing about this rollout."""
 
-    def __init__(self, generation=None, replica_set=None):
+    def __init__(self, generation: int | None = None, replica_set: Object | None = None) -> None:
         self._generation = generation
         self._asked = time.monotonic()
         self._template = replica_set and replica_set["metadata"]["labels"].get("pod-template-hash")
         self.failure = holds(replica_set or {}, "ReplicaFailure")
 
-    def follow(self, cluster, color, deployment):
+    def follow(self, cluster: Cluster, color: Color, deployment: Object) -> _Newest:
         """Know the newest template's pods, by the ReplicaSet that was made of it. Asked once a generation.
 
         As the Deployment controller finds it, by the template. The revision that the Deployment carries is no guide: where the
@@ -171,28 +169,28 @@ class _Newest:
                 return _Newest(generation, item)
         return _Newest()  # the Deployment controller is about to make it
 
-    def of(self, pods):
+    def of(self, pods: list[Pod]) -> list[Pod]:
         return [pod for pod in pods if pod.template == self._template and self._template]
 
 
-def _taken_up(deployment):
+def _taken_up(deployment: Object) -> bool:
     """Whether the Deployment's status speaks of its present spec."""
     return deployment.get("status", {}).get("observedGeneration", 0) >= deployment["metadata"]["generation"]
 
 
-def rolled_out(deployment):
+def rolled_out(deployment: Object) -> bool:
     """Whether all pods that the Deployment counts are of its newest template, by its own status."""
     status = deployment.get("status", {})
     return _taken_up(deployment) and status.get("updatedReplicas", 0) == status.get("replicas", 0)
 
 
-def _deadline_exceeded(deployment):
+def _deadline_exceeded(deployment: Object) -> str | None:
     """The time of a ProgressDeadlineExceeded condition, or ``None``."""
     progressing = condition(deployment, "Progressing")
     return progressing.get("lastUpdateTime") if progressing.get("reason") == "ProgressDeadlineExceeded" else None
 
 
-def _missing(deployment, pods):
+def _missing(deployment: Object, pods: list[Pod]) -> str:
     """What is still missing, in words; empty when the rollout is complete.
 
     As `kubectl rollout status` decides it, and beyond: no pod of an older template is left that could still be an endpoint.
@@ -215,9 +213,11 @@ def _missing(deployment, pods):
     return ""
 
 
-def _troubles(deployment, newest, pods, events, deadline_before):
+def _troubles(
+    deployment: Object, newest: _Newest, pods: list[Pod], events: list[Object], deadline_before: str
+) -> Troubles:
     """``{(object, reason): (grace in seconds or NEVER, text)}`` of everything that stands in the way."""
-    troubles = {}
+    troubles: Troubles = {}
     if deployment["spec"].get("paused"):
         note(troubles, "Deployment", "Paused", "spec.paused is true, so it rolls out nothing")
     exceeded = _deadline_exceeded(deployment)
@@ -231,7 +231,9 @@ def _troubles(deployment, newest, pods, events, deadline_before):
     return troubles
 
 
-def _failure(app, color, pods, reason, elapsed, what, reasons):
+def _failure(
+    app: Application, color: Color, pods: list[Pod], reason: str, elapsed: float, what: str, reasons: list[str]
+) -> BlueGreenError:
     """The error, with the evidence: pod states, last events, last log lines."""
     why = list(dict.fromkeys(reasons))[:PODS_SHOWN]
     why += evidence(app.cluster, sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.ready))

@@ -12,13 +12,14 @@ import json
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, compact, escape
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Patch
 
 STATE = PREFIX + "state"  # on the first Service: schema, history, an unfinished switch
 SCHEMA = 1
 HISTORY = 10  # releases remembered
 
 
-def read_state(service, warnings=None):
+def read_state(service: Object, warnings: list[str] | None = None) -> Object:
     """``{"schema": 1, "history": [newest first, ...], "intent": unfinished switch or None}``."""
     text = (service["metadata"].get("annotations") or {}).get(STATE)
     empty = {"schema": SCHEMA, "history": [], "intent": None}
@@ -48,7 +49,7 @@ def read_state(service, warnings=None):
         return empty
 
 
-def bounded(state):
+def bounded(state: Object) -> Object:
     """The state with as much history as is kept: ten releases, 64 KiB of text, the oldest go first.
 
     Kubernetes allows 256 KiB for all annotations of an object.
@@ -59,6 +60,6 @@ def bounded(state):
     return state
 
 
-def state_operations(state):
+def state_operations(state: Object) -> Patch:
     """JSON Patch operations that write the state annotation on the first Service (which has annotations already)."""
     return [{"op": "add", "path": "/metadata/annotations/" + escape(STATE), "value": compact(bounded(state))}]

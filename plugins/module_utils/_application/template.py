@@ -11,8 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
-def template_hash(owner):
+
+def template_hash(owner: Object) -> str:
     """A short digest of the pod template of a Deployment or ReplicaSet: the same hash means the same pods.
 
     What controllers add to the template is left out.
@@ -24,6 +26,6 @@ def template_hash(owner):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def pod_labels(owner):
+def pod_labels(owner: Object) -> dict[str, str]:
     """The labels of the pods that a Deployment or ReplicaSet makes."""
     return owner["spec"]["template"]["metadata"].get("labels") or {}

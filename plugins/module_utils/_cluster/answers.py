@@ -12,13 +12,14 @@ import json
 import re
 import socket
 import ssl
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, PatchConflict
 
 try:
     import urllib3
 except ImportError:
-    urllib3 = None  # credentials.py says so
+    pass  # credentials.py says so
 
 # Of a loaded or restarting API server. A patch is safe to send again: it carries tests.
 RETRIED_STATUS = (429, 500, 502, 503, 504)
@@ -26,7 +27,7 @@ RETRIED_STATUS = (429, 500, 502, 503, 504)
 VERBS = {"GET": "get", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
 
 
-def api_error(response, method, path):
+def api_error(response: urllib3.HTTPResponse, method: str, path: str) -> ApiError:
     """The server's ``Status`` answer as an error that names verb, resource and namespace.
 
     See https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/
@@ -62,7 +63,7 @@ def api_error(response, method, path):
     return ApiError(what, "not_found" if code == 404 else "api_error", code)
 
 
-def upgrade_error(error):
+def upgrade_error(error: Any) -> ApiError:
     """The same of a request to become a WebSocket, as websocket-client says that it was refused."""
     try:
         message = json.loads(getattr(error, "resp_body", None) or b"")["message"]
@@ -71,7 +72,7 @@ def upgrade_error(error):
     return ApiError(f"HTTP {error.status_code}: {short(message)}", "api_error", error.status_code)
 
 
-def decoded(response, method, path, host, source):
+def decoded(response: urllib3.HTTPResponse, method: str, path: str, host: str, source: str) -> Any:
     """The object in an answer.
 
     :raises ApiError: there is none.
@@ -88,13 +89,13 @@ def decoded(response, method, path, host, source):
         ) from error
 
 
-def short(text, limit=600):
+def short(text: object, limit: int = 600) -> str:
     """Text on one line, and no longer than so many characters."""
     text = " ".join(str(text).split())
     return text if len(text) <= limit else text[:limit] + " ..."
 
 
-def unreachable(failure, host, source):
+def unreachable(failure: Exception, host: str, source: str) -> ApiError:
     """The error for a request without an answer; raised at once when waiting would not heal it."""
     reason = getattr(failure, "reason", None)
     cause = reason if isinstance(reason, Exception) else failure  # an ssl.SSLError's reason is text

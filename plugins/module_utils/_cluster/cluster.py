@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 import random
 import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.answers import (
@@ -26,13 +28,14 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cred
     load_configuration,
     websocket_options,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Observation, lines
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Collection, Observation, lines
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Patch, Progress
 
 try:
     import urllib3
 except ImportError:
-    urllib3 = None  # credentials.py says so
+    pass  # credentials.py says so
 
 RESOURCES = {
     "Service": "/api/v1/namespaces/{namespace}/services",
@@ -66,13 +69,21 @@ class Cluster:
     :param before_write: called before every write; it raises or ends the process when this run must not write any more.
     """
 
-    def __init__(self, options, agent, dry_run=False, progress=None, before_write=None, warn=None):
+    def __init__(
+        self,
+        options: Params,
+        agent: str,
+        dry_run: bool = False,
+        progress: Progress | None = None,
+        before_write: Callable[[], None] | None = None,
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
         self.dry_run = dry_run
         self.progress = progress or (lambda text: None)
         self.warn = warn or (lambda text: None)
         self.before_write = before_write or (lambda: None)
-        self.lost = None  # the error that ends this run once another one holds its lock
-        self.live = None  # what is live, in words, as last read; for error messages
+        self.lost: BlueGreenError | None = None  # the error that ends this run once another one holds its lock
+        self.live: str | None = None  # what is live, in words, as last read; for error messages
         self.api_timeout = options["api_timeout"]
         self._configuration, self.source, context_namespace = load_configuration(options)
         self.namespace = options.get("namespace") or context_namespace or "default"
@@ -81,11 +92,12 @@ class Cluster:
         if options.get("impersonate_user"):
             self._headers["Impersonate-User"] = options["impersonate_user"]
         self._pool = connection_pool(self._configuration)
-        self._ready_at = self._doubted_at = None  # monotonic times; see refusal_stands()
+        self._ready_at: float | None = None  # monotonic times; see refusal_stands()
+        self._doubted_at: float | None = None
 
     # --- objects ---------------------------------------------------------------------------------------------
 
-    def get(self, kind, name):
+    def get(self, kind: str, name: str) -> Object | None:
         """The object as a dictionary, or ``None`` when there is none of that name."""
         try:
             return self._json("GET", self._path(kind, name))
@@ -94,27 +106,27 @@ class Cluster:
                 return None
             raise
 
-    def list(self, kind, **selectors):
+    def list(self, kind: str, **selectors: str) -> Object:
         """A list object (``items``, ``metadata.resourceVersion``). Selectors: labelSelector, fieldSelector."""
         return self._json("GET", self._path(kind), query=selectors)
 
-    def patch(self, kind, name, operations):
+    def patch(self, kind: str, name: str, operations: Patch) -> Object:
         """Send a JSON Patch and return the new object.
 
         :raises PatchConflict: a ``test`` operation failed (422) or the object was changed meanwhile (409).
         """
         return self._write("PATCH", self._path(kind, name), operations, "application/json-patch+json")
 
-    def apply(self, kind, name, definition):
+    def apply(self, kind: str, name: str, definition: Object) -> Object:
         """Server-side apply: take over the fields of ``definition``, leave all others as they are."""
         query = {"fieldManager": "bluegreen.kubernetes", "force": "true"}
         return self._write("PATCH", self._path(kind, name), definition, "application/apply-patch+yaml", query)
 
-    def create(self, kind, definition):
+    def create(self, kind: str, definition: Object) -> Object:
         """:raises PatchConflict: an object of that name exists already (409)."""
         return self._write("POST", self._path(kind), definition, "application/json")
 
-    def delete(self, kind, name, preconditions, propagation="Background"):
+    def delete(self, kind: str, name: str, preconditions: Object, propagation: str = "Background") -> Object:
         """Delete the object if ``preconditions`` (``uid``, ``resourceVersion``) still hold."""
         body = {
             "kind": "DeleteOptions",
@@ -126,7 +138,7 @@ class Cluster:
             body["dryRun"] = ["All"]  # with a body, the API server does not look at the query
         return self._write("DELETE", self._path(kind, name), body, "application/json")
 
-    def pod_log(self, pod, container, lines, previous=False):
+    def pod_log(self, pod: str, container: str, lines: int, previous: bool = False) -> str:
         """The last lines a container wrote, or ``""`` when there are none to be had."""
         query = {"container": container, "tailLines": lines, "limitBytes": 16384, "previous": str(previous).lower()}
         try:
@@ -136,7 +148,7 @@ class Cluster:
                 return ""
             return f"(log not readable: {error.what})"
 
-    def follow_log(self, pod, container, since=None):
+    def follow_log(self, pod: str, container: str, since: str | None = None) -> Iterator[tuple[str, str]]:
         """Lines of a container's log as they are written, until it ends: ``(RFC 3339 time, text)``.
 
         :param since: time of the last line that is known already.
@@ -157,7 +169,9 @@ class Cluster:
         finally:
             response.close()
 
-    def through_proxy(self, method, path, headers, body, timeout):
+    def through_proxy(
+        self, method: str, path: str, headers: Mapping[str, str], body: str | None, timeout: float
+    ) -> urllib3.HTTPResponse:
         """One request through the API server's proxy, without retries: the answer belongs to the application.
 
         :param timeout: seconds for the whole exchange.
@@ -175,7 +189,7 @@ class Cluster:
             error.result["sent"] = isinstance(failure, urllib3.exceptions.ProtocolError)
             raise error from failure
 
-    def port_forward(self, pod, port, timeout):
+    def port_forward(self, pod: str, port: int | str, timeout: float) -> Any:
         """A connection to a port of a pod, as a WebSocket (see ``port_forward.py``).
 
         :param timeout: seconds until it must be there.
@@ -201,14 +215,14 @@ class Cluster:
             raise self._unreachable(error) from error
         return connection
 
-    def observe(self, **collections):
+    def observe(self, **collections: Collection) -> Observation:
         """Keep local copies of collections up to date by watches: ``observe(pods=("Pod", {"labelSelector": ...}))``.
 
         :returns: an :class:`Observation`, to be used as a context manager.
         """
         return Observation(self, collections)
 
-    def open_watch(self, kind, selectors, version):
+    def open_watch(self, kind: str, selectors: Mapping[str, str], version: str) -> urllib3.HTTPResponse:
         """A watch on a collection, from a version of it on: opened once, without retries.
 
         :returns: a ``urllib3.HTTPResponse`` that the caller reads and closes: 200, 410, ``RETRIED_STATUS``, or a 403 that is
@@ -227,16 +241,16 @@ class Cluster:
         with response:
             raise api_error(response, "WATCH", path)
 
-    def lose(self, error):
+    def lose(self, error: BlueGreenError) -> None:
         """Write nothing from now on: another run has the lock. ``error`` is raised at the next request or wait."""
         self.lost = error
 
-    def check(self):
+    def check(self) -> None:
         """:raises BlueGreenError: another run has taken over."""
         if self.lost:
             raise self.lost
 
-    def sleep(self, seconds):
+    def sleep(self, seconds: float) -> None:
         """Sleep, but no longer than this run is wanted."""
         end = time.monotonic() + seconds
         while True:
@@ -248,31 +262,46 @@ class Cluster:
 
     # --- transport -------------------------------------------------------------------------------------------
 
-    def _path(self, kind, name=None):
+    def _path(self, kind: str, name: str | None = None) -> str:
         path = RESOURCES[kind].format(namespace=self.namespace)
         return path + "/" + name if name else path
 
-    def _authenticated(self):
+    def _authenticated(self) -> dict[str, str]:
         return {**self._headers, **authorization(self._configuration)}
 
-    def _json(self, method, path, query=None):
+    def _json(self, method: str, path: str, query: Object | None = None) -> Any:
         return decoded(self._send(method, path, query=query), method, path, self.host, self.source)
 
-    def _write(self, method, path, body, content_type, query=None):
+    def _write(self, method: str, path: str, body: Any, content_type: str, query: Object | None = None) -> Any:
         query = dict(query or {})
         if self.dry_run:
             query["dryRun"] = "All"
         response = self._send(method, path, query=query, body=json.dumps(body), content_type=content_type)
         return decoded(response, method, path, self.host, self.source)
 
-    def _ask(self, method, target, timeout, headers=None, **kwargs):
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        timeout: urllib3.Timeout,
+        headers: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> urllib3.HTTPResponse:
         """One request, sent once."""
         headers = dict(self._authenticated(), **(headers or {}))
         return self._pool.request(
             method, self.host + target, headers=headers, timeout=timeout, retries=False, redirect=False, **kwargs
         )
 
-    def _send(self, method, path, query=None, body=None, content_type=None, stream=False):
+    def _send(
+        self,
+        method: str,
+        path: str,
+        query: Object | None = None,
+        body: str | None = None,
+        content_type: str | None = None,
+        stream: bool = False,
+    ) -> urllib3.HTTPResponse:
         """Send until there is an answer, for ``api_timeout`` seconds; then raise an :class:`ApiError`.
 
         :param stream: leave the body to the caller, who closes the response.
@@ -313,11 +342,11 @@ class Cluster:
                 self.progress(f"{error.what}. Trying for {left:.0f} s more.")
             time.sleep(pause)
 
-    def doubt_refusals(self):
+    def doubt_refusals(self) -> None:
         """The server has failed: what it refuses next, it may refuse because it is only being started."""
         self._ready_at = self._doubted_at = None
 
-    def refusal_stands(self, sent):
+    def refusal_stands(self, sent: float) -> bool:
         """Whether the HTTP 403 to a request is to be believed; if not, the request is to be sent again.
 
         A server that has just started answers before it has read all Roles and RoleBindings, and refuses what they allow
@@ -342,12 +371,12 @@ class Cluster:
             pass  # it is being started: not ready
         return False
 
-    def _unreachable(self, failure):
+    def _unreachable(self, failure: Exception) -> ApiError:
         self.doubt_refusals()
         return unreachable(failure, self.host, self.source)
 
 
-def _timeout(give_up):
+def _timeout(give_up: float) -> urllib3.Timeout:
     """Time limits for one request, within what is left of ``api_timeout``."""
     left = max(give_up - time.monotonic(), 0.1)
     return urllib3.Timeout(connect=min(CONNECT_TIMEOUT, left), read=min(READ_TIMEOUT, left))

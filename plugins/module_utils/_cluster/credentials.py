@@ -16,10 +16,12 @@ from __future__ import annotations
 import os
 import ssl
 import traceback
+from typing import Any
 from urllib.parse import unquote
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.answers import short
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
 CLIENT_IMPORT_ERROR = None
 try:
@@ -34,7 +36,7 @@ except ImportError:
 IN_CLUSTER_DIR = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
-def load_configuration(options):
+def load_configuration(options: Params) -> tuple[Any, str, str | None]:
     """Choose the credentials: options > kubeconfig or context option > $KUBECONFIG > in-cluster > ~/.kube/config.
 
     :returns: (client configuration, where it came from, the context's namespace or ``None``)
@@ -102,7 +104,7 @@ def load_configuration(options):
     return configuration, source, namespace
 
 
-def _load_kubeconfig(configuration, chosen, context, source):
+def _load_kubeconfig(configuration: Any, chosen: Any, context: str | None, source: str) -> str | None:
     """Fill ``configuration`` from a kubeconfig and return the namespace of the context."""
     kwargs = {"context": context, "client_configuration": configuration, "persist_config": False}
     try:
@@ -128,7 +130,7 @@ def _load_kubeconfig(configuration, chosen, context, source):
     return active["context"].get("namespace")
 
 
-def authorization(configuration):
+def authorization(configuration: Any) -> dict[str, str]:
     """The header that says who asks; none when a certificate does."""
     headers = {}
     for setting in configuration.auth_settings().values():  # renews an exec plugin's token when it is due
@@ -139,7 +141,7 @@ def authorization(configuration):
     return headers
 
 
-def connection_pool(configuration):
+def connection_pool(configuration: Any) -> Any:
     """The official client's connection pool (TLS, proxies), with the TLS context built once instead of per connection."""
     configuration.connection_pool_maxsize = 64
     try:
@@ -150,7 +152,7 @@ def connection_pool(configuration):
         kube_config._cleanup_temp_files()  # pylint: disable=protected-access
 
 
-def _with_context(configuration, pool):
+def _with_context(configuration: Any, pool: Any) -> Any:
     if configuration.host.startswith("https"):
         context = urllib3.util.ssl_.create_urllib3_context(
             cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
@@ -179,7 +181,7 @@ def _with_context(configuration, pool):
     return pool
 
 
-def websocket_options(pool):
+def websocket_options(pool: Any) -> tuple[Object, Object]:
     """What websocket-client has to be told to connect as the pool does: ``(TLS, proxy)``."""
     known = pool.connection_pool_kw
     tls = {"context": known.get("ssl_context"), "server_hostname": known.get("server_hostname")}

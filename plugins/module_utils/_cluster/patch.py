@@ -9,8 +9,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Patch
+
+Returned = TypeVar("Returned")
 
 PREFIX = "bluegreen.kubernetes/"
 LOCK_ID = PREFIX + "lock-id"  # on the Services and the idle Deployment: who may write
@@ -18,12 +23,12 @@ LOCK_ID = PREFIX + "lock-id"  # on the Services and the idle Deployment: who may
 TRIES = 5  # of a write, while somebody else changes the same object
 
 
-def stamp(target):
+def stamp(target: Object) -> str | None:
     """The lock id that an object carries, or ``None``."""
     return (target["metadata"].get("annotations") or {}).get(LOCK_ID)
 
 
-def stamp_test(target):
+def stamp_test(target: Object) -> Patch:
     """JSON Patch operations that hold only while no run has stamped an object since it was read."""
     found = stamp(target)
     if found:
@@ -35,30 +40,32 @@ def stamp_test(target):
     return [unchanged(target)]
 
 
-def unchanged(target):
+def unchanged(target: Object) -> Object:
     """The JSON Patch operation that holds only while nobody has changed anything of an object since it was read."""
     return {"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}
 
 
-def escape(key):
+def escape(key: str) -> str:
     """A key as a JSON Pointer segment (RFC 6901)."""
     return key.replace("~", "~0").replace("/", "~1")
 
 
-def compact(value):
+def compact(value: Any) -> str:
     """JSON text as short as it gets."""
     return json.dumps(value, separators=(",", ":"))
 
 
-def annotation_operations(target, key, text):
+def annotation_operations(target: Object, key: str, text: str) -> Patch:
     """JSON Patch operations that set one annotation and keep the others."""
-    operations = []
+    operations: Patch = []
     if "annotations" not in target["metadata"]:
         operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
     return operations + [{"op": "add", "path": "/metadata/annotations/" + escape(key), "value": text}]
 
 
-def again(attempt, what, next_step, refresh=None):
+def again(
+    attempt: Callable[[], Returned], what: str, next_step: str, refresh: Callable[[], object] | None = None
+) -> Returned:
     """Read, decide, write; and again when somebody else has written in between.
 
     :param attempt: does it, and returns what this returns; a :class:`PatchConflict` that it raises lets it be called again.
@@ -75,7 +82,7 @@ def again(attempt, what, next_step, refresh=None):
     raise BlueGreenError(what, "conflict", why=conflict.what, next_step=next_step) from conflict
 
 
-def diff(header, before, after):
+def diff(header: str, before: Any, after: Any) -> Object:
     """What ``--diff`` shows of a change to an object; ``before`` is ``None`` for one that did not exist."""
     absent = before is None
     return {

@@ -8,9 +8,13 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Iterable, Iterator
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 # What does not heal by waiting, and how long (seconds) it is given in case it does. The documentation shows this table.
 # A pull that fails because the image is not there, or access is denied, will fail the same way again; one that fails
@@ -36,9 +40,9 @@ BUSY_GRACE = 60  # seconds
 # The command is not in the image, or may not be run (runc's and crun's words).
 NO_PROGRAM = re.compile(r'exec: "|executable file .* not found')
 
-NEVER = None  # goes on to the timeout; the reason is shown there
+NEVER = math.inf  # goes on to the timeout; the reason is shown there
 
-GRACE = {
+GRACE: dict[str, float] = {
     "ErrImagePull": 60,  # 0 when PULL_IS_FINAL says so
     "ImagePullBackOff": 60,
     "ErrImageNeverPull": 0,
@@ -62,6 +66,9 @@ PULLS = ("ErrImagePull", "ImagePullBackOff")
 
 STARTS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
 
+# By (object, reason): (grace in seconds or NEVER, reason, text).
+Troubles = dict[tuple[str, str], tuple[float, str, str]]
+
 WARNINGS = {"fieldSelector": "type=Warning,involvedObject.kind=Pod"}
 
 EVENTS_SHOWN = 5
@@ -72,7 +79,7 @@ PODS_SHOWN = 5
 class Pod:
     """What matters about a pod."""
 
-    def __init__(self, pod):
+    def __init__(self, pod: Object) -> None:
         self.name = pod["metadata"]["name"]
         self.terminating = "deletionTimestamp" in pod["metadata"]
         self.template = (pod["metadata"].get("labels") or {}).get("pod-template-hash")
@@ -83,20 +90,20 @@ class Pod:
         self.containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
         self.restarts = sum(item.get("restartCount", 0) for item in self.containers)
 
-    def in_trouble(self):
+    def in_trouble(self) -> bool:
         """Whether something is seen that may not heal; that a pod is just starting is none of it."""
         stuck = any(reason in GRACE for _container, reason, _message in self.waiting())
         unscheduled = self.conditions.get("PodScheduled", {}).get("status") == "False"
         return not self.terminating and not self.ready and (stuck or unscheduled)
 
-    def waiting(self):
+    def waiting(self) -> Iterator[tuple[str, str, str]]:
         """``(container, reason, message)`` of each container that waits."""
         for item in self.containers:
             waiting = item.get("state", {}).get("waiting")
             if waiting and waiting.get("reason"):
                 yield item["name"], waiting["reason"], waiting.get("message", "")
 
-    def state(self):
+    def state(self) -> str:
         if self.terminating:
             return "terminating"
         texts = []
@@ -116,26 +123,26 @@ class Pod:
             texts.append(f"{scheduled.get('reason')}: {scheduled.get('message')}")
         return "; ".join(texts) or self.phase or "unknown"
 
-    def summary(self):
+    def summary(self) -> Object:
         return {"name": self.name, "ready": self.ready, "restarts": self.restarts, "state": self.state()}
 
 
-def condition(owner, kind):
+def condition(owner: Object, kind: str) -> Object:
     for condition in owner.get("status", {}).get("conditions") or []:
         if condition["type"] == kind:
             return condition
     return {}
 
 
-def holds(owner, kind):
+def holds(owner: Object, kind: str) -> Object:
     """A condition of the object that holds, else ``{}``."""
     found = condition(owner, kind)
     return found if found.get("status") == "True" else {}
 
 
-def pod_troubles(pods, events):
+def pod_troubles(pods: Iterable[Pod], events: Iterable[Object]) -> Troubles:
     """The same of what stands in the way of pods, by their states and the Events about them."""
-    troubles = {}
+    troubles: Troubles = {}
     waiting = [pod for pod in pods if not pod.terminating and not pod.ready]
     unmounted = {pod.name for pod in waiting if pod.phase == "Pending"}  # nothing of them has run yet
     for pod in waiting:
@@ -145,7 +152,7 @@ def pod_troubles(pods, events):
         scheduled = pod.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
             note(troubles, "pod " + pod.name, "Unschedulable", scheduled.get("message", ""))
-    times = {}  # of failed mounts, by pod
+    times: dict[str, list[float]] = {}  # of failed mounts, by pod
     for event in events:
         name = event["involvedObject"]["name"]
         if event["reason"] == "FailedMount" and name in unmounted:
@@ -157,7 +164,7 @@ def pod_troubles(pods, events):
     return troubles
 
 
-def _grace(reason, message):
+def _grace(reason: str, message: str) -> float:
     """The grace (seconds or NEVER) of a container's reason to wait, which the message may make shorter or longer."""
     if reason in PULLS and PULL_IS_FINAL.search(message):
         return 0
@@ -168,7 +175,7 @@ def _grace(reason, message):
     return GRACE[reason]
 
 
-def note(troubles, what, reason, message, certain=False):
+def note(troubles: Troubles, what: str, reason: str, message: str, certain: bool = False) -> None:
     """Put one more into ``troubles``; with no grace when it is certain already."""
     text = " ".join(f"{what}: {reason}{': ' + message if message else ''}".split())
     # The kubelet goes to and fro between the two reasons of a failing pull; they share one entry, and so one grace.
@@ -176,7 +183,7 @@ def note(troubles, what, reason, message, certain=False):
     troubles[key] = (0 if certain else _grace(reason, message), reason, text[:600])
 
 
-def evidence(cluster, pods):
+def evidence(cluster: Cluster, pods: list[Pod]) -> list[str]:
     """What is to be seen of pods with which something is wrong, as a bounded number of lines: state, events, last log lines.
 
     :param pods: list of :class:`Pod`, the worst first; the log is the first one's.

@@ -20,7 +20,9 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
 
 DATA, ERROR = 0, 1  # channels of the first port of a port-forward
@@ -37,9 +39,17 @@ class Tunnel:
     :raises NoAnswer: the API server does not let us through.
     """
 
-    def __init__(self, cluster, pod, port, timeout, near=None, told=None):
+    def __init__(
+        self,
+        cluster: Cluster,
+        pod: str,
+        port: int | str,
+        timeout: float,
+        near: socket.socket | None = None,
+        told: Callable[[str], None] | None = None,
+    ) -> None:
         self._told = told
-        self.error = None  # what the node said when it could not connect
+        self.error: str | None = None  # what the node said when it could not connect
         sent = time.monotonic()
         try:
             self._far = cluster.port_forward(pod, port, timeout)
@@ -52,21 +62,23 @@ class Tunnel:
                 raise NoAnswer(error.what, "api") from error
             denied = "; grant 'get' and 'create' on pods/portforward" if error.status in (401, 403) else ""
             raise NoAnswer(f"no port-forward to the pod: {error.what}{denied}", "blocked") from error
-        self.socket, self._near = (None, near) if near else socket.socketpair()
-        if self.socket:
+        if near:
+            self._near = near
+        else:
+            self.socket, self._near = socket.socketpair()
             self.socket.settimeout(timeout)
         self._thread = threading.Thread(target=self._carry, daemon=True)
         self._thread.start()
 
-    def close(self):
+    def close(self) -> None:
         self.socket.close()
 
-    def explain(self, text):
+    def explain(self, text: str) -> str:
         """Why the connection broke: what the node said, else ``text``."""
         self._thread.join(0.2)  # the reason comes right before the end
         return _short(self.error) if self.error else text
 
-    def _carry(self):
+    def _carry(self) -> None:
         """Carry bytes both ways until one side ends. Nothing is kept: who does not read is not sent more."""
         import websocket  # loaded only where it is used
 
@@ -109,7 +121,7 @@ class Tunnel:
 class Listener:
     """An address on the loopback interface, each of whose connections leads to ``port`` of ``pod``. A context manager."""
 
-    def __init__(self, cluster, pod, port, timeout):
+    def __init__(self, cluster: Cluster, pod: str, port: int | str, timeout: float) -> None:
         self._to = (cluster, pod, port, timeout)
         self.error: NoAnswer | None = None  # why the last connection could not be made
         self._said: str | None = None  # what the node said last
@@ -117,11 +129,11 @@ class Listener:
         self.port = self._server.getsockname()[1]
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
-    def __enter__(self):
+    def __enter__(self) -> Listener:
         self._thread.start()
         return self
 
-    def __exit__(self, *unused):
+    def __exit__(self, *unused: object) -> None:
         with contextlib.suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)  # wakes accept()
         self._server.close()
@@ -130,7 +142,7 @@ class Listener:
         """Why the last connection broke: what the node said, else ``text``."""
         return _short(self._said) if self._said else text
 
-    def _accept(self):
+    def _accept(self) -> None:
         while True:
             try:
                 near = self._server.accept()[0]
@@ -138,7 +150,7 @@ class Listener:
                 return  # closed
             threading.Thread(target=self._connect, args=(near,), daemon=True).start()
 
-    def _connect(self, near):
+    def _connect(self, near: socket.socket) -> None:
         try:
             Tunnel(*self._to, near=near, told=self._note)
         except NoAnswer as error:
@@ -149,7 +161,7 @@ class Listener:
         self._said = error
 
 
-def _short(text):
+def _short(text: str) -> str:
     """The node's message without its names of namespaces and sandboxes."""
     text = " ".join(text.split())
     head, _colon, reason = text.rpartition("dial tcp4 ")

@@ -11,14 +11,19 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.answers import RETRIED_STATUS
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 try:
     import urllib3
 except ImportError:
-    urllib3 = None  # credentials.py says so
+    pass  # credentials.py says so
+
+Collection = tuple[str, dict[str, str]]  # kind and selectors
 
 
 class Observation:
@@ -28,45 +33,45 @@ class Observation:
     see states, never gaps. Reading: ``observation["pods"]`` gives the current objects.
     """
 
-    def __init__(self, cluster, collections):
+    def __init__(self, cluster: Any, collections: dict[str, Collection]) -> None:
         self._cluster = cluster
-        self._objects = {}
+        self._objects: dict[str, dict[str, Object]] = {}  # by collection and uid
         self._dirty = False  # something has changed since the last wait()
         self._changed = threading.Condition()
         self._closed = False
-        self._error = None
-        self._streams = {}
-        self._versions = {}
+        self._error: BlueGreenError | None = None
+        self._streams: dict[str, urllib3.HTTPResponse] = {}
+        self._versions: dict[str, str] = {}
         self._collections = collections
         for name, (kind, selectors) in collections.items():
             self._versions[name] = self._list(name, kind, selectors)
 
-    def __enter__(self):
+    def __enter__(self) -> Observation:
         self._dirty = False  # the caller looks at the first lists before it waits
         for name in self._collections:
             self._start(name)
         return self
 
-    def add(self, name, kind, selectors):
+    def add(self, name: str, kind: str, selectors: dict[str, str]) -> None:
         """Observe one more collection from now on."""
         self._collections[name] = (kind, selectors)
         self._versions[name] = self._list(name, kind, selectors)
         self._start(name)
 
-    def _start(self, name):
+    def _start(self, name: str) -> None:
         arguments = (name, *self._collections[name], self._versions[name])
         threading.Thread(target=self._follow, args=arguments, daemon=True).start()
 
-    def __exit__(self, *unused):
+    def __exit__(self, *unused: object) -> None:
         self._closed = True
         for response in list(self._streams.values()):
             _abandon(response)
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> list[Object]:
         with self._changed:
             return list(self._objects[name].values())
 
-    def wait(self, seconds):
+    def wait(self, seconds: float) -> None:
         """Return when something has changed since the last call, or after ``seconds``, at the latest after one second.
 
         :raises ApiError: a watch could not be kept up (no permission, or no API server for ``api_timeout`` seconds).
@@ -80,24 +85,24 @@ class Observation:
             if self._error:
                 raise self._error
 
-    def wake(self):
+    def wake(self) -> None:
         """Let wait() return now."""
         with self._changed:
             self._notify()
 
-    def _notify(self, error=None):
+    def _notify(self, error: BlueGreenError | None = None) -> None:
         self._dirty = True
         self._error = self._error or error
         self._changed.notify_all()
 
-    def _list(self, name, kind, selectors):
+    def _list(self, name: str, kind: str, selectors: Mapping[str, str]) -> str:
         listed = self._cluster.list(kind, **selectors)
         with self._changed:
             self._objects[name] = {item["metadata"]["uid"]: item for item in listed["items"]}
             self._notify()
         return listed["metadata"]["resourceVersion"]
 
-    def _follow(self, name, kind, selectors, version):
+    def _follow(self, name: str, kind: str, selectors: Mapping[str, str], version: str | None) -> None:
         failures = 0
         while not self._closed:
             try:
@@ -118,7 +123,9 @@ class Observation:
                     time.sleep(_pause(failures))
                     version = None
 
-    def _stream(self, name, kind, selectors, version):
+    def _stream(
+        self, name: str, kind: str, selectors: Mapping[str, str], version: str | None
+    ) -> tuple[str | None, int]:
         """Follow one watch to its end.
 
         :returns: the version to go on from (``None``: list again), and how many events there were.
@@ -157,7 +164,7 @@ class Observation:
             response.close()
 
 
-def lines(response):
+def lines(response: urllib3.HTTPResponse) -> Iterator[bytes]:
     """The lines of a streamed answer as they arrive (``HTTPResponse.readline`` waits for whole blocks)."""
     rest = b""
     for chunk in response.stream(amt=None, decode_content=True):  # a watch comes in chunks
@@ -167,7 +174,7 @@ def lines(response):
             yield line
 
 
-def _abandon(response):
+def _abandon(response: urllib3.HTTPResponse) -> None:
     """End a stream that another thread is reading: only shutting the socket down wakes that thread."""
     connection = getattr(response, "_connection", None) or getattr(response, "connection", None)
     sock = getattr(connection, "sock", None)
@@ -178,6 +185,6 @@ def _abandon(response):
             pass  # it had ended already
 
 
-def _pause(failures):
+def _pause(failures: int) -> float:
     """Seconds to wait before a watch is opened again."""
     return min(0.05 * 2 ** min(failures, 5), 1.0)

@@ -50,7 +50,7 @@ def _preview(cluster: Cluster, params: Params) -> Object:
     # reading is older than any takeover, and a write that tests the preview's stamp is fenced.
     service = cluster.get("Service", name)
     app = read_application(cluster, params)
-    check_preview(app, name, service)
+    service = check_preview(app, name, service)
     if color:
         app.color(color)
         if not cluster.dry_run:
@@ -75,10 +75,10 @@ def _write(app: Application, service: Object, color: str | None, lock_id: str | 
         {"op": "test", "path": "/spec/selector", "value": before},
         {"op": "replace", "path": "/spec/selector", "value": after},
     ]
-    stamped = lock_id and stamp(service) != lock_id and not app.cluster.dry_run
+    stamped = None if app.cluster.dry_run or stamp(service) == lock_id else lock_id
     if stamped:
         # Also where it selects the right thing already: a late write of a run that we have overtaken must not undo that.
-        operations += annotation_operations(service, LOCK_ID, lock_id)
+        operations += annotation_operations(service, LOCK_ID, stamped)
     if result["changed"] or stamped:
         app.cluster.patch("Service", name, operations)
     return result

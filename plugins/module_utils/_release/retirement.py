@@ -17,6 +17,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, holds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, to_second
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 # Seconds. The switch is recorded by the clock of the machine that releases, a condition by the cluster's.
 CLOCKS_DIFFER = 60
@@ -29,7 +30,7 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
     """
     color = app.colors[app.idle]
     kept = kept_name(app, color.name) if mode == "delete" or color.deployment is None else None
-    result = {
+    result: Object = {
         "changed": False,
         "color": color.name,
         "version": color.version,
@@ -48,11 +49,10 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
             f"{newest.get('started_at')}, or was interrupted."
         )
         return dict(result, msg=text)
-    moved = moved_at(app.state["history"])
-    if moved is None:
+    moved, due = moved_at(app.state["history"]), retires_at(app.state["history"], after)
+    if moved is None or due is None:
         text = f"{color.name} stays: no switch is recorded, so nothing says since when it is idle."
         return dict(result, msg=text)
-    due = retires_at(app.state["history"], after)
     result["due_at"] = to_second(due)
     if datetime.now(timezone.utc) < due:
         text = f"{app.describe(color.name)} stays until {result['due_at']}: a rollback goes back to it."
