@@ -77,7 +77,7 @@ def attempt(run, check, pod, began):
             raise
         wrong = [error.what] + [line for line in error.why if not line.startswith(("last log lines", "  "))]
         wrong = ["; ".join(wrong)]
-    text = "\n".join(job.shown())
+    text = "\n".join(job.log.lines)
     wrong += expect.judge_text(check["expect"], text, time.monotonic() - began)
     if not (wrong and check["keep_failed"]):
         job.remove()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Iterable
 
 import pytest
@@ -19,6 +20,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster impo
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import job as _job
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
 from recorded import Clock, Event, RecordedCluster
 
 DEFINITION = {
@@ -82,7 +84,9 @@ class Jobs(RecordedCluster):
         for event in events:
             item = json.loads(json.dumps(event.object).replace(uid, job["metadata"]["uid"]))
             if item["kind"] == "Job":
-                item["metadata"]["annotations"] = job["metadata"]["annotations"]
+                item["metadata"].update(name=job["metadata"]["name"], annotations=job["metadata"]["annotations"])
+            elif "job-name" in item["metadata"].get("labels", {}):
+                item["metadata"]["labels"]["job-name"] = job["metadata"]["name"]
             found.append(Event(event.at, event.type, item))
         return found
 
@@ -127,6 +131,15 @@ def test_a_job_runs_to_its_end_with_its_log_and_is_removed(clock: Clock) -> None
     assert 1 < result["elapsed"] < 10
     assert cluster.objects("Job") == []
     assert cluster.recorded_jobs["migrate"]["version"] == "2.0"
+
+
+def test_a_job_is_a_check_that_judges_its_log(clock: Clock, tmp_path: Path) -> None:
+    (tmp_path / "suite.yml").write_text(json.dumps(DEFINITION))
+    cluster = Jobs("job", clock)
+    checks = [{"name": "suite", "job": "suite.yml", "expect": {"text": "password=********"}}]
+    result = recorded.run(_smoke_check, cluster, checks=checks, chdir=str(tmp_path))
+    assert result["passed"] is True
+    assert cluster.objects("Job") == []
 
 
 def test_its_containers_know_what_is_released_where(clock: Clock) -> None:
