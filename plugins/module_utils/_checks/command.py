@@ -17,11 +17,14 @@ import signal
 import subprocess
 import time
 from collections import namedtuple
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import without_password
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import Reader, without_password
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Result, Run
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Listener
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 NAME = "command"
 
@@ -35,7 +38,7 @@ OUTPUT_KEPT = 4096  # bytes of what it printed last
 CHUNK = 65536
 
 
-def read(reader, parsed):
+def read(reader: Reader, parsed: Object) -> None:
     words = parsed["command"]
     try:
         words = shlex.split(words) if isinstance(words, str) else [str(word) for word in words]
@@ -58,20 +61,20 @@ def read(reader, parsed):
         parsed.update(pods=None, where=parsed["target"])
 
 
-def _find_program(words, directory):
+def _find_program(words: list[str], directory: str) -> str | None:
     """The path of the program, as a shell in ``directory`` would find it; ``None`` when there is none to be run."""
     path = os.path.join(directory, words[0]) if "/" in words[0] else words[0]
     return shutil.which(path)
 
 
-def attempt(run, check, pod, began):
+def attempt(run: Run, check: Check, pod: Object | None, began: float) -> tuple[Result, list[str]]:
     ended = _execute(run, check, pod)
     wrong = [] if ended.status == 0 else [f"exit code {ended.status}"]
     wrong += expect.judge_text(check["expect"], ended.output, time.monotonic() - began)
     return {"status": ended.status, "via": ended.via}, expect.with_output(wrong, ended.output)
 
 
-def _execute(run, check, pod):
+def _execute(run: Run, check: Check, pod: Any) -> Ended:
     """Run the command once, for one pod or for ``target``.
 
     :raises NoAnswer: it could not be started, or has not ended within ``timeout``.
@@ -86,7 +89,7 @@ def _execute(run, check, pod):
         return ended
 
 
-def _run(run, check, address, via):
+def _run(run: Run, check: Check, address: str, via: str) -> Ended:
     environment = {
         "BG_VERSION": run.color.version or "",
         "BG_COLOR": run.color.name,
@@ -107,12 +110,13 @@ def _run(run, check, address, via):
         )
     except OSError as error:
         raise NoAnswer(f"cannot be started: {error}") from error
+    pipe: Any = process.stdout  # it has one
     try:
-        output, ended = _follow(process, deadline)
+        output, ended = _follow(process, pipe.fileno(), deadline)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.stdout.close()
+        pipe.close()
         process.wait()
     text = output.decode("utf-8", "replace").strip()
     if not ended:
@@ -120,10 +124,9 @@ def _run(run, check, address, via):
     return Ended(process.returncode, text, via)
 
 
-def _follow(process, deadline):
+def _follow(process: subprocess.Popen[bytes], pipe: int, deadline: float) -> tuple[bytes, bool]:
     """The last output, and whether the process has ended by itself (what it left in the background is not waited for)."""
     output = b""
-    pipe = process.stdout.fileno()
     poll = select.poll()
     poll.register(pipe, select.POLLIN)
     open_ = True

@@ -18,15 +18,19 @@ import re
 import ssl
 import time
 from collections import namedtuple
+from collections.abc import Iterable, Iterator
+from typing import Any
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Run
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Tunnel
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 try:
     import requests
     import urllib3
 except ImportError:
-    requests = urllib3 = None  # the checks say that they are missing
+    pass  # the checks say that they are missing
 
 
 Answer = namedtuple("Answer", "status headers body via")  # the body up to BODY_LIMIT bytes
@@ -37,12 +41,12 @@ BODY_LIMIT = 1024 * 1024
 CHUNK = 65536
 
 # Options of all that is asked by HTTP.
-REQUEST = {"method": "GET", "headers": {}, "body": None, "host": None, "ca_cert": None}
+REQUEST: Object = {"method": "GET", "headers": {}, "body": None, "host": None, "ca_cert": None}
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-def read_request(reader, parsed):
+def read_request(reader: Any, parsed: Object) -> None:
     parsed["method"] = str(parsed["method"]).upper()
     if parsed["method"] not in METHODS:
         reader.wrong("method {0!r} is none of {1}", reader.check["method"], ", ".join(METHODS))
@@ -54,7 +58,7 @@ def read_request(reader, parsed):
 
 
 # --- through the API server ------------------------------------------------------------------------------------
-def through_proxy(run, check, pod):
+def through_proxy(run: Run, check: Check, pod: Object | None) -> Answer:
     """Ask the pod, or the Service that the check names; works from wherever the API can be reached.
 
     https://kubernetes.io/docs/tasks/access-application-cluster/access-cluster-services/#manually-constructing-apiserver-proxy-urls
@@ -88,7 +92,7 @@ def through_proxy(run, check, pod):
     return Answer(response.status, response.headers, body, "proxy" if pod else "service_proxy")
 
 
-def _proxy_refusal(status, body, kind="pods"):
+def _proxy_refusal(status: int, body: bytes, kind: str = "pods") -> NoAnswer | None:
     """What the API server itself says when it has no answer of the application, as a NoAnswer; ``None`` for an answer.
 
     The proxy answers with a Status object of its own; an application's 503 comes through as it is.
@@ -127,8 +131,9 @@ def _proxy_refusal(status, body, kind="pods"):
 
 
 # --- through a port-forward ------------------------------------------------------------------------------------
-def through_port_forward(run, check, pod, timeout):
-    began, port = time.monotonic(), run.port_of(pod, check["port"])
+def through_port_forward(run: Run, check: Check, pod: Any, timeout: float) -> Answer:
+    began = time.monotonic()
+    port: Any = run.port_of(pod, check["port"])  # for http.client a number, though it takes a name as well
     tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port, timeout)
     near = tunnel.socket
     connection = http.client.HTTPConnection(check["host"] or pod["metadata"]["name"], port)
@@ -149,7 +154,7 @@ def through_port_forward(run, check, pod, timeout):
         tunnel.close()
 
 
-def _tls(check):
+def _tls(check: Check) -> ssl.SSLContext:
     """What a TLS connection to the application itself demands: its own CA's signature, or nothing."""
     if not check["ca_cert"]:
         # Certificates of pods name Services, are signed by anybody, and the API server's proxy does not look at them either.
@@ -161,7 +166,7 @@ def _tls(check):
 
 
 # --- by an address ---------------------------------------------------------------------------------------------
-def by_url(check):
+def by_url(check: Check) -> Answer:
     began = time.monotonic()
     try:
         # A connection of its own for every attempt: a kept one would go on to the pod it once reached.
@@ -183,16 +188,16 @@ def by_url(check):
 
 
 # --- all of them -----------------------------------------------------------------------------------------------
-def _headers(check):
+def _headers(check: Check) -> dict[str, str]:
     headers = {str(name): str(value) for name, value in check["headers"].items()}
     return dict(headers, Host=check["host"]) if check["host"] else headers
 
 
-def _bytes(body):
+def _bytes(body: Any) -> Any:
     return body.encode() if isinstance(body, str) else body
 
 
-def _pieces(response):
+def _pieces(response: Any) -> Iterator[bytes]:
     """The body as it arrives: reading on until a chunk is full would never see the clock."""
     read = getattr(response, "read1", None)
     while True:
@@ -202,7 +207,7 @@ def _pieces(response):
         yield piece
 
 
-def _limited(chunks, began, timeout):
+def _limited(chunks: Iterable[bytes], began: float, timeout: float) -> bytes:
     """The body up to BODY_LIMIT; an application that trickles it out must not outlast the timeout either."""
     parts, size = [], 0
     for chunk in chunks:
@@ -215,8 +220,8 @@ def _limited(chunks, began, timeout):
     return b"".join(parts)[:BODY_LIMIT]
 
 
-def _no_answer(error, timeout, elapsed):
-    cause = error
+def _no_answer(error: Exception, timeout: float, elapsed: float) -> NoAnswer:
+    cause: Any = error
     while getattr(cause, "reason", None) and isinstance(cause.reason, Exception):
         cause = cause.reason
     if "timed out" in str(cause).lower() or elapsed >= timeout:

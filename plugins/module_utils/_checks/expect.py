@@ -17,7 +17,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.excha
 try:
     import jmespath
 except ImportError:
-    jmespath = None  # the reader of the checks says that it is missing
+    pass  # the reader of the checks says that it is missing
 
 # What can be expected of a text, and of an HTTP answer.
 TEXT = ("text", "regex", "latency")
@@ -27,7 +27,7 @@ ANSWER_SHOWN, OUTPUT_SHOWN = 200, 2000  # characters of an answer, and of an out
 
 
 # --- reading -------------------------------------------------------------------------------------------------
-def read(reader, expect: Any, known: tuple[str, ...]) -> dict[str, Any]:
+def read(reader: Any, expect: Any, known: tuple[str, ...]) -> dict[str, Any]:
     """The expectations in the form in which they are judged; mistakes are told to the reader."""
     if not isinstance(expect, dict):
         reader.wrong("expect is a dictionary, not {0!r}", expect)

@@ -20,8 +20,11 @@ import time
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import Reader
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Result, Run
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Listener
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 NAME = "grpc"
 
@@ -32,7 +35,7 @@ EXPECTATIONS = ("latency",)
 DETAILS_SHOWN = 200  # characters of what a server adds to its refusal
 
 
-def read(reader: Any, parsed: dict[str, Any]) -> None:
+def read(reader: Reader, parsed: Object) -> None:
     _load()
     parsed["grpc"] = "" if parsed["grpc"] is None else parsed["grpc"]
     if not isinstance(parsed["grpc"], str):
@@ -66,7 +69,7 @@ def _load() -> None:
             del os.environ["GRPC_VERBOSITY"]
 
 
-def attempt(run: Any, check: dict[str, Any], pod: dict, began: float) -> tuple[dict[str, Any], list[str]]:
+def attempt(run: Run, check: Check, pod: Any, began: float) -> tuple[Result, list[str]]:
     from grpc_health.v1.health_pb2 import HealthCheckResponse
 
     port = run.port_of(pod, check["port"])
@@ -82,7 +85,7 @@ def attempt(run: Any, check: dict[str, Any], pod: dict, began: float) -> tuple[d
     return {"via": "port_forward"}, wrong + expect.judge_text(check["expect"], "", time.monotonic() - began)
 
 
-def _status(check: dict[str, Any], listener: Listener) -> int | None:
+def _status(check: Check, listener: Listener) -> int | None:
     """What the health service says; ``None`` when it does not know the service that is asked for.
 
     :raises NoAnswer: it said nothing, or something else.
@@ -111,7 +114,7 @@ def _status(check: dict[str, Any], listener: Listener) -> int | None:
         raise NoAnswer(f"its health service answered {code.name}: {details}") from error
 
 
-def _channel(check: dict[str, Any], port: int) -> Any:
+def _channel(check: Check, port: int) -> Any:
     import grpc
 
     options: list[tuple[str, Any]] = [

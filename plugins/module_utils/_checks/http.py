@@ -13,11 +13,15 @@ import time
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.exchange import (
     REQUEST,
+    Answer,
     read_request,
     through_port_forward,
     through_proxy,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import Reader
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Result, Run
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 NAME = "http"
 
@@ -34,7 +38,7 @@ OTHER_WAY_TIMEOUT = 2  # seconds in which a port-forward, and then the proxy, ma
 PROXY_BLOCKED = "proxy blocked"  # a port-forward has answered where the API server's proxy did not
 
 
-def read(reader, parsed):
+def read(reader: Reader, parsed: Object) -> None:
     if not str(parsed["http"] or "").startswith("/"):
         reader.wrong("http is a path that starts with '/', not {0!r}", parsed["http"])
     read_request(reader, parsed)
@@ -61,7 +65,7 @@ def read(reader, parsed):
         reader.wrong("service is for via: service_proxy")
 
 
-def _read_proxied(reader, parsed):
+def _read_proxied(reader: Reader, parsed: Object) -> None:
     """What cannot be had by the API server's proxy."""
     if parsed["via"] not in ("proxy", "service_proxy"):
         return
@@ -76,23 +80,23 @@ def _read_proxied(reader, parsed):
         reader.wrong("the API server's proxy does not look at certificates; use ca_cert with port_forward or auto")
 
 
-def _kept_headers(check):
+def _kept_headers(check: Check) -> list[str]:
     return sorted(name for name in check["headers"] if str(name).lower() in ONLY_PORT_FORWARD)
 
 
-def _needs_port_forward(check):
+def _needs_port_forward(check: Check) -> bool:
     # The proxy rewrites Location.
     expected = {str(name).lower() for name in check["expect"].get("header", {})}
     return bool(_kept_headers(check) or check["ca_cert"] or "location" in expected)
 
 
-def attempt(run, check, pod, began):
+def attempt(run: Run, check: Check, pod: Object | None, began: float) -> tuple[Result, list[str]]:
     answer = _ask(run, check, pod)
     wrong = expect.judge(check["expect"], answer, time.monotonic() - began)
     return {"status": answer.status, "via": answer.via}, wrong
 
 
-def _ask(run, check, pod):
+def _ask(run: Run, check: Check, pod: Object | None) -> Answer:
     via = check["via"]
     if via == "port_forward" or (via == "auto" and (_needs_port_forward(check) or PROXY_BLOCKED in run.learned)):
         return through_port_forward(run, check, pod, check["timeout"])
@@ -116,7 +120,7 @@ def _ask(run, check, pod):
         return answer
 
 
-def _proxy_answers(run, check, pod):
+def _proxy_answers(run: Run, check: Check, pod: Object | None) -> bool:
     try:
         through_proxy(run, dict(check, timeout=min(check["timeout"], OTHER_WAY_TIMEOUT)), pod)
     except NoAnswer:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import Job
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import (
@@ -19,12 +20,15 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     with_environment,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import Reader
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Result, Run
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
 try:
     import yaml
 except ImportError:
-    yaml = None  # the reader of the checks says that it is missing
+    pass  # the reader of the checks says that it is missing
 
 NAME = "job"
 
@@ -35,12 +39,12 @@ EXPECTATIONS = expect.TEXT
 KEPT = 3600  # seconds that a Job which was not removed stays after its end
 
 
-def secrets(params):
+def secrets(params: Params) -> set[str]:
     checks = [check for check in params.get("checks") or [] if check.get("job")]
     return {value for check in checks for value in job_secrets(_definition(check["job"], params.get("chdir"))[0])}
 
 
-def read(reader, parsed):
+def read(reader: Reader, parsed: Object) -> None:
     parsed["definition"], mistakes = _definition(parsed["job"], reader.params["chdir"])
     for text in mistakes:
         reader.wrong("{0}", text)
@@ -48,7 +52,7 @@ def read(reader, parsed):
     parsed["where"] = f"Job {parsed['job']}"
 
 
-def _definition(path, directory):
+def _definition(path: Any, directory: str | None) -> tuple[Any, list[str]]:
     """``(the Job in a file or None, what is wrong with it)``"""
     path = os.path.join(directory or os.getcwd(), os.path.expanduser(str(path)))
     try:
@@ -61,7 +65,7 @@ def _definition(path, directory):
     return definition, [f"{path}: {text}" for text in job_mistakes(definition)]
 
 
-def attempt(run, check, pod, began):
+def attempt(run: Run, check: Check, pod: Object | None, began: float) -> tuple[Result, list[str]]:
     # A name of its own: nobody else's suite is in the way, and none that an interrupted run has left.
     definition = with_environment(check["definition"], run.app, run.color.name, run.color.version)
     definition["metadata"]["name"] = f"{definition['metadata']['name'][:50]}-{uuid.uuid4().hex[:6]}"

@@ -17,8 +17,11 @@ from collections import namedtuple
 from urllib.parse import urlencode
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.exchange import by_url, through_proxy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import Reader
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Result, Run
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
 NAME = "prometheus"
 
@@ -46,12 +49,12 @@ SETTINGS = {
 Samples = namedtuple("Samples", "values via")  # {labels as text: number}
 
 
-def secrets(params):
+def secrets(params: Params) -> set[str]:
     headers = (params.get("prometheus") or {}).get("headers")
     return secret_values(headers) if isinstance(headers, dict) else set()
 
 
-def read(reader, parsed):
+def read(reader: Reader, parsed: Object) -> None:
     if not isinstance(parsed["prometheus"], str) or not parsed["prometheus"].strip():
         reader.wrong("prometheus is a query, not {0!r}", parsed["prometheus"])
     reader.flag(parsed, "allow_empty")
@@ -63,7 +66,7 @@ def read(reader, parsed):
     parsed["where"] = "Prometheus"
 
 
-def attempt(run, check, pod, began):
+def attempt(run: Run, check: Check, pod: Object | None, began: float) -> tuple[Result, list[str]]:
     samples = _query(run, check)
     value = next(iter(samples.values.values())) if len(samples.values) == 1 else None
     if value is not None and not math.isfinite(value):
@@ -71,7 +74,7 @@ def attempt(run, check, pod, began):
     return {"value": value, "via": samples.via}, _judge(check["expect"], check["allow_empty"], samples.values)
 
 
-def _query(run, check):
+def _query(run: Run, check: Check) -> Samples:
     """Ask for the value(s) of the query at this moment.
 
     :raises NoAnswer: Prometheus gave none: not reached, or the query is wrong.
@@ -108,7 +111,7 @@ def _query(run, check):
     raise NoAnswer(f"the query gives a {kind}; it must give a number or a vector of numbers")
 
 
-def _judge(expect, allow_empty, values):
+def _judge(expect: Object, allow_empty: bool, values: dict[str, float]) -> list[str]:
     """What is wrong with the values, as a list of reasons; each of them must be within the limits."""
     numbers = {labels: value for labels, value in values.items() if not math.isnan(value)}
     if not numbers:
@@ -123,5 +126,5 @@ def _judge(expect, allow_empty, values):
     return reasons[:5] + ([f"... and {len(reasons) - 5} more"] if len(reasons) > 5 else [])
 
 
-def _labels(metric):
+def _labels(metric: dict[str, str]) -> str:
     return ", ".join(f"{name}={value}" for name, value in sorted(metric.items()))

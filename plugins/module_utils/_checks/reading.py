@@ -54,7 +54,7 @@ def parse(params: dict[str, Any], kinds: dict[str, Any]) -> list[dict[str, Any]]
             next_step="Give a number of 1 or more.",
         )
     checks = [check for number, check in enumerate(params["checks"]) if check not in params["checks"][:number]]
-    mistakes = []
+    mistakes: list[str] = []
     parsed = [Reader(check, number, params, kinds, mistakes).read() for number, check in enumerate(checks, 1)]
     names = [check["name"] for check in parsed]
     for name in sorted({name for name in names if names.count(name) > 1}):
@@ -88,7 +88,7 @@ class Reader:
 
     def __init__(
         self, check: dict[str, Any], number: int, params: dict[str, Any], kinds: dict[str, Any], mistakes: list[str]
-    ):
+    ) -> None:
         self.check = check  # as it was given
         self.params = params
         self.kinds = kinds

@@ -13,7 +13,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
 Check = dict[str, Any]
 Result = dict[str, Any]
@@ -22,7 +25,7 @@ Result = dict[str, Any]
 class Run:
     """What the executions of one run share."""
 
-    def __init__(self, app, color, params):
+    def __init__(self, app: Application, color: Color, params: Params) -> None:
         self.app = app
         self.cluster = app.cluster
         self.color = color
@@ -30,7 +33,7 @@ class Run:
         self.directory = params["chdir"] or os.getcwd()
         self.learned: set[str] = set()  # what a kind has found out, for its executions that come later
 
-    def execute(self, checks: list[Check], pods: list[dict], parallel: int) -> list[Result]:
+    def execute(self, checks: list[Check], pods: list[Object], parallel: int) -> list[Result]:
         """Execute all checks on all their targets, at most ``parallel`` at the same time.
 
         :returns: list of results, in the order of the checks.
@@ -43,7 +46,7 @@ class Run:
         with ThreadPoolExecutor(max_workers=min(parallel, len(executions) or 1)) as pool:
             return list(pool.map(lambda execution: _execute(*execution), executions))
 
-    def port_of(self, pod: dict, wanted: int | str | None) -> int | str:
+    def port_of(self, pod: Object, wanted: int | str | None) -> int | str:
         """The number of the port: the one given, the one of that name, or the one that the Service leads to (its first)."""
         ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
         ports = [port for port in ports if port.get("protocol", "TCP") == "TCP"]
@@ -60,7 +63,7 @@ def verdict(check: Check, results: list[Result]) -> tuple[bool, str]:
     """How one check went: ``(passed, its line for people)``."""
     own = [result for result in results if result["name"] == check["name"]]
     good = sum(result["passed"] for result in own)
-    wanted: int = {None: 1, "all": len(own), "one": 1, "any": 1}.get(check["pods"], check["pods"])
+    wanted: Any = {None: 1, "all": len(own), "one": 1, "any": 1}.get(check["pods"], check["pods"])
     passed = good >= wanted and bool(own)
     slowest = max((result["latency_ms"] or 0 for result in own), default=0)
     sign = "ok    " if passed else "FAILED"
@@ -82,7 +85,7 @@ def needs_pods(check: Check) -> bool:
     return check["pods"] is not None
 
 
-def staying(pods: list[dict]) -> list[dict]:
+def staying(pods: list[Object]) -> list[Object]:
     """The pods that carry traffic, or will: those that have not ended and are not on their way out."""
     return [
         pod
@@ -91,7 +94,7 @@ def staying(pods: list[dict]) -> list[dict]:
     ]
 
 
-def _execute(run: Run, check: Check, pod: dict | None) -> Result:
+def _execute(run: Run, check: Check, pod: Object | None) -> Result:
     """One check on one target, with its retries. Never raises for what the application does."""
     result = {
         "name": check["name"],
@@ -127,7 +130,7 @@ def _execute(run: Run, check: Check, pod: dict | None) -> Result:
         run.cluster.sleep(check["delay"])
 
 
-def _pause(cluster, error, pauses):
+def _pause(cluster: Any, error: NoAnswer, pauses: tuple[float, float] | None) -> tuple[float, float]:
     """Wait before the API server is asked again; ``pauses`` is what the last call returned.
 
     :raises ApiError: it has been away for ``api_timeout`` seconds.

@@ -11,10 +11,14 @@ from __future__ import annotations
 import socket
 import time
 from collections import namedtuple
+from collections.abc import Callable
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import Reader
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Result, Run
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Tunnel
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 NAME = "tcp"
 
@@ -28,7 +32,7 @@ SETTLED = 1  # seconds after which a port-forward that was not broken off stands
 BODY_LIMIT = 65536  # bytes of the answer that are read
 
 
-def read(reader, parsed):
+def read(reader: Reader, parsed: Object) -> None:
     host, _colon, port = str(parsed["tcp"]).rpartition(":")
     parsed.update(address=host.strip("[]"), port=port)
     reader.port(parsed)
@@ -42,8 +46,8 @@ def read(reader, parsed):
         reader.wrong("send is text, not {0!r}", parsed["send"])
 
 
-def attempt(run, check, pod, began):
-    def unlike(body):
+def attempt(run: Run, check: Check, pod: Object | None, began: float) -> tuple[Result, list[str]]:
+    def unlike(body: bytes) -> list[str]:
         return expect.judge_text(check["expect"], body.decode("utf-8", "replace"), 0)
 
     ended = _talk(run, check, pod, lambda body: not unlike(body))
@@ -52,7 +56,7 @@ def attempt(run, check, pod, began):
     return {"via": ended.via}, expect.with_answer(wrong, text)
 
 
-def _talk(run, check, pod, enough):
+def _talk(run: Run, check: Check, pod: Object | None, enough: Callable[[bytes], bool]) -> Talk:
     """Connect, send what is to be sent, and read until ``enough(bytes)`` is true.
 
     :raises NoAnswer: no connection, or it ended or ``timeout`` was over before that.
@@ -88,7 +92,7 @@ def _talk(run, check, pod, enough):
             raise NoAnswer(f"the connection broke: {tunnel.explain(str(error)) if tunnel else error}") from error
 
 
-def _read(connection, deadline, enough):
+def _read(connection: socket.socket, deadline: float, enough: Callable[[bytes], bool]) -> bytes:
     body = b""
     while not enough(body) and len(body) < BODY_LIMIT:
         left = deadline - time.monotonic()
