@@ -18,6 +18,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock, switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, from_text
@@ -49,7 +50,7 @@ ARGUMENTS = dict(
 DURATIONS = ("api_timeout",)
 KEEPS_LOCK = False
 TAKES_LOCK = True
-RETURNS = {
+RETURNS: Object = {
     "application": None,
     "directory": None,
     "lock_id": None,
@@ -95,7 +96,7 @@ def secrets(params: Params) -> set[str]:
     )
 
 
-def run(params: Params, cluster: Any, progress: Progress) -> Object:
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     began = micro_time()
     known = {"application": params["application"], "directory": params["directory"]}
     try:
@@ -122,7 +123,7 @@ def _version(params: Params, settings: planning.Settings) -> Any:
     return unquoted(asked) if isinstance(asked, str) else asked
 
 
-def _look(cluster: Any, params: Params, settings: planning.Settings) -> tuple[Application, planning.Reading]:
+def _look(cluster: Cluster, params: Params, settings: planning.Settings) -> tuple[Application, planning.Reading]:
     """A fresh reading, and what the flow has to know beyond it."""
     flow = params["flow"]
     app = read_application(cluster, params)
@@ -153,7 +154,7 @@ def _shown(plan: planning.Plan) -> Object:
 
 
 def _locked(
-    cluster: Any,
+    cluster: Cluster,
     params: Params,
     settings: planning.Settings,
     app: Application,
@@ -196,7 +197,7 @@ def _goes_on(flow: str, now: planning.Reading) -> bool:
     return flow == "rollback" and (now["rollback_to"] or {}).get("color") == now["pending_color"]
 
 
-def _put_back(cluster: Any, params: Params, app: Application, lock_id: str, progress: Progress) -> None:
+def _put_back(cluster: Cluster, params: Params, app: Application, lock_id: str, progress: Progress) -> None:
     """Undo a switch that was interrupted between two Services."""
     nothing = {name: spec.get("default") for name, spec in switch.ARGUMENTS.items()}
     switch.run(

@@ -8,14 +8,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch, retires_at
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
@@ -31,6 +35,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.sett
     refuse,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, seconds, to_second
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_current_color"
 
@@ -57,7 +62,7 @@ KEEPS_LOCK = False
 
 secrets = _checks.secrets
 
-RETURNS = {
+RETURNS: Object = {
     "active_color": None,
     "idle_color": None,
     "pending_color": None,
@@ -78,7 +83,7 @@ RETURNS = {
 }
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     _refuse_mistakes(params)
     app = read_application(cluster, params)
     if params["preview_service"]:
@@ -106,7 +111,7 @@ def run(params, cluster, progress):
     return result
 
 
-def _refuse_mistakes(params):
+def _refuse_mistakes(params: Params) -> None:
     """What later stages of a release would stumble over is refused before the first of them.
 
     :raises BlueGreenError: names every mistake.
@@ -126,13 +131,13 @@ def _refuse_mistakes(params):
     refuse(mistakes, lambda: _checks.parse(params))
 
 
-def _retires_at(app, after):
+def _retires_at(app: Application, after: float | None) -> str | None:
     """When the idle color is due to be retired, as text; ``None`` when it is already, or nothing says since when it is idle."""
     due = retires_at(app.state["history"], after) if after is not None and app.colors[app.idle].replicas else None
-    return due and to_second(due)
+    return to_second(due) if due else None
 
 
-def _rollback_seconds(app, target):
+def _rollback_seconds(app: Application, target: Object | None) -> int | None:
     """How long a rollback has to wait for pods before it switches, as its pods took the last time; ``None`` if unknown."""
     if target is None:
         return None
@@ -147,14 +152,16 @@ def _rollback_seconds(app, target):
     return None
 
 
-def _seconds_to_ready(pod):
+def _seconds_to_ready(pod: Object) -> float | None:
     ready = Pod(pod).conditions.get("Ready", {})
     if ready.get("status") != "True":
         return None
     return (moment(ready["lastTransitionTime"]) - moment(pod["metadata"]["creationTimestamp"])).total_seconds()
 
 
-def _summary(app, kept, retires, target, rollback_seconds):
+def _summary(
+    app: Application, kept: Object | None, retires: str | None, target: Object | None, rollback_seconds: int | None
+) -> list[str]:
     """What ``status`` shows: a line for each color, what a rollback would do, and the last releases."""
     rows = [("", "color", "version", "pods", "Deployment", "image")]
     for name in (app.active, app.idle):
@@ -204,6 +211,6 @@ def _summary(app, kept, retires, target, rollback_seconds):
     return lines + (_table(rows) if len(rows) > 1 else ["no release recorded yet"])
 
 
-def _table(rows):
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]

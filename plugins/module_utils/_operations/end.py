@@ -8,10 +8,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
@@ -41,10 +40,10 @@ ARGUMENTS = dict(
 )
 DURATIONS = ("api_timeout",)
 KEEPS_LOCK = True
-RETURNS = {"outcome": None, "bad": None, "result": {}, "stages": {}, "active_color": None, "version": None}
+RETURNS: Result = {"outcome": None, "bad": None, "result": {}, "stages": {}, "active_color": None, "version": None}
 
 
-def run(params: Params, cluster: Any, progress: Progress) -> Result:
+def run(params: Params, cluster: Cluster, progress: Progress) -> Result:
     happened = happened_of(params, cluster.dry_run)
     now, warnings = _read(cluster, params)
     outcome = judge(happened, now)
@@ -125,7 +124,7 @@ def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result
     }
 
 
-def _read(cluster: Any, params: Params) -> tuple[Result | None, list[str]]:
+def _read(cluster: Cluster, params: Params) -> tuple[Result | None, list[str]]:
     """The reading after the last write, ``None`` when nobody can tell; and what people should know."""
     try:
         app = read_application(cluster, params)
@@ -135,7 +134,7 @@ def _read(cluster: Any, params: Params) -> tuple[Result | None, list[str]]:
 
 
 def _give_back(
-    params: Params, cluster: Any, happened: Happened, now: Result | None, outcome: str, warnings: list[str]
+    params: Params, cluster: Cluster, happened: Happened, now: Result | None, outcome: str, warnings: list[str]
 ) -> str:
     """Record the outcome and free the lock; that this fails is no failure of the release, which is what it is.
 

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import Job
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import (
@@ -21,6 +25,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_log import HANDED_OVER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import STATE, bounded, read_state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     TRIES,
     again,
@@ -31,6 +36,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_job"
 
@@ -53,14 +59,14 @@ DURATIONS = ("api_timeout", "timeout")
 
 KEEPS_LOCK = True
 
-RETURNS = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "frozen_at": None, "diff": {}}
+RETURNS: Object = {"job": None, "succeeded": None, "logs": [], "elapsed": None, "frozen_at": None, "diff": {}}
 
 
-def secrets(params):
+def secrets(params: Params) -> set[str]:
     return job_secrets(params["definition"])
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     if params["failure"] is not None:
         raise _undone(params, cluster, progress)
     return _run(params, cluster, progress)
@@ -70,7 +76,7 @@ def run(params, cluster, progress):
 NOT_UNDONE = ("superseded", "api_unreachable", "conflict")
 
 
-def _undone(params, cluster, progress):
+def _undone(params: Params, cluster: Cluster, progress: Progress) -> BlueGreenError:
     """Undo what a failed run has changed, if that can be; the error that ends the run, with what failed and what became of it."""
     failure = params["failure"]
     reason = failure.get("reason") or "task_failed"
@@ -87,7 +93,7 @@ def _undone(params, cluster, progress):
     return BlueGreenError(f"{failure.get('msg') or 'A task failed.'}\nNothing was deployed. {said}", reason)
 
 
-def _run(params, cluster, progress):
+def _run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     check_definition(params["definition"], "The Job's definition")
     if params["timeout"] <= 0:
         raise BlueGreenError("timeout must be more than 0.", "bad_input", next_step="Give a time limit such as 5m.")
@@ -149,12 +155,12 @@ def _run(params, cluster, progress):
     return result
 
 
-def _digest(definition, version):
+def _digest(definition: Object, version: str | None) -> str:
     text = json.dumps([definition, version], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _begun(state, params, app, own):
+def _begun(state: Object, params: Params, app: Application, own: str) -> Object:
     """The state when a Job begins that takes something back, or hands over."""
     undone = own if params["hands_over"] else params["undoes"]
     jobs = {name: entry for name, entry in state.get("jobs", {}).items() if name != undone}
@@ -164,14 +170,14 @@ def _begun(state, params, app, own):
     return state
 
 
-def record(cluster, params, change):
+def record(cluster: Cluster, params: Params, change: Callable[[Object], Object]) -> None:
     """Change the state on the first Service, if no other run has taken over.
 
     :param change: makes the new state from the one that is there.
     """
     name = params["services"][0]
 
-    def attempt():
+    def attempt() -> None:
         app = read_application(cluster, params)
         service = app.services[0]
         text = compact(bounded(change(read_state(service))))

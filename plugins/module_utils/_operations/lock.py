@@ -10,8 +10,12 @@ from __future__ import annotations
 
 import time
 import uuid
+from collections.abc import Callable
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
+    Application,
+    read_application,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import JOB_OWNER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import (
@@ -24,9 +28,11 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_state,
     state_operations,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
     TRIES,
+    Returned,
     again,
     annotation_operations,
     compact,
@@ -42,6 +48,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, now
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_lock"
 
@@ -70,7 +77,7 @@ RETURNS = {"lock_id": None, "holder": None, "acquired_at": None, "waited": False
 OUTAGE = 5  # seconds without an answer that are more than a slow one
 
 
-def run(params, cluster, progress):
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     if cluster.dry_run:
         return {"msg": f"Would lock {params['services'][0]}."}
     if params["version"]:
@@ -80,7 +87,7 @@ def run(params, cluster, progress):
     return hold(read_application(cluster, params), params, cluster, progress)
 
 
-def hold(app, params, cluster, progress):
+def hold(app: Application, params: Params, cluster: Cluster, progress: Progress) -> Object:
     """Get the lock and record the run; the result keys of ``bg_lock``.
 
     :param app: a reading; nothing is decided on it, because another run may go on until the Services are stamped.
@@ -100,7 +107,7 @@ def hold(app, params, cluster, progress):
 
 
 # --- the Lease -------------------------------------------------------------------------------------------------
-def _acquire(params, cluster, progress, lock_id, holder):
+def _acquire(params: Params, cluster: Cluster, progress: Progress, lock_id: str, holder: Object) -> tuple[Object, bool]:
     """Write our id into the Lease, as soon as it is free, dead, or to be preempted.
 
     :returns: ``(lease, whether somebody else had it)``
@@ -112,9 +119,12 @@ def _acquire(params, cluster, progress, lock_id, holder):
         lease = cluster.get("Lease", name)
         try:
             if lease is None:
-                body = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}, "spec": {}}
-                body["metadata"]["annotations"] = {HOLDER: compact(holder)}
-                body["spec"] = _spec(params, lock_id)
+                body = {
+                    "apiVersion": "coordination.k8s.io/v1",
+                    "kind": "Lease",
+                    "metadata": {"name": name, "annotations": {HOLDER: compact(holder)}},
+                    "spec": _spec(params, lock_id),
+                }
                 return cluster.create("Lease", body), waited
             other = lease["spec"].get("holderIdentity")
             if other and other != lock_id and not params["preempt"]:
@@ -138,13 +148,13 @@ def _acquire(params, cluster, progress, lock_id, holder):
             continue  # somebody else was faster; look again
 
 
-def _spec(params, lock_id):
+def _spec(params: Params, lock_id: str) -> Object:
     now = micro_time()
     duration = max(int(params["lease_duration"]), 1)
     return {"holderIdentity": lock_id, "leaseDurationSeconds": duration, "acquireTime": now, "renewTime": now}
 
 
-def _wait_for(params, cluster, name, lease, progress):
+def _wait_for(params: Params, cluster: Cluster, name: str, lease: Object, progress: Progress) -> Object | None:
     """Wait until the Lease is free, gone, or has not been renewed for its whole duration.
 
     Only whether ``renewTime`` changes is looked at, so no two clocks are compared.
@@ -187,7 +197,7 @@ def _wait_for(params, cluster, name, lease, progress):
 
 
 # --- the stamps ------------------------------------------------------------------------------------------------
-def _stamp(app, params, lock_id, holder):
+def _stamp(app: Application, params: Params, lock_id: str, holder: Object) -> bool:
     """Put our id on the Services and, if another run left one, on the idle Deployment; record the run in the history.
 
     From the first stamp on, no write of a run that we have overtaken can succeed. Until then it may have gone on, while its
@@ -195,7 +205,8 @@ def _stamp(app, params, lock_id, holder):
 
     :returns: whether another run's stamp had to be replaced.
     """
-    took_over, first = False, None
+    took_over = False
+    stamped: list[Object] = []
     running = {
         "run": lock_id,
         "kind": "rollback" if params["preempt"] else "release",
@@ -209,26 +220,28 @@ def _stamp(app, params, lock_id, holder):
     begun = [running][: params["record"]]
     for service in app.services:
         # The state is on the first one.
-        change = (lambda state: _begun(state, lock_id, begun)) if first is None else None
+        change = None if stamped else (lambda state: _begun(state, lock_id, begun))
         written, overtaken = _stamp_service(app, service, lock_id, change)
         took_over = took_over or overtaken
-        first = first or written
-    if read_state(first)["intent"]:
-        _forget_intent(app, params, first)
+        stamped.append(written)
+    if read_state(stamped[0])["intent"]:
+        _forget_intent(app, params, stamped[0])
     if took_over:
         _stamp_deployments(params, app.cluster, lock_id)
         _stamp_jobs(app, lock_id)
     return took_over
 
 
-def _stamp_service(app, service, lock_id, change):
+def _stamp_service(
+    app: Application, service: Object, lock_id: str, change: Callable[[Object], Object] | None
+) -> tuple[Object, bool]:
     """Put our id on one Service.
 
     :param change: makes the new state from the one that is there; ``None`` where there is none.
     :returns: ``(the Service as written, whether another run's stamp had to be replaced)``
     """
 
-    def attempt():
+    def attempt() -> tuple[Object, bool]:
         operations = [unchanged(service)] if change else stamp_test(service)
         operations += annotation_operations(service, LOCK_ID, lock_id)
         if change:
@@ -236,20 +249,20 @@ def _stamp_service(app, service, lock_id, change):
         written = app.cluster.patch("Service", service["metadata"]["name"], operations)
         return written, stamp(service) not in (None, lock_id)
 
-    def refresh():
+    def refresh() -> None:
         nonlocal service
         service = app.reread(service)
 
     return _again(service["metadata"]["name"], attempt, refresh)
 
 
-def _begun(state, lock_id, begun):
+def _begun(state: Object, lock_id: str, begun: list[Object]) -> Object:
     """The state when a run begins: what others had left running was interrupted."""
     others = [dict(entry, outcome=_ended(entry["outcome"])) for entry in state["history"] if entry["run"] != lock_id]
     return dict(state, history=begun + others)
 
 
-def _forget_intent(app, params, first):
+def _forget_intent(app: Application, params: Params, first: Object) -> None:
     """The intent of a run that died before it had moved anything, or after all: the Services agree."""
     if read_application(app.cluster, params).pending:
         return
@@ -260,10 +273,10 @@ def _forget_intent(app, params, first):
         pass  # while the Services agree it means nothing, and the next switch replaces it
 
 
-def _stamp_deployments(params, cluster, lock_id):
+def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> None:
     """A write of the overtaken run may be on its way to the idle Deployment: what it tests must no longer hold."""
 
-    def attempt():
+    def attempt() -> None:
         app = read_application(cluster, params)
         idle = app.colors[app.idle].deployment
         if idle is not None:
@@ -277,7 +290,7 @@ def _stamp_deployments(params, cluster, lock_id):
     )
 
 
-def _stamp_jobs(app, lock_id):
+def _stamp_jobs(app: Application, lock_id: str) -> None:
     """The overtaken run may just be letting a Job begin: it stays suspended until a run wants it."""
     try:
         jobs = app.cluster.list("Job")["items"]
@@ -300,11 +313,11 @@ def _stamp_jobs(app, lock_id):
                 # It was let run before the Services were stamped; whoever needs it adopts or removes it.
 
 
-def _ended(outcome):
+def _ended(outcome: str) -> str:
     return "interrupted" if outcome == "running" else outcome
 
 
-def release(params, cluster):
+def release(params: Params, cluster: Cluster) -> Object:
     """Record how the run ended, take our id off the Services and free the Lease; nothing happens to what is not ours."""
     lock_id = params["lock_id"]
     if not lock_id:
@@ -337,14 +350,14 @@ def release(params, cluster):
     }
 
 
-def _unstamp_service(cluster, name, params, first):
+def _unstamp_service(cluster: Cluster, name: str, params: Params, first: bool) -> bool:
     """Take our id off one Service, and close the record on the first.
 
     :returns: whether it carried our id.
     """
     lock_id, path = params["lock_id"], "/metadata/annotations/" + escape(LOCK_ID)
 
-    def attempt():
+    def attempt() -> bool:
         service = cluster.get("Service", name)
         if service is None or stamp(service) != lock_id:
             return False
@@ -357,12 +370,12 @@ def _unstamp_service(cluster, name, params, first):
     return _again(name, attempt)
 
 
-def _again(name, attempt, refresh=None):
+def _again(name: str, attempt: Callable[[], Returned], refresh: Callable[[], None] | None = None) -> Returned:
     what = f"Service {name} changes faster than the lock can be written ({TRIES} attempts)."
     return again(attempt, what, "Stop the other writer, then run again.", refresh)
 
 
-def _closed(state, params):
+def _closed(state: Object, params: Params) -> Object:
     ended = {"ended_at": now(), "outcome": params["outcome"] or "ended"}
     if params["prepared"]:
         ended["prepared"] = params["prepared"]

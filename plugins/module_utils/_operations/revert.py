@@ -8,12 +8,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
     read_application,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CONNECTION, LOCK
@@ -30,10 +29,10 @@ ARGUMENTS = dict(
 )
 DURATIONS = ("api_timeout", "wait_timeout")
 KEEPS_LOCK = True
-RETURNS = {"from_color": None, "to_color": None, "active_color": None, "endpoints_ms": None, "diff": {}}
+RETURNS: Object = {"from_color": None, "to_color": None, "active_color": None, "endpoints_ms": None, "diff": {}}
 
 
-def run(params: Params, cluster: Any, progress: Progress) -> Object:
+def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     app = read_application(cluster, params)
     target, reverts = way_back(app, params["lock_id"], params["resumes"] or None)
     result = {"active_color": app.active}
@@ -66,10 +65,10 @@ def way_back(app: Application, lock_id: str | None, resumes: str | None) -> tupl
     :param lock_id: this run; ``None`` for one without a lock, which the history cannot tell from others.
     :param resumes: the run whose release this one has gone on with.
     """
-    newest = next(iter(app.state["history"]), {})
+    newest: Object = next(iter(app.state["history"]), {})
     if lock_id is None or newest.get("run") != lock_id:
         return None, None
-    switched = next((entry for entry in app.state["history"] if entry["run"] == (resumes or lock_id)), {})
+    switched: Object = next((entry for entry in app.state["history"] if entry["run"] == (resumes or lock_id)), {})
     if switched.get("switched_at") and not switched.get("reverted_at") and switched.get("color") == app.active:
         return switched["from_color"], resumes  # also where that has stopped half-way
     return (app.active, None) if app.pending else (None, None)
