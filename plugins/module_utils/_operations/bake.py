@@ -49,7 +49,7 @@ secrets = _checks.secrets
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
-    checks = [check for check in _checks.parse(params) if params["jobs"] or check["kind"] != "job"]
+    checks = [check for check in _checks.parse(params) if params["jobs"] or check["kind"].NAME != "job"]
     for option, least in (("interval", 0.1), ("tolerance", 0)):
         if params[option] < least:
             raise BlueGreenError(
