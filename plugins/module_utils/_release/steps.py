@@ -28,7 +28,9 @@ def is_large(now: Reading, color: str, settings: Settings) -> bool:
 class Steps:
     """The steps of one plan, in the order in which they are added; a method for each stage of a release."""
 
-    def __init__(self, now: Reading, settings: Settings, directory: str, color: str, version: Any, previous: Any):
+    def __init__(
+        self, now: Reading, settings: Settings, directory: str, color: str, version: Any, previous: Any
+    ) -> None:
         self.now = now
         self.settings = settings
         self.directory = directory
