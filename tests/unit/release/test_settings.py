@@ -93,6 +93,7 @@ VALUES = [
     ("database", "", {}),
     ("rollback_from", '"2.0"', "2.0"),  # the quotes of a survey
     ("rollback_from", "2.0", "2.0"),
+    ("rollback_from", '"X1-X"', "X1-X"),
     ("rollback_from", "", ""),
     ("rollback_instant", "on", True),
     ("retire_after", "", 86400.0),
@@ -276,7 +277,7 @@ def test_every_mistake_at_once(directory: str) -> None:
         force="maybe",
         wait_timeout="soon",
         deploy_tasks="none.yml",
-        hooks={"before_lunch": "x"},
+        hooks={"before_lunch": "x", "before_deploy": "none.yml"},
         database={"strategy": "shared"},
         probe={"url": "http://x"},
         checks=[{"name": "up", "htp": "/"}, {"name": "down", "http": "/", "retries": "x"}],
@@ -288,6 +289,7 @@ def test_every_mistake_at_once(directory: str) -> None:
         "bluegreen_wait_timeout",
         "bluegreen_deploy_tasks",
         "before_lunch",
+        "bluegreen_hooks.before_deploy",
         "shared needs migrate",
         "bluegreen_probe",
         "check up",
@@ -322,6 +324,8 @@ def test_checks_by_prometheus_need_one(directory: str) -> None:
     check = {"name": "errors", "prometheus": "up", "expect": {"max": 1}}
     with pytest.raises(BlueGreenError):
         judge(directory, checks=[check])
+    assert judge(directory, checks=[check], prometheus={"url": "http://x"})["checks"] == [check]
+    assert judge(directory, checks=[check], prometheus='{"url": "http://x"}')["prometheus"] == {"url": "http://x"}
 
 
 def test_what_goes_wrong_beside_the_mistakes_is_one_more() -> None:
