@@ -18,9 +18,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 
 RELEASE = PREFIX + "release"  # on a Deployment: which version its image is, where the tag does not say it
 
-TAG = re.compile(
-    r"^\w[\w.-]{0,127}$", re.ASCII
-)  # https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+# https://github.com/opencontainers/distribution-spec/blob/main/spec.md
+TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
 
 def check_version(version: Any) -> None:
@@ -118,7 +117,7 @@ def wanted_images(live: Any, idle: Any, version: Any, image: str | None) -> dict
         if version and not tag and not digest:
             image = f"{repository}:{version}"
         return {containers[0]["name"]: image}
-    if not TAG.match(version):
+    if not TAG.fullmatch(version):
         raise BlueGreenError(
             f"{version!r} cannot be an image tag.",
             "bad_input",

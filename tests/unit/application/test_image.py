@@ -141,7 +141,7 @@ def test_a_version_that_is_no_string_is_refused(version: Any) -> None:
     assert "must be a string" in str(caught.value)
 
 
-@pytest.mark.parametrize("version", ["a/b", "-1", ".1", "a b", "a:b", "x" * 129, "ü"])
+@pytest.mark.parametrize("version", ["a/b", "-1", ".1", "a b", "a:b", "x" * 129, "ü", "2.0\n"])
 def test_a_version_that_cannot_be_a_tag_is_refused(version: str) -> None:
     with pytest.raises(BlueGreenError, match="cannot be an image tag"):
         wanted(read(RecordedCluster()), version, None)
