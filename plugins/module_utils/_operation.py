@@ -58,6 +58,8 @@ def execute(
 ) -> Object:
     """Run one operation and return its result dictionary; the same keys on success and on failure."""
     result = dict(operation.RETURNS, changed=False, msg="", reason=None, started_at=micro_time())
+    # What endangers a run is said before its first write, and not with the result, where that can be.
+    said_at_once = (lambda text: progress(f"warning: {text}")) if progress else warn
     progress = progress or (lambda text: None)
     cluster = None
     try:
@@ -66,7 +68,7 @@ def execute(
                 params[name] = seconds(params[name], name)
         if "lock_id" in params:
             params["lock_id"] = params["lock_id"] or None  # templates make "" of nothing
-        cluster = Cluster(params, operation.NAME, dry_run, progress, before_write, warn)
+        cluster = Cluster(params, operation.NAME, dry_run, progress, before_write, said_at_once)
         if params["validate_certs"] is False and warn:
             warn("The API server's certificate is not checked (validate_certs is false).")
         if params.get("lock_id") and operation.KEEPS_LOCK and not dry_run:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +50,21 @@ def test_entry_point_has_its_tasks_and_means_the_same_by_an_option_as_the_others
         for other in SPECS.values():
             same = other["options"].get(name, option)
             assert {**same, "description": ""} == {**option, "description": ""}
+
+
+def test_no_task_of_a_stage_binds_what_its_step_binds() -> None:
+    """It would be in vain: the variables of the include that brings a stage in count more than those of its tasks."""
+
+    def tasks(items: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        for item in items:
+            yield item
+            for part in ("block", "rescue", "always"):
+                yield from tasks(item.get(part, []))
+
+    files = sorted((ROLE / "tasks" / "stages").glob("*.yml"))
+    every = [(file.name, task) for file in files for task in tasks(yaml.safe_load(file.read_text()))]
+    assert len(every) > len(files) > 10
+    bound = [
+        (name, task["vars"]) for name, task in every if "vars" in task and "ansible.builtin.include_tasks" not in task
+    ]
+    assert bound == []

@@ -357,13 +357,18 @@ def _unstamp_service(cluster: Cluster, name: str, params: Params, first: bool) -
     """
     lock_id, path = params["lock_id"], "/metadata/annotations/" + escape(LOCK_ID)
 
+    sent = False
+
     def attempt() -> bool:
+        nonlocal sent
         service = cluster.get("Service", name)
         if service is None or stamp(service) != lock_id:
-            return False
+            # Our own write may have arrived, and only its answer was lost.
+            return sent and first and service is not None and _is_closed(read_state(service), params)
         operations = [{"op": "test", "path": path, "value": lock_id}, {"op": "remove", "path": path}]
         if first:
             operations += state_operations(_closed(read_state(service), params))
+        sent = True
         cluster.patch("Service", name, operations)
         return True
 
@@ -380,3 +385,9 @@ def _closed(state: Object, params: Params) -> Object:
     if params["prepared"]:
         ended["prepared"] = params["prepared"]
     return dict(state, history=[dict(e, **ended) if e["run"] == params["lock_id"] else e for e in state["history"]])
+
+
+def _is_closed(state: Object, params: Params) -> bool:
+    """Whether the record says how this run has ended as we say it; who takes over writes that it was interrupted."""
+    own: Object = next((entry for entry in state["history"] if entry["run"] == params["lock_id"]), {})
+    return own.get("ended_at") is not None and own["outcome"] == (params["outcome"] or "ended")

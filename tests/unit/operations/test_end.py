@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin as _begin
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import end as _end
@@ -256,6 +256,18 @@ def test_a_lock_that_is_somebody_elses(failure: Any, moved: RecordedCluster) -> 
     if failure is None:
         assert result["result"]["reason"] == "superseded"
         assert "Another run has taken over" in result["msg"]
+
+
+def test_a_lock_whose_giving_back_was_not_answered_was_ours(moved: RecordedCluster) -> None:
+    """The writes have arrived, only the answers were lost: sent again, their tests fail."""
+
+    def lost() -> None:
+        raise PatchConflict("The API server refused 'patch ...' (HTTP 422)", "conflict", 422)
+
+    moved.after("patch", "Service", lost, nth=1)
+    moved.after("patch", "Lease", lost, nth=1)
+    result = end(moved, begun=begun(color="green"))
+    assert (result["outcome"], result["warnings"]) == ("released", [])
 
 
 def test_whoever_knows_that_it_was_overtaken_writes_nothing(moved: RecordedCluster) -> None:
