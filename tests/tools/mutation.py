@@ -23,8 +23,8 @@ import checkout
 
 # Below plugins/module_utils, and the unit tests that hold them.
 MUTATED = {
-    "_application/image.py": ["application/test_image.py"],
-    "_application/state.py": ["application/test_state.py"],
+    "_application/image.py": ["application/test_image.py", "operations/test_deploy.py"],
+    "_application/state.py": ["application/test_state.py", "operations/test_prepared.py"],
     "_release/outcome.py": ["release/test_outcome.py"],
     "_release/plan.py": ["release/test_plan.py"],
     "_release/settings.py": ["release/test_settings.py"],
@@ -65,7 +65,7 @@ def mutmut(work: Path, *arguments: str) -> str:
 
 
 def main() -> int:
-    print(f"mutation: mistakes are made in {', '.join(MUTATED)} (a minute or two)", flush=True)
+    print(f"mutation: mistakes are made in {', '.join(MUTATED)} (some minutes)", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         work = Path(directory)
         lay_out(work)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,3 +211,63 @@ def test_containers_that_are_not_there(names: list[str], text: str) -> None:
     with pytest.raises(BlueGreenError) as error:
         _image.containers_of(deployment(["web", "log"], ["copy"]), names)
     assert str(error.value) == text
+
+
+def color(version: str | None = None, **images: str) -> SimpleNamespace:
+    return SimpleNamespace(version=version, containers=[{"name": name, "image": images[name]} for name in images])
+
+
+@pytest.mark.parametrize(
+    ("version", "image", "text"),
+    [
+        (
+            "",
+            None,
+            "No version was given.\n"
+            "Next: Add -e version=X (it becomes the image tag), or set bluegreen_image to a whole image name.",
+        ),
+        (
+            None,
+            "other",
+            "One image was given for 2 containers: app, log.\n"
+            "Next: Give version instead of image, or name one container in bluegreen_containers.",
+        ),
+        (
+            "a/b",
+            None,
+            "'a/b' cannot be an image tag.\n"
+            "Next: A tag has letters, digits, '_', '.', '-' (128 at most). Set bluegreen_image for anything else.",
+        ),
+    ],
+)
+def test_images_that_are_refused(version: str | None, image: str | None, text: str) -> None:
+    two = color(app="myapp:1.0", log="log:1.0")
+    with pytest.raises(BlueGreenError) as error:
+        _image.wanted_images(two, two, version, image)
+    assert (error.value.reason, str(error.value)) == ("bad_input", text)
+
+
+def test_images_of_a_container_that_only_one_color_has() -> None:
+    live = color(app="moved/myapp:1.0")
+    assert _image.wanted_images(live, color(), "2.0", None) == {"app": "moved/myapp:2.0"}
+    assert _image.wanted_images(live, color(app="myapp:1.0", log="log:1.0"), "2.0", None) == {
+        "app": "moved/myapp:2.0",
+        "log": "log:2.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("images", "version", "live"),
+    [
+        ({"app": "myapp:1.0"}, None, True),
+        ({"app": "myapp:1.0"}, "", True),
+        ({"app": "myapp:1.0"}, "1.0", True),
+        ({"app": "myapp:1.0"}, "1.1", False),
+        ({"app": "myapp:2.0"}, "1.0", False),
+        ({"app": "myapp:1.0", "log": "log:1.0"}, "1.0", False),
+    ],
+)
+def test_live_is_what_runs_these_images_under_this_version(
+    images: dict[str, str], version: str | None, live: bool
+) -> None:
+    assert _image.is_live(color("1.0", app="myapp:1.0"), images, version) is live

@@ -107,6 +107,11 @@ def test_a_state_that_is_none_is_taken_as_empty(state: Any) -> None:
     assert len(warnings) == 1
 
 
+def test_an_unfinished_switch_is_read() -> None:
+    intent = {"from": "blue", "to": "green", "run": "a"}
+    assert _state.read_state(service({"schema": 1, "intent": intent, "history": []}))["intent"] == intent
+
+
 def test_a_state_without_some_keys_has_them() -> None:
     history = [{"run": "a", "outcome": "released"}]
     whole = {"schema": 1, "history": history, "intent": None}
