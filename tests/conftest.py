@@ -26,9 +26,14 @@ def figure(record_property: Callable[[str, object], None]) -> Callable[[str], No
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What was measured, of tests that passed as well."""
-    figures = [f"{report.nodeid.rpartition('::')[2]}: {text}" for reports in terminalreporter.stats.values()
-               for report in reports if isinstance(report, pytest.TestReport) and report.when == "call"
-               for name, text in report.user_properties if name == "figure"]
+    figures = [
+        f"{report.nodeid.rpartition('::')[2]}: {text}"
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if isinstance(report, pytest.TestReport) and report.when == "call"
+        for name, text in report.user_properties
+        if name == "figure"
+    ]
     if figures:
         terminalreporter.section("figures")
         for line in sorted(set(figures)):

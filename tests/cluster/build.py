@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds what the embedded cluster runs, once for all checkouts: bin/kube with a link for each name, and pause.tar."""
+
 from __future__ import annotations
 
 import fcntl
@@ -23,8 +24,16 @@ from node import PAUSE_IMAGE
 from toolchain import Failure
 
 SOURCES = Path(__file__).resolve().parent / "kube"
-NAMES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet", "coredns",
-         "kubectl")
+NAMES = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+    "kubelet",
+    "coredns",
+    "kubectl",
+)
 REPORT_SECONDS = 10
 
 
@@ -56,11 +65,18 @@ def build() -> Path:
 
 def _build(go: dict, work: Path) -> None:
     version = re.search(r"k8s\.io/kubernetes (v(\d+)\.(\d+)\.\d+)", (SOURCES / "go.mod").read_text())
-    names = {"component-base/version.gitVersion": version.group(1), "component-base/version.gitMajor": version.group(2),
-             "component-base/version.gitMinor": version.group(3), "client-go/pkg/version.gitVersion": version.group(1)}
+    names = {
+        "component-base/version.gitVersion": version.group(1),
+        "component-base/version.gitMajor": version.group(2),
+        "component-base/version.gitMinor": version.group(3),
+        "client-go/pkg/version.gitVersion": version.group(1),
+    }
     flags = ["-s", "-w", *(f"-X k8s.io/{name}={value}" for name, value in names.items())]
-    print(f"Building Kubernetes {version.group(1)} with Go {go['version']}. The first build takes 5 to 10 minutes and "
-          "4 GB of disk; later ones seconds.", flush=True)
+    print(
+        f"Building Kubernetes {version.group(1)} with Go {go['version']}. The first build takes 5 to 10 minutes and "
+        "4 GB of disk; later ones seconds.",
+        flush=True,
+    )
     started = time.monotonic()
 
     def run(*arguments: str, what: str, total: int | None = None) -> list[str]:
@@ -68,8 +84,9 @@ def _build(go: dict, work: Path) -> None:
 
     packages = run("list", "-deps", ".", "./pause", what="loading the sources")
     (work / "bin").mkdir()
-    run("build", "-v", "-ldflags", " ".join(flags), "-o", f"{work}/bin/kube", ".",
-        what="compiling", total=len(packages))
+    run(
+        "build", "-v", "-ldflags", " ".join(flags), "-o", f"{work}/bin/kube", ".", what="compiling", total=len(packages)
+    )
     for name in NAMES:
         (work / "bin" / name).symlink_to("kube")
     run("build", "-ldflags", "-s -w", "-o", f"{work}/pause", "./pause", what="compiling pause")
@@ -80,8 +97,15 @@ def _build(go: dict, work: Path) -> None:
 def _run(command: list[str], env: dict, started: float, what: str, total: int | None) -> list[str]:
     """The lines a go command printed; says at least every REPORT_SECONDS how far it is. Raises Failure when it fails."""
     lines: queue.Queue[str | None] = queue.Queue()
-    process = subprocess.Popen(command, cwd=SOURCES, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=SOURCES,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
     def read() -> None:
         for line in process.stdout:
@@ -112,8 +136,11 @@ def _run(command: list[str], env: dict, started: float, what: str, total: int | 
         process.kill()
         raise
     if process.wait():
-        raise Failure(f"`{' '.join(command)}` in {SOURCES} failed:\n" + "\n".join(seen[-15:])
-                      + "\nIt needs the Go module proxy (see `go env GOPROXY`), 6 GB of free disk and 3 GB of memory.")
+        raise Failure(
+            f"`{' '.join(command)}` in {SOURCES} failed:\n"
+            + "\n".join(seen[-15:])
+            + "\nIt needs the Go module proxy (see `go env GOPROXY`), 6 GB of free disk and 3 GB of memory."
+        )
     return seen
 
 
@@ -124,14 +151,23 @@ def image(binary: Path, archive: Path, tag: str) -> None:
         _add(tar, binary.name, binary.read_bytes(), 0o755)
     digest = hashlib.sha256(layer.getvalue()).hexdigest()
     machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-    config = json.dumps({"architecture": machine, "os": "linux", "config": {"Entrypoint": [f"/{binary.name}"]},
-                         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}}).encode()
+    config = json.dumps(
+        {
+            "architecture": machine,
+            "os": "linux",
+            "config": {"Entrypoint": [f"/{binary.name}"]},
+            "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
+        }
+    ).encode()
     name = hashlib.sha256(config).hexdigest() + ".json"
     with tarfile.open(archive, "w") as tar:
         _add(tar, f"{digest}/layer.tar", layer.getvalue())
         _add(tar, name, config)
-        _add(tar, "manifest.json", json.dumps(
-            [{"Config": name, "RepoTags": [tag], "Layers": [f"{digest}/layer.tar"]}]).encode())
+        _add(
+            tar,
+            "manifest.json",
+            json.dumps([{"Config": name, "RepoTags": [tag], "Layers": [f"{digest}/layer.tar"]}]).encode(),
+        )
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:

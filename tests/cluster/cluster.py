@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The embedded cluster: a real single-node Kubernetes in its own namespaces, for the demo and the tests."""
+
 from __future__ import annotations
 
 import argparse
@@ -35,12 +36,22 @@ START_SECONDS = 400  # more than a component gets; a start takes 4 on an idle ma
 NOT_RUNNING = 3
 LEFT = ("lock", "log", "audit.log")  # what stays in the state directory, to explain what happened
 
-PACKAGES = {"containerd": "containerd", "ctr": "containerd", "runc": "runc", "iptables": "iptables", "ip": "iproute2",
-            "conntrack": "conntrack", "openssl": "openssl", "nsenter": "util-linux", "mount": "mount"}
+PACKAGES = {
+    "containerd": "containerd",
+    "ctr": "containerd",
+    "runc": "runc",
+    "iptables": "iptables",
+    "ip": "iproute2",
+    "conntrack": "conntrack",
+    "openssl": "openssl",
+    "nsenter": "util-linux",
+    "mount": "mount",
+}
 CNI = ("/usr/lib/cni/ptp", "/opt/cni/bin/ptp", "/usr/libexec/cni/ptp")
 
 
 # --- Which cluster ----------------------------------------------------------------------------------------------------
+
 
 def external() -> str | None:
     """KUBECONFIG, when it names another cluster than ours: then nothing here is started or stopped."""
@@ -55,11 +66,19 @@ def external_state(kubeconfig: str) -> str:
     kubectl = shutil.which("kubectl")
     if not kubectl:
         return f"KUBECONFIG={kubeconfig}: this cluster is used (not asked whether it answers: no kubectl on the PATH)"
-    run = subprocess.run([kubectl, "get", "--raw", "/version", "--request-timeout=10s"], stdin=subprocess.DEVNULL,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    run = subprocess.run(
+        [kubectl, "get", "--raw", "/version", "--request-timeout=10s"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
     if run.returncode:
-        raise Failure(f"KUBECONFIG={kubeconfig}: the cluster does not answer: {run.stderr.strip()}\n"
-                      "Repair that, or unset KUBECONFIG to use the embedded cluster.")
+        raise Failure(
+            f"KUBECONFIG={kubeconfig}: the cluster does not answer: {run.stderr.strip()}\n"
+            "Repair that, or unset KUBECONFIG to use the embedded cluster."
+        )
     return f"KUBECONFIG={kubeconfig}: this cluster is used (Kubernetes {json.loads(run.stdout)['gitVersion']})"
 
 
@@ -86,6 +105,7 @@ def wanted_net() -> Net:
 
 
 # --- What a node leaves on the machine --------------------------------------------------------------------------------
+
 
 def owner(name: str) -> str | None:
     """The state directory that claimed a link of this name; "" when nobody says so; None without such a link."""
@@ -174,17 +194,22 @@ def until(seconds: float, condition: Callable[..., object], *arguments: object) 
 
 # --- Starting ---------------------------------------------------------------------------------------------------------
 
+
 def require_root(what: str) -> None:
     if not sys.platform.startswith("linux"):
-        raise Failure(f"the embedded cluster needs Linux, this is {sys.platform}. "
-                      "Set KUBECONFIG to use a cluster of your own.")
+        raise Failure(
+            f"the embedded cluster needs Linux, this is {sys.platform}. Set KUBECONFIG to use a cluster of your own."
+        )
     if os.geteuid():
-        raise Failure(f"{what} the embedded cluster needs root (namespaces, mounts, network interfaces). "
-                      "Run it as root, or set KUBECONFIG to use a cluster of your own.")
+        raise Failure(
+            f"{what} the embedded cluster needs root (namespaces, mounts, network interfaces). "
+            "Run it as root, or set KUBECONFIG to use a cluster of your own."
+        )
 
 
 def install() -> None:
     """Install what is missing of containerd, runc, the CNI plugins and a few tools, from Debian's packages."""
+
     def missing() -> dict[str, str]:
         lacking = {command: package for command, package in PACKAGES.items() if not shutil.which(command)}
         if not any(map(os.path.exists, CNI)):
@@ -193,7 +218,9 @@ def install() -> None:
 
     lacking = missing()
     if lacking:
-        toolchain.install_packages(f"missing: {', '.join(lacking)}.", *sorted(set(lacking.values())), there=lambda: not missing())
+        toolchain.install_packages(
+            f"missing: {', '.join(lacking)}.", *sorted(set(lacking.values())), there=lambda: not missing()
+        )
 
 
 def ip(*arguments: str) -> list[dict]:
@@ -221,8 +248,13 @@ def claim(net: Net) -> None:
     """Make the link of this block, which only one can have. Raises Failure when the block is taken."""
     problem = conflict(net)
     if not problem:
-        run = subprocess.run(["ip", "link", "add", net.name, "type", "veth", "peer", "name", f"{net.name}-n"],
-                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        run = subprocess.run(
+            ["ip", "link", "add", net.name, "type", "veth", "peer", "name", f"{net.name}-n"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
         if not run.returncode:
             subprocess.run(["ip", "link", "set", net.name, "alias", str(STATE)], check=True)
             return
@@ -240,8 +272,11 @@ def claim(net: Net) -> None:
                 problem += f", whose directory is gone; `kill -9 {node['pid']}` stops that"
             else:
                 problem += f", whose directory is gone; `ip link delete {net.name}` frees the block"
-    free = [str(block) for block in BLOCKS if block != net.block and not conflict(Net(str(block)))
-            and owner(Net(str(block)).name) is None]
+    free = [
+        str(block)
+        for block in BLOCKS
+        if block != net.block and not conflict(Net(str(block))) and owner(Net(str(block)).name) is None
+    ]
     advice = f"\nOr take another block: BLUEGREEN_CLUSTER_NET={free[0]}" if free else ""
     raise Failure(f"the address block {net.block} is taken: {problem}.{advice}")
 
@@ -279,11 +314,32 @@ def start(net: Net, built: Path) -> None:
         # A session of its own: it outlives the terminal. Nothing of the caller's environment: a proxy set there would
         # lead image pulls out of the machine.
         process = subprocess.Popen(
-            ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation=private",
-             sys.executable, str(HERE / "node.py"), str(STATE), str(net.block), str(built)],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True, cwd="/",
-            env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root",
-                 "PYTHONDONTWRITEBYTECODE": "1"})
+            [
+                "unshare",
+                "--net",
+                "--mount",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "--mount-proc",
+                "--propagation=private",
+                sys.executable,
+                str(HERE / "node.py"),
+                str(STATE),
+                str(net.block),
+                str(built),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+            env={
+                "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                "HOME": "/root",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+        )
 
     def failure(problem: str) -> Failure:
         return Failure(f"{problem}\n{log.read_text(errors='replace').strip()}\nThe logs are in {log.parent}.")
@@ -292,13 +348,16 @@ def start(net: Net, built: Path) -> None:
     node = running(STATE)
     if not node:
         raise failure("the node did not start:")
-    for line in (f"link set {net.name}-n netns {node['pid']} name eth0",
-                 f"address add {net.host}/{net.link.prefixlen} dev {net.name}",
-                 f"link set {net.name} up",
-                 f"route add {net.pods} via {net.node}",
-                 f"route add {net.services} via {net.node}"):
-        run = subprocess.run(["ip", *line.split()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                             check=False)
+    for line in (
+        f"link set {net.name}-n netns {node['pid']} name eth0",
+        f"address add {net.host}/{net.link.prefixlen} dev {net.name}",
+        f"link set {net.name} up",
+        f"route add {net.pods} via {net.node}",
+        f"route add {net.services} via {net.node}",
+    ):
+        run = subprocess.run(
+            ["ip", *line.split()], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
         if run.returncode:
             raise failure(f"`ip {line}`: {run.stdout.strip()}")
     said = 0
@@ -333,13 +392,16 @@ def ask(request: dict) -> dict:
                 stream.flush()
                 return json.loads(stream.readline())
     except (OSError, ValueError) as error:
-        raise Failure(f"the node does not answer at {STATE}/control.sock: {error}\n"
-                      "Stop it and start it anew: `make cluster-down cluster`.") from error
+        raise Failure(
+            f"the node does not answer at {STATE}/control.sock: {error}\n"
+            "Stop it and start it anew: `make cluster-down cluster`."
+        ) from error
     finally:
         os.close(directory)
 
 
 # --- Commands ---------------------------------------------------------------------------------------------------------
+
 
 def up(_arguments: argparse.Namespace) -> int:
     if external():
@@ -379,8 +441,10 @@ def resume(node: dict) -> None:
     until(30, lambda: ask({"do": "status"})["node"] == "Ready")
     answer = ask({"do": "status"})
     if answer["node"] != "Ready":
-        raise Failure(f"the cluster runs, but its node is {answer['node']}.\n"
-                      f"Why is in {STATE}/log; `make cluster-down cluster` starts it anew.")
+        raise Failure(
+            f"the cluster runs, but its node is {answer['node']}.\n"
+            f"Why is in {STATE}/log; `make cluster-down cluster` starts it anew."
+        )
     print(f"the cluster is running, since {since()}. kubeconfig: {KUBECONFIG}")
     if os.environ.get("BLUEGREEN_CLUSTER_NET") and wanted_net().block != node["net"].block:
         print(f"note: it runs in {node['net'].block}; `make cluster-down` first to have it in {wanted_net().block}")
@@ -390,8 +454,10 @@ def resume(node: dict) -> None:
 
 def down(_arguments: argparse.Namespace) -> int:
     if external():
-        print(f"KUBECONFIG={external()}: a cluster that was not started here, so it is not stopped."
-              + (" The embedded cluster goes on as well." if running(STATE) else ""))
+        print(
+            f"KUBECONFIG={external()}: a cluster that was not started here, so it is not stopped."
+            + (" The embedded cluster goes on as well." if running(STATE) else "")
+        )
         return 0
     if not STATE.exists() and not running(STATE):
         print("the cluster is not running; nothing is left of it")
@@ -401,17 +467,21 @@ def down(_arguments: argparse.Namespace) -> int:
         node = running(STATE)
         clean(STATE, node["net"] if node else wanted_net())
         wipe(STATE, keep=LEFT)
-    print(("the cluster is stopped" if node else "the cluster is not running")
-          + f"; no process, mount, interface, route or cgroup is left. Its logs stay in {STATE}/log")
+    print(
+        ("the cluster is stopped" if node else "the cluster is not running")
+        + f"; no process, mount, interface, route or cgroup is left. Its logs stay in {STATE}/log"
+    )
     return 0
 
 
 def load(arguments: argparse.Namespace) -> int:
     """Import docker-archives, each only when its tags do not name it already."""
     if external():
-        raise Failure(f"KUBECONFIG={external()}: images get into that cluster by its own means, for example\n"
-                      "  kind load image-archive FILE      minikube image load FILE      k3s ctr images import FILE\n"
-                      "or `docker load -i FILE`, `docker tag` and `docker push` to a registry it pulls from.")
+        raise Failure(
+            f"KUBECONFIG={external()}: images get into that cluster by its own means, for example\n"
+            "  kind load image-archive FILE      minikube image load FILE      k3s ctr images import FILE\n"
+            "or `docker load -i FILE`, `docker tag` and `docker push` to a registry it pulls from."
+        )
     require_root("loading images into")
     archives = {file: image_tags(file) for file in arguments.files}
     require_running()
@@ -428,9 +498,23 @@ def load(arguments: argparse.Namespace) -> int:
                 continue
             with open(file, "rb") as archive:
                 run = subprocess.run(
-                    ["nsenter", f"--target={node['pid']}", "--mount", "ctr", f"--address={CONTAINERD}",
-                     "--namespace=k8s.io", "images", "import", "-"],
-                    stdin=archive, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+                    [
+                        "nsenter",
+                        f"--target={node['pid']}",
+                        "--mount",
+                        "ctr",
+                        f"--address={CONTAINERD}",
+                        "--namespace=k8s.io",
+                        "images",
+                        "import",
+                        "-",
+                    ],
+                    stdin=archive,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    check=False,
+                )
             if run.returncode:
                 raise Failure(f"{file}: containerd refuses it: {run.stdout.strip()}")
             known.update(dict.fromkeys(tags, identity))
@@ -447,8 +531,10 @@ def image_tags(file: str) -> list[str]:
     except OSError as error:
         raise Failure(f"{file}: {error.strerror or error}") from error
     except (KeyError, ValueError, TypeError, tarfile.TarError) as error:
-        raise Failure(f"{file}: not a docker-archive, its manifest.json cannot be read: {error}\n"
-                      "`docker save` and this project's `make images` write such files.") from error
+        raise Failure(
+            f"{file}: not a docker-archive, its manifest.json cannot be read: {error}\n"
+            "`docker save` and this project's `make images` write such files."
+        ) from error
     if not tags:
         raise Failure(f"{file}: its manifest.json names no tag; `docker save NAME:TAG` does, an image id does not")
     return tags
@@ -470,17 +556,20 @@ def status(_arguments: argparse.Namespace) -> int:
         print("the cluster is starting, or its start was interrupted; `make cluster` waits for it or starts it anew")
         return NOT_RUNNING
     answer, net = ask({"do": "status"}), node["net"]
-    version = subprocess.run([STATE / "bin" / "kubectl", "version", "--client", "-o", "json"],
-                             stdout=subprocess.PIPE, check=True).stdout
-    rows = [("running since", f"{since()}, first process {node['pid']}"),
-            ("Kubernetes", json.loads(version)["clientVersion"]["gitVersion"]),
-            ("node", answer["node"]),
-            *answer["components"].items(),
-            ("API", net.api),
-            ("addresses", f"host {net.host}, node {net.node}, pods {net.pods}, services {net.services}"),
-            ("interface", f"{net.name} (more host addresses for load generators: from {net.link})"),
-            ("kubeconfig", str(KUBECONFIG)),
-            ("audit log", str(STATE / "audit.log"))]
+    version = subprocess.run(
+        [STATE / "bin" / "kubectl", "version", "--client", "-o", "json"], stdout=subprocess.PIPE, check=True
+    ).stdout
+    rows = [
+        ("running since", f"{since()}, first process {node['pid']}"),
+        ("Kubernetes", json.loads(version)["clientVersion"]["gitVersion"]),
+        ("node", answer["node"]),
+        *answer["components"].items(),
+        ("API", net.api),
+        ("addresses", f"host {net.host}, node {net.node}, pods {net.pods}, services {net.services}"),
+        ("interface", f"{net.name} (more host addresses for load generators: from {net.link})"),
+        ("kubeconfig", str(KUBECONFIG)),
+        ("audit log", str(STATE / "audit.log")),
+    ]
     for name, value in rows:
         print(f"{name:24} {value}")
     return 0

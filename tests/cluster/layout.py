@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Where the embedded cluster lives: its addresses and the names derived from them."""
+
 from __future__ import annotations
 
 import ipaddress
@@ -26,8 +27,10 @@ class Net:
         except ValueError:
             self.block = None
         if self.block not in BLOCKS:
-            raise Failure(f"BLUEGREEN_CLUSTER_NET={block}: not an address block for a cluster; "
-                          f"choose one of {', '.join(map(str, BLOCKS))}.")
+            raise Failure(
+                f"BLUEGREEN_CLUSTER_NET={block}: not an address block for a cluster; "
+                f"choose one of {', '.join(map(str, BLOCKS))}."
+            )
         self.name = "bg-" + str(self.block.network_address).rpartition(".")[0].replace(".", "-")
         self.host, self.node = self.block[1], self.block[2]
         parts = list(self.block.subnets(new_prefix=22))

@@ -9,6 +9,7 @@ It mounts, configures, starts the components and then does what it is asked thro
 {"do": "status" | "stop" | "start", "component": NAME} a connection, answered by one. Nothing is restarted by itself:
 a component that has ended is reported as such. When this process ends, the kernel ends everything in the node.
 """
+
 from __future__ import annotations
 
 import json
@@ -34,8 +35,14 @@ START_SECONDS = 180  # what a component may take until it answers: a busy machin
 STOP_SECONDS = 30  # as much as a kubelet would give it
 
 # Kernel settings that the kubelet insists on and would change for the whole machine: it is shown what it wants to see.
-SYSCTLS = {"vm/overcommit_memory": 1, "vm/panic_on_oom": 0, "kernel/panic": 10, "kernel/panic_on_oops": 1,
-           "kernel/keys/root_maxkeys": 1000000, "kernel/keys/root_maxbytes": 25000000}
+SYSCTLS = {
+    "vm/overcommit_memory": 1,
+    "vm/panic_on_oom": 0,
+    "kernel/panic": 10,
+    "kernel/panic_on_oops": 1,
+    "kernel/keys/root_maxkeys": 1000000,
+    "kernel/keys/root_maxbytes": 25000000,
+}
 
 
 class Component:
@@ -48,8 +55,9 @@ class Component:
 
     def start(self) -> None:
         with open(STATE / "log" / f"{self.name}.log", "ab") as log:
-            self.process = subprocess.Popen([self.name, *self.arguments], stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=log, cwd="/")
+            self.process = subprocess.Popen(
+                [self.name, *self.arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/"
+            )
         self.stopped = False
 
     def stop(self) -> None:
@@ -109,53 +117,102 @@ def components(net: Net) -> dict[str, Component]:
         return f"--kubeconfig={pki}/{name}.kubeconfig"
 
     def delegated(name: str) -> list[str]:
-        return [kubeconfig(name), f"--authentication-kubeconfig={pki}/{name}.kubeconfig",
-                f"--authorization-kubeconfig={pki}/{name}.kubeconfig", "--leader-elect=false",
-                "--kube-api-qps=200", "--kube-api-burst=400"]
+        return [
+            kubeconfig(name),
+            f"--authentication-kubeconfig={pki}/{name}.kubeconfig",
+            f"--authorization-kubeconfig={pki}/{name}.kubeconfig",
+            "--leader-elect=false",
+            "--kube-api-qps=200",
+            "--kube-api-burst=400",
+        ]
 
-    return {component.name: component for component in (
-        Component("etcd", [
-            f"--data-dir={STATE}/etcd", "--listen-client-urls=http://127.0.0.1:2379",
-            "--advertise-client-urls=http://127.0.0.1:2379", "--listen-peer-urls=http://127.0.0.1:2380",
-            "--unsafe-no-fsync",  # the data does not outlive the node anyway
-        ], "http://127.0.0.1:2379/health"),
-        Component("containerd", [f"--config={STATE}/containerd.toml"], CONTAINERD),
-        Component("kube-apiserver", [
-            "--etcd-servers=http://127.0.0.1:2379", f"--advertise-address={net.node}", "--bind-address=0.0.0.0",
-            "--secure-port=6443", f"--service-cluster-ip-range={net.services}",
-            f"--tls-cert-file={pki}/apiserver.crt", f"--tls-private-key-file={pki}/apiserver.key",
-            f"--client-ca-file={pki}/ca.crt",
-            # No extension API server is there; without these the other components complain once a minute.
-            f"--requestheader-client-ca-file={pki}/ca.crt", "--requestheader-allowed-names=front-proxy-client",
-            "--requestheader-username-headers=X-Remote-User",
-            f"--kubelet-client-certificate={pki}/apiserver-kubelet-client.crt",
-            f"--kubelet-client-key={pki}/apiserver-kubelet-client.key",
-            "--kubelet-preferred-address-types=InternalIP",
-            "--service-account-issuer=https://kubernetes.default.svc",
-            f"--service-account-key-file={pki}/sa.pub", f"--service-account-signing-key-file={pki}/sa.key",
-            "--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction", "--allow-privileged=true",
-            "--shutdown-watch-termination-grace-period=2s",  # else SIGTERM waits a minute for the watches to end
-            f"--audit-policy-file={STATE}/audit-policy.json", f"--audit-log-path={STATE}/audit.log",
-            "--audit-log-mode=blocking",  # on disk before the client has its answer
-            "--audit-log-maxsize=2000",  # megabytes; rotated, it would vanish under the tests that read it
-        ], "https://127.0.0.1:6443/readyz"),
-        Component("kube-controller-manager", [
-            *delegated("kube-controller-manager"), "--use-service-account-credentials",
-            f"--service-account-private-key-file={pki}/sa.key", f"--root-ca-file={pki}/ca.crt",
-            f"--cluster-signing-cert-file={pki}/ca.crt", f"--cluster-signing-key-file={pki}/ca.key",
-        ], "https://127.0.0.1:10257/healthz"),
-        Component("kube-scheduler", delegated("kube-scheduler"), "https://127.0.0.1:10259/healthz"),
-        Component("kubelet", [
-            kubeconfig("kubelet"), f"--config={STATE}/kubelet.json", f"--root-dir={STATE}/kubelet",
-            "--hostname-override=node", f"--node-ip={net.node}",
-        ], "http://127.0.0.1:10248/healthz"),
-        Component("kube-proxy", [
-            kubeconfig("kube-proxy"), "--hostname-override=node", "--proxy-mode=iptables", f"--cluster-cidr={net.pods}",
-            # These settings belong to the whole machine, and are read-only here.
-            "--conntrack-max-per-core=0", "--conntrack-min=0",
-        ], "http://127.0.0.1:10256/healthz"),
-        Component("coredns", [f"{STATE}/Corefile"], "http://127.0.0.1:8181/ready"),
-    )}
+    return {
+        component.name: component
+        for component in (
+            Component(
+                "etcd",
+                [
+                    f"--data-dir={STATE}/etcd",
+                    "--listen-client-urls=http://127.0.0.1:2379",
+                    "--advertise-client-urls=http://127.0.0.1:2379",
+                    "--listen-peer-urls=http://127.0.0.1:2380",
+                    "--unsafe-no-fsync",  # the data does not outlive the node anyway
+                ],
+                "http://127.0.0.1:2379/health",
+            ),
+            Component("containerd", [f"--config={STATE}/containerd.toml"], CONTAINERD),
+            Component(
+                "kube-apiserver",
+                [
+                    "--etcd-servers=http://127.0.0.1:2379",
+                    f"--advertise-address={net.node}",
+                    "--bind-address=0.0.0.0",
+                    "--secure-port=6443",
+                    f"--service-cluster-ip-range={net.services}",
+                    f"--tls-cert-file={pki}/apiserver.crt",
+                    f"--tls-private-key-file={pki}/apiserver.key",
+                    f"--client-ca-file={pki}/ca.crt",
+                    # No extension API server is there; without these the other components complain once a minute.
+                    f"--requestheader-client-ca-file={pki}/ca.crt",
+                    "--requestheader-allowed-names=front-proxy-client",
+                    "--requestheader-username-headers=X-Remote-User",
+                    f"--kubelet-client-certificate={pki}/apiserver-kubelet-client.crt",
+                    f"--kubelet-client-key={pki}/apiserver-kubelet-client.key",
+                    "--kubelet-preferred-address-types=InternalIP",
+                    "--service-account-issuer=https://kubernetes.default.svc",
+                    f"--service-account-key-file={pki}/sa.pub",
+                    f"--service-account-signing-key-file={pki}/sa.key",
+                    "--authorization-mode=Node,RBAC",
+                    "--enable-admission-plugins=NodeRestriction",
+                    "--allow-privileged=true",
+                    "--shutdown-watch-termination-grace-period=2s",  # else SIGTERM waits a minute for the watches to end
+                    f"--audit-policy-file={STATE}/audit-policy.json",
+                    f"--audit-log-path={STATE}/audit.log",
+                    "--audit-log-mode=blocking",  # on disk before the client has its answer
+                    "--audit-log-maxsize=2000",  # megabytes; rotated, it would vanish under the tests that read it
+                ],
+                "https://127.0.0.1:6443/readyz",
+            ),
+            Component(
+                "kube-controller-manager",
+                [
+                    *delegated("kube-controller-manager"),
+                    "--use-service-account-credentials",
+                    f"--service-account-private-key-file={pki}/sa.key",
+                    f"--root-ca-file={pki}/ca.crt",
+                    f"--cluster-signing-cert-file={pki}/ca.crt",
+                    f"--cluster-signing-key-file={pki}/ca.key",
+                ],
+                "https://127.0.0.1:10257/healthz",
+            ),
+            Component("kube-scheduler", delegated("kube-scheduler"), "https://127.0.0.1:10259/healthz"),
+            Component(
+                "kubelet",
+                [
+                    kubeconfig("kubelet"),
+                    f"--config={STATE}/kubelet.json",
+                    f"--root-dir={STATE}/kubelet",
+                    "--hostname-override=node",
+                    f"--node-ip={net.node}",
+                ],
+                "http://127.0.0.1:10248/healthz",
+            ),
+            Component(
+                "kube-proxy",
+                [
+                    kubeconfig("kube-proxy"),
+                    "--hostname-override=node",
+                    "--proxy-mode=iptables",
+                    f"--cluster-cidr={net.pods}",
+                    # These settings belong to the whole machine, and are read-only here.
+                    "--conntrack-max-per-core=0",
+                    "--conntrack-min=0",
+                ],
+                "http://127.0.0.1:10256/healthz",
+            ),
+            Component("coredns", [f"{STATE}/Corefile"], "http://127.0.0.1:8181/ready"),
+        )
+    }
 
 
 def write_configuration(net: Net, cni: str) -> None:
@@ -180,24 +237,57 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]  # it makes /opt/containerd
       runtime_type = "io.containerd.runc.v2"
 """
     # ptp and not bridge: every packet from pod to pod is routed, so that Services work without the module br_netfilter.
-    write["cni/pods.conflist"] = json.dumps({"cniVersion": "0.4.0", "name": "pods", "plugins": [
-        {"type": "ptp", "ipMasq": False,
-         "ipam": {"type": "host-local", "ranges": [[{"subnet": str(net.pods)}]], "routes": [{"dst": "0.0.0.0/0"}],
-                  "dataDir": f"{STATE}/ipam"}},
-        {"type": "portmap", "capabilities": {"portMappings": True}}]})
-    write["kubelet.json"] = json.dumps({
-        "apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
-        "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True},
-                           "x509": {"clientCAFile": f"{STATE}/pki/ca.crt"}},
-        "authorization": {"mode": "Webhook"},
-        "containerRuntimeEndpoint": f"unix://{CONTAINERD}",
-        "cgroupDriver": "cgroupfs", "cgroupRoot": f"/{net.name}", "failCgroupV1": False, "failSwapOn": False,
-        "clusterDNS": [str(net.node)], "clusterDomain": "cluster.local", "resolvConf": "",
-        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%",
-                         "nodefs.inodesFree": "1%"},
-        "imageGCHighThresholdPercent": 100,  # an image removed could not be pulled again
-        "maxPods": 250, "podLogsDir": f"{STATE}/podlogs",
-        "kubeAPIQPS": 200, "kubeAPIBurst": 400, "registryPullQPS": 0})
+    write["cni/pods.conflist"] = json.dumps(
+        {
+            "cniVersion": "0.4.0",
+            "name": "pods",
+            "plugins": [
+                {
+                    "type": "ptp",
+                    "ipMasq": False,
+                    "ipam": {
+                        "type": "host-local",
+                        "ranges": [[{"subnet": str(net.pods)}]],
+                        "routes": [{"dst": "0.0.0.0/0"}],
+                        "dataDir": f"{STATE}/ipam",
+                    },
+                },
+                {"type": "portmap", "capabilities": {"portMappings": True}},
+            ],
+        }
+    )
+    write["kubelet.json"] = json.dumps(
+        {
+            "apiVersion": "kubelet.config.k8s.io/v1beta1",
+            "kind": "KubeletConfiguration",
+            "authentication": {
+                "anonymous": {"enabled": False},
+                "webhook": {"enabled": True},
+                "x509": {"clientCAFile": f"{STATE}/pki/ca.crt"},
+            },
+            "authorization": {"mode": "Webhook"},
+            "containerRuntimeEndpoint": f"unix://{CONTAINERD}",
+            "cgroupDriver": "cgroupfs",
+            "cgroupRoot": f"/{net.name}",
+            "failCgroupV1": False,
+            "failSwapOn": False,
+            "clusterDNS": [str(net.node)],
+            "clusterDomain": "cluster.local",
+            "resolvConf": "",
+            "evictionHard": {
+                "memory.available": "100Mi",
+                "nodefs.available": "1%",
+                "imagefs.available": "1%",
+                "nodefs.inodesFree": "1%",
+            },
+            "imageGCHighThresholdPercent": 100,  # an image removed could not be pulled again
+            "maxPods": 250,
+            "podLogsDir": f"{STATE}/podlogs",
+            "kubeAPIQPS": 200,
+            "kubeAPIBurst": 400,
+            "registryPullQPS": 0,
+        }
+    )
     write["Corefile"] = f"""\
 .:53 {{
     bind {net.node}
@@ -209,18 +299,38 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]  # it makes /opt/containerd
 }}
 """
     # The audit log is what the tests judge by: everything that somebody who is not part of the system asks for.
-    write["audit-policy.json"] = json.dumps({
-        "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "omitManagedFields": True,
-        "rules": [
-            {"level": "None", "users": ["system:apiserver", "system:kube-controller-manager", "system:kube-scheduler",
-                                        "system:kube-proxy", "apiserver-kubelet-client", "embedded-cluster"]},
-            {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"]},
-            {"level": "None", "users": ["system:anonymous"], "nonResourceURLs": ["/readyz"]},
-            {"level": "Metadata", "verbs": ["get", "list", "watch"]},
-            {"level": "Metadata", "resources": [
-                {"group": "", "resources": ["secrets", "serviceaccounts/token"]},
-                {"group": "authentication.k8s.io"}]},
-            {"level": "RequestResponse"}]})
+    write["audit-policy.json"] = json.dumps(
+        {
+            "apiVersion": "audit.k8s.io/v1",
+            "kind": "Policy",
+            "omitStages": ["RequestReceived"],
+            "omitManagedFields": True,
+            "rules": [
+                {
+                    "level": "None",
+                    "users": [
+                        "system:apiserver",
+                        "system:kube-controller-manager",
+                        "system:kube-scheduler",
+                        "system:kube-proxy",
+                        "apiserver-kubelet-client",
+                        "embedded-cluster",
+                    ],
+                },
+                {"level": "None", "userGroups": ["system:nodes", "system:serviceaccounts:kube-system"]},
+                {"level": "None", "users": ["system:anonymous"], "nonResourceURLs": ["/readyz"]},
+                {"level": "Metadata", "verbs": ["get", "list", "watch"]},
+                {
+                    "level": "Metadata",
+                    "resources": [
+                        {"group": "", "resources": ["secrets", "serviceaccounts/token"]},
+                        {"group": "authentication.k8s.io"},
+                    ],
+                },
+                {"level": "RequestResponse"},
+            ],
+        }
+    )
     for name, text in write.items():
         (STATE / name).parent.mkdir(exist_ok=True)
         (STATE / name).write_text(text)
@@ -228,8 +338,9 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]  # it makes /opt/containerd
 
 def command(*arguments: str) -> None:
     """Run a command to its end. Raises Failure with what it said when it fails."""
-    run = subprocess.run(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         check=False)
+    run = subprocess.run(
+        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if run.returncode:
         raise Failure(f"{' '.join(arguments)}: {run.stdout.strip()}")
 

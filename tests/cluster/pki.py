@@ -2,6 +2,7 @@
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Certificates and kubeconfigs of the embedded cluster, made anew at each start."""
+
 from __future__ import annotations
 
 import base64
@@ -28,12 +29,22 @@ def make(pki: Path, net: Net) -> None:
     pki.mkdir(mode=0o700)
     # Without a configuration of our own, openssl would add the extensions of the machine's.
     (pki / "openssl.cnf").write_text("[req]\ndistinguished_name = dn\n[dn]\n")
-    _certificate(pki, "ca", "/CN=embedded-cluster-ca",
-                 "basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
+    _certificate(
+        pki,
+        "ca",
+        "/CN=embedded-cluster-ca",
+        "basicConstraints=critical,CA:TRUE",
+        "keyUsage=critical,keyCertSign,cRLSign",
+    )
     service = net.services[1]
-    _certificate(pki, "apiserver", "/CN=kube-apiserver", "extendedKeyUsage=serverAuth",
-                 f"subjectAltName=IP:127.0.0.1,IP:{net.node},IP:{service},DNS:localhost,DNS:kubernetes,"
-                 "DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local")
+    _certificate(
+        pki,
+        "apiserver",
+        "/CN=kube-apiserver",
+        "extendedKeyUsage=serverAuth",
+        f"subjectAltName=IP:127.0.0.1,IP:{net.node},IP:{service},DNS:localhost,DNS:kubernetes,"
+        "DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:kubernetes.default.svc.cluster.local",
+    )
     for name, subject in IDENTITIES.items():
         _certificate(pki, name, subject, "extendedKeyUsage=clientAuth")
         (pki / f"{name}.kubeconfig").write_text(_kubeconfig(pki, name, net))
@@ -46,14 +57,36 @@ def _certificate(pki: Path, name: str, subject: str, *extensions: str) -> None:
     # (Python 3.13 is one by default).
     signer = [] if name == "ca" else ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "authorityKeyIdentifier=keyid"]
     options = [item for extension in extensions for item in ("-addext", extension)]
-    _openssl(pki, "req", "-config", "openssl.cnf", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-days", "3650", "-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", subject,
-             "-addext", "subjectKeyIdentifier=hash", *options, *signer)
+    _openssl(
+        pki,
+        "req",
+        "-config",
+        "openssl.cnf",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "3650",
+        "-keyout",
+        f"{name}.key",
+        "-out",
+        f"{name}.crt",
+        "-subj",
+        subject,
+        "-addext",
+        "subjectKeyIdentifier=hash",
+        *options,
+        *signer,
+    )
 
 
 def _openssl(pki: Path, *arguments: str) -> None:
-    run = subprocess.run(["openssl", *arguments], cwd=pki, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                         check=False)
+    run = subprocess.run(
+        ["openssl", *arguments], cwd=pki, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
     if run.returncode:
         raise Failure(f"openssl {' '.join(arguments)} failed: {run.stdout.strip()}\nOpenSSL 3 or newer is needed.")
 

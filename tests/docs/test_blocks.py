@@ -34,11 +34,50 @@ from checkout import ROOT
 from checkout import files as project_files
 
 # Programs whose arguments are not looked at, beyond the files that they name.
-PROGRAMS = {".", "ansible-builder", "ansible-galaxy", "ansible-runner", "antsibull-changelog", "apt-get", "chmod", "curl", "docker",
-            "echo", "export", "git", "helm", "kustomize", "ln", "mkdir", "pip", "podman", "sleep", "ssh"}
-KUBECTL = {"annotate", "apply", "auth", "create", "delete", "describe", "diff", "get", "label", "logs", "patch", "rollout", "scale", "set",
-           "wait"}
-FILES = [path for path in project_files() if path.endswith(".yml") and path.startswith(("examples/", "extensions/", "playbooks/", "roles/"))]
+PROGRAMS = {
+    ".",
+    "ansible-builder",
+    "ansible-galaxy",
+    "ansible-runner",
+    "antsibull-changelog",
+    "apt-get",
+    "chmod",
+    "curl",
+    "docker",
+    "echo",
+    "export",
+    "git",
+    "helm",
+    "kustomize",
+    "ln",
+    "mkdir",
+    "pip",
+    "podman",
+    "sleep",
+    "ssh",
+}
+KUBECTL = {
+    "annotate",
+    "apply",
+    "auth",
+    "create",
+    "delete",
+    "describe",
+    "diff",
+    "get",
+    "label",
+    "logs",
+    "patch",
+    "rollout",
+    "scale",
+    "set",
+    "wait",
+}
+FILES = [
+    path
+    for path in project_files()
+    if path.endswith(".yml") and path.startswith(("examples/", "extensions/", "playbooks/", "roles/"))
+]
 PAIRS = [(document, block) for document in documents() for block in blocks(document)]
 
 
@@ -100,7 +139,12 @@ def judged(option: dict[str, Any], values: list[Any]) -> dict[str, Any]:
     if not inner:
         return option
     groups = [part for part in parts if isinstance(part, dict)]
-    return {**option, "options": {name: judged(one, [group[name] for group in groups if name in group]) for name, one in inner.items()}}
+    return {
+        **option,
+        "options": {
+            name: judged(one, [group[name] for group in groups if name in group]) for name, one in inner.items()
+        },
+    }
 
 
 def validate(values: dict[str, Any], options: dict[str, dict[str, Any]], what: str, required: bool = False) -> None:
@@ -115,8 +159,11 @@ def validate(values: dict[str, Any], options: dict[str, dict[str, Any]], what: s
 
 def check_variables(values: dict[str, Any], directory: Path) -> None:
     """Role variables, among others that are none of the role's business."""
-    ours = {name: value for name, value in values.items() if name.startswith("bluegreen_") and name not in
-            ("bluegreen_hosts", "bluegreen_result")}
+    ours = {
+        name: value
+        for name, value in values.items()
+        if name.startswith("bluegreen_") and name not in ("bluegreen_hosts", "bluegreen_result")
+    }
     validate(ours, role_options(), "role variables")
     for name in ("bluegreen_checks", "bluegreen_bake_checks"):
         if isinstance(ours.get(name), list):
@@ -125,18 +172,32 @@ def check_variables(values: dict[str, Any], directory: Path) -> None:
 
 def check_checks(checks: list[dict[str, Any]], prometheus: Any, directory: Path) -> None:
     """The collection's own reader, where the files that the checks name exist."""
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "stub"}, "spec": {"template": {"spec": {
-        "restartPolicy": "Never", "containers": [{"name": "stub", "image": "stub"}]}}}}
+    job = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "stub"},
+        "spec": {"template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "stub", "image": "stub"}]}}},
+    }
     for check in checks:
-        named = [(check.get("ca_cert"), ""), (check.get("job"), json.dumps(job)), (str(check.get("command", "")).partition(" ")[0], "#!/bin/sh")]
+        named = [
+            (check.get("ca_cert"), ""),
+            (check.get("job"), json.dumps(job)),
+            (str(check.get("command", "")).partition(" ")[0], "#!/bin/sh"),
+        ]
         for name, content in named:
             if name and "/" in f"{name}" + "/" * bool(check.get("job")) and not (directory / name).exists():
                 (directory / name).parent.mkdir(parents=True, exist_ok=True)
                 (directory / name).write_text(content)
                 (directory / name).chmod(0o755)
     try:
-        _checks.parse({"checks": checks, "chdir": str(directory), "parallel": 1,
-                       "prometheus": prometheus or {"url": "http://prometheus.example.com"}})
+        _checks.parse(
+            {
+                "checks": checks,
+                "chdir": str(directory),
+                "parallel": 1,
+                "prometheus": prometheus or {"url": "http://prometheus.example.com"},
+            }
+        )
     except BlueGreenError as error:
         raise Problem(str(error)) from error
 
@@ -193,7 +254,9 @@ def check_document(item: Any, block: Block, directory: Path) -> None:
         elif any("." in key for entry in item for key in entry) or any("block" in entry for entry in item):
             check_tasks(item, directory)
             write(directory, "block-tasks.yml", block.text)
-            write(directory, "block.yml", "- hosts: all\n  tasks:\n    - ansible.builtin.import_tasks: block-tasks.yml\n")
+            write(
+                directory, "block.yml", "- hosts: all\n  tasks:\n    - ansible.builtin.import_tasks: block-tasks.yml\n"
+            )
             syntax_check(["block.yml"], directory)
         else:
             raise Problem(f"a list that is neither plays, tasks nor checks: {item}")
@@ -204,9 +267,16 @@ def check_document(item: Any, block: Block, directory: Path) -> None:
             raise Problem("a manifest without a name")
     elif "all" in item:
         check_inventory(item["all"], directory)
-        run(["ansible-inventory", "-i", write(directory, block.file or "block.yml", block.text).name, "--list"], directory)
+        run(
+            ["ansible-inventory", "-i", write(directory, block.file or "block.yml", block.text).name, "--list"],
+            directory,
+        )
     elif set(item) <= {"module_defaults", "block", "rescue", "always"}:  # a part of a block
-        part = {"name": "Part", "block": item.get("block") or [{"name": "Nothing", "ansible.builtin.meta": "noop"}], **item}
+        part = {
+            "name": "Part",
+            "block": item.get("block") or [{"name": "Nothing", "ansible.builtin.meta": "noop"}],
+            **item,
+        }
         check_document([part], Block(block.document, block.line, "yaml", yaml.safe_dump([part])), directory)
     elif set(item) == {"strategy"}:  # a part of a play
         run(["ansible-doc", "-t", "strategy", item["strategy"]], directory)
@@ -217,7 +287,9 @@ def check_document(item: Any, block: Block, directory: Path) -> None:
         for entry in item["collections"]:
             if not set(entry) <= {"name", "version", "source", "type"} or "name" not in entry:
                 raise Problem(f"not a collection to install: {entry}")
-    elif "jobs" in item or any(isinstance(job, dict) and "script" in job for job in item.values()):  # GitHub's, GitLab's
+    elif "jobs" in item or any(
+        isinstance(job, dict) and "script" in job for job in item.values()
+    ):  # GitHub's, GitLab's
         for script in scripts(item):
             check_script(Block(block.document, block.line, "shell", script), directory)
     elif any(name.startswith("bluegreen_") for name in item):
@@ -256,9 +328,20 @@ def write(directory: Path, name: str, text: str) -> Path:
 
 
 def run(command: list[str], directory: Path) -> None:
-    environ = {key: value for key, value in os.environ.items() if not key.startswith("ANSIBLE_") or key == "ANSIBLE_COLLECTIONS_PATH"}
-    result = subprocess.run(command, cwd=directory, env={**environ, "ANSIBLE_NOCOLOR": "1"}, stdin=subprocess.DEVNULL,
-                            capture_output=True, text=True, check=False)
+    environ = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("ANSIBLE_") or key == "ANSIBLE_COLLECTIONS_PATH"
+    }
+    result = subprocess.run(
+        command,
+        cwd=directory,
+        env={**environ, "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     # ansible-doc only warns of what it does not find.
     if result.returncode or "was not found" in result.stderr:
         raise Problem(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
@@ -270,7 +353,9 @@ def _syntax_check(command: tuple[str, ...], directory: Path, _state: str) -> Non
 
 
 def syntax_check(arguments: list[str], directory: Path) -> None:
-    inventory = [] if {"-i", "--inventory"} & set(arguments) or (directory / "ansible.cfg").exists() else ["-i", "localhost,"]
+    inventory = (
+        [] if {"-i", "--inventory"} & set(arguments) or (directory / "ansible.cfg").exists() else ["-i", "localhost,"]
+    )
     state = "".join(sorted(f"{path.name}{path.stat().st_mtime_ns}" for path in directory.iterdir()))
     _syntax_check(("ansible-playbook", *arguments, *inventory, "--syntax-check"), directory, state)
 
@@ -392,12 +477,19 @@ def check(block: Block, examples: Path, tmp_path: Path) -> None:
         except ValueError as error:
             raise Problem(f"no JSON: {error}") from error
     elif block.kind == "ini":
-        run(["ansible-config", "dump", "--only-changed", "-c", str(write(directory, "block.cfg", block.text))], directory)
+        run(
+            ["ansible-config", "dump", "--only-changed", "-c", str(write(directory, "block.cfg", block.text))],
+            directory,
+        )
     else:
-        raise Problem(f"a block of the kind {block.kind!r}: write ```shell, ```bash, ```yaml, ```json, ```ini or ```text before it")
+        raise Problem(
+            f"a block of the kind {block.kind!r}: write ```shell, ```bash, ```yaml, ```json, ```ini or ```text before it"
+        )
 
 
-@pytest.mark.parametrize(("document", "block"), PAIRS, ids=[f"{block}-{block.kind or 'none'}" for _document, block in PAIRS])
+@pytest.mark.parametrize(
+    ("document", "block"), PAIRS, ids=[f"{block}-{block.kind or 'none'}" for _document, block in PAIRS]
+)
 def test_block(document: str, block: Block, examples: Path, tmp_path: Path) -> None:
     try:
         check(block, examples, tmp_path)
@@ -408,7 +500,11 @@ def test_block(document: str, block: Block, examples: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize("what", ["modules", "role"])
 def test_examples_of_the_reference(what: str, examples: Path, tmp_path: Path) -> None:
     """What ansible-doc shows as examples."""
-    shown = [module["examples"] for module in modules().values()] if what == "modules" else [spec["examples"] for spec in role_specs().values()]
+    shown = (
+        [module["examples"] for module in modules().values()]
+        if what == "modules"
+        else [spec["examples"] for spec in role_specs().values()]
+    )
     directory = shutil.copytree(examples / "myapp", tmp_path / "project")
     try:
         check_yaml(Block(what, 1, "yaml", "\n".join(shown)), directory)

@@ -33,11 +33,16 @@ class Host:
     @property
     def login(self) -> dict[str, Any]:
         """The inventory's variables of this host."""
-        return {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": self.port,
-                "ansible_user": self.user, "ansible_ssh_private_key_file": str(self.key),
-                # No shared connection: it would outlive the test.
-                "ansible_ssh_args": f"-F none -o ControlMaster=no -o UserKnownHostsFile={self.known_hosts}",
-                "ansible_python_interpreter": sys.executable}
+        return {
+            "ansible_connection": "ssh",
+            "ansible_host": "127.0.0.1",
+            "ansible_port": self.port,
+            "ansible_user": self.user,
+            "ansible_ssh_private_key_file": str(self.key),
+            # No shared connection: it would outlive the test.
+            "ansible_ssh_args": f"-F none -o ControlMaster=no -o UserKnownHostsFile={self.known_hosts}",
+            "ansible_python_interpreter": sys.executable,
+        }
 
 
 @contextlib.contextmanager
@@ -52,14 +57,23 @@ def ssh_server(directory: Path, environment: dict[str, str]) -> Iterator[Host]:
     async def execute(process: asyncssh.SSHServerProcess) -> None:
         host.commands.append(process.command)
         pipe = subprocess.PIPE
-        with subprocess.Popen(process.command, shell=True, stdin=pipe, stdout=pipe, stderr=pipe, env=environment) as child:
+        with subprocess.Popen(
+            process.command, shell=True, stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        ) as child:
             await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
             process.exit(await asyncio.to_thread(child.wait))
             await process.wait_closed()
 
     async def listen() -> asyncssh.SSHAcceptor:
-        return await asyncssh.listen("127.0.0.1", 0, server_host_keys=[host_key], process_factory=execute, encoding=None,
-                                     authorized_client_keys=str(directory / "authorized_keys"), sftp_factory=True)
+        return await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            server_host_keys=[host_key],
+            process_factory=execute,
+            encoding=None,
+            authorized_client_keys=str(directory / "authorized_keys"),
+            sftp_factory=True,
+        )
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)

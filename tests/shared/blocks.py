@@ -82,5 +82,10 @@ def commands(script: str) -> list[list[str]]:
 def files_of(document: str) -> dict[str, str]:
     """The files that a document shows whole, and those that its commands write."""
     own = [block for block in blocks(document) if block.kind in ("yaml", "ini", "json", "shell")]
-    written = {name: "" for block in own if block.kind == "shell" for name in re.findall(r" > ([\w./-]+)$", block.text, re.MULTILINE)}
+    written = {
+        name: ""
+        for block in own
+        if block.kind == "shell"
+        for name in re.findall(r" > ([\w./-]+)$", block.text, re.MULTILINE)
+    }
     return written | {block.file: block.text for block in own if block.kind != "shell" and block.file}

@@ -13,6 +13,9 @@ import pytest
 
 def one_of(cases: Iterable[Any], name: str, promise: str) -> list[Any]:
     """Parameters of a test, named by their text; one of them stands for the promise that all of them hold."""
-    found = [pytest.param(case, id=str(case), marks=[pytest.mark.promise(promise)] if str(case) == name else []) for case in cases]
+    found = [
+        pytest.param(case, id=str(case), marks=[pytest.mark.promise(promise)] if str(case) == name else [])
+        for case in cases
+    ]
     assert any(case.marks for case in found), f"no such case: {name}"
     return found

@@ -26,12 +26,25 @@ def collections_path() -> Path:
     CACHE.mkdir(parents=True, exist_ok=True)
     print(f"fetching {' and '.join(NAMES)} (in PyPI's ansible {ANSIBLE}, 54 MB) ...", flush=True)
     with tempfile.TemporaryDirectory(dir=CACHE) as work:
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "download", "--no-deps",
-               "--only-binary=:all:", "--dest", work, f"ansible=={ANSIBLE}"]
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--disable-pip-version-check",
+            "--quiet",
+            "download",
+            "--no-deps",
+            "--only-binary=:all:",
+            "--dest",
+            work,
+            f"ansible=={ANSIBLE}",
+        ]
         got = subprocess.run(pip, capture_output=True, text=True, check=False)
         if got.returncode:
-            raise Failure(f"pip cannot download ansible {ANSIBLE}: {got.stderr.strip()[-1000:]}\n"
-                          "Check that this machine reaches its Python package index, and run this again.")
+            raise Failure(
+                f"pip cannot download ansible {ANSIBLE}: {got.stderr.strip()[-1000:]}\n"
+                "Check that this machine reaches its Python package index, and run this again."
+            )
         wanted = tuple(f"ansible_collections/{name.replace('.', '/')}/" for name in NAMES)
         with zipfile.ZipFile(next(Path(work).glob("ansible-*.whl"))) as wheel:
             wheel.extractall(Path(work) / "tree", [name for name in wheel.namelist() if name.startswith(wanted)])

@@ -68,8 +68,12 @@ class Match:
     body: str = ""
 
     def __call__(self, seen: Seen) -> bool:
-        return (self.module in ("", seen.module) and self.method in ("", seen.method)
-                and re.search(self.path, seen.path) is not None and re.search(self.body, seen.body) is not None)
+        return (
+            self.module in ("", seen.module)
+            and self.method in ("", seen.method)
+            and re.search(self.path, seen.path) is not None
+            and re.search(self.body, seen.body) is not None
+        )
 
 
 WATCH = Match(method="GET", path=r"[?&]watch=true")
@@ -199,13 +203,21 @@ class Gateway:
         """
         path = self.directory / f"{run}.kubeconfig"
         ca = base64.b64encode(self._ca.encode()).decode()
-        cluster = ({"server": self._host, "certificate-authority-data": ca} if direct
-                   else {"server": f"{self.address}/{run}"})
-        path.write_text(json.dumps({
-            "apiVersion": "v1", "kind": "Config", "current-context": "gateway",
-            "clusters": [{"name": "gateway", "cluster": cluster}],
-            "users": [{"name": "gateway", "user": {"token": token}}],
-            "contexts": [{"name": "gateway", "context": {"cluster": "gateway", "user": "gateway"}}]}))
+        cluster = (
+            {"server": self._host, "certificate-authority-data": ca} if direct else {"server": f"{self.address}/{run}"}
+        )
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "gateway",
+                    "clusters": [{"name": "gateway", "cluster": cluster}],
+                    "users": [{"name": "gateway", "user": {"token": token}}],
+                    "contexts": [{"name": "gateway", "context": {"cluster": "gateway", "user": "gateway"}}],
+                }
+            )
+        )
         return path
 
     def hold(self, run: str, match: Match, nth: int = 1, after: bool = False) -> Gate:
@@ -235,7 +247,9 @@ class Gateway:
 
     def connect(self) -> http.client.HTTPSConnection:
         parts = urlsplit(self._host)
-        return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=UPSTREAM_SECONDS, context=self._context)
+        return http.client.HTTPSConnection(
+            parts.hostname or "", parts.port, timeout=UPSTREAM_SECONDS, context=self._context
+        )
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -303,8 +317,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.end_headers()
             self._stream(seen, answer, upstream, fault.cut if fault else 0)
 
-    def _stream(self, seen: Seen, answer: http.client.HTTPResponse, upstream: http.client.HTTPSConnection,
-                cut: float) -> None:
+    def _stream(
+        self, seen: Seen, answer: http.client.HTTPResponse, upstream: http.client.HTTPSConnection, cut: float
+    ) -> None:
         # http.client hands the socket over to an answer that ends with its connection, but never for chunked ones.
         sock = upstream.sock
         assert sock is not None
@@ -340,8 +355,13 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.status == 429:  # as the API server's priority and fairness does it
             data, kind = fault.text.encode(), {"Content-Type": "text/plain; charset=utf-8", "Retry-After": "1"}
         else:
-            answer = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": fault.text,
-                      "code": fault.status}
+            answer = {
+                "kind": "Status",
+                "apiVersion": "v1",
+                "status": "Failure",
+                "message": fault.text,
+                "code": fault.status,
+            }
             data, kind = json.dumps(answer).encode(), {"Content-Type": "application/json"}
         self.send_response_only(fault.status)
         for key, value in {**kind, "Content-Length": str(len(data))}.items():

@@ -61,8 +61,10 @@ DELAY = 5
 # Variables of a release under traffic that nobody waits for longer than needed.
 QUICK = {"bluegreen_scale_down_delay": DELAY, "bluegreen_wait_timeout": 240}
 # The example's checks. Several tests share the machine, which may leave a pod without CPU for seconds.
-EXAMPLE_CHECKS = [{**check, "timeout": 30} for check in
-                  yaml.safe_load((EXAMPLE / "inventory" / "host_vars" / "myapp.yml").read_text())["bluegreen_checks"]]
+EXAMPLE_CHECKS = [
+    {**check, "timeout": 30}
+    for check in yaml.safe_load((EXAMPLE / "inventory" / "host_vars" / "myapp.yml").read_text())["bluegreen_checks"]
+]
 CHECKS = [check for check in EXAMPLE_CHECKS if check["name"] in ("health", "version")]  # they need no database
 
 
@@ -95,8 +97,15 @@ def command(name: str) -> str:
 
 def kubectl(*arguments: str, stdin: str | None = None, check: bool = True) -> str:
     """What kubectl prints. Raises Failure with its own words when it fails (unless check is False)."""
-    run = subprocess.run([command("kubectl"), *arguments], input=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                         text=True, env=environment(), check=False)
+    run = subprocess.run(
+        [command("kubectl"), *arguments],
+        input=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(),
+        check=False,
+    )
     if check and run.returncode:
         raise Failure(f"kubectl {shlex.join(arguments)}: {run.stderr.strip() or run.stdout.strip()}")
     return run.stdout
@@ -126,9 +135,16 @@ class Application:
     has the Role of examples/rbac/status.yml.
     """
 
-    def __init__(self, namespace: str, *, postgres: bool = False, replicas: tuple[int, int] = (3, 1),
-                 env: dict[str, str] | None = None, change: Callable[[list[dict]], None] | None = None,
-                 keep: bool = False) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        *,
+        postgres: bool = False,
+        replicas: tuple[int, int] = (3, 1),
+        env: dict[str, str] | None = None,
+        change: Callable[[list[dict]], None] | None = None,
+        keep: bool = False,
+    ) -> None:
         self.namespace, self.postgres, self.replicas, self.keep = namespace, postgres, replicas, keep
         self.env, self.change = env or {}, change
         self.address = ""
@@ -148,11 +164,13 @@ class Application:
     def create(self) -> Application:
         """Deploy; return when every pod is ready and users get an answer."""
         self.delete(wait=True)
-        self.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": {OURS: "true"}}})
+        self.apply(
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace, "labels": {OURS: "true"}}}
+        )
         self.apply(*self.accounts(), *self.manifests())
         for account in ("release", "status"):  # now, so that it is not among what a test sees in the audit log
             self.kubeconfig(account)
-        self.wait("app-blue", "app-green", *["myapp-postgres"][:self.postgres])
+        self.wait("app-blue", "app-green", *["myapp-postgres"][: self.postgres])
         if embedded():  # kube-proxy is a moment behind; from outside of another cluster nothing would be seen
             self._answers("/api/db-check" if self.postgres else "/health")
         return self
@@ -174,15 +192,21 @@ class Application:
         if self._kubeconfigs:
             shutil.rmtree(self._kubeconfigs)
             self._kubeconfigs = None
-        labels = kubectl("get", "namespace", self.namespace, "--ignore-not-found", "--output=jsonpath={.metadata.labels}")
+        labels = kubectl(
+            "get", "namespace", self.namespace, "--ignore-not-found", "--output=jsonpath={.metadata.labels}"
+        )
         if not labels:
             return
         if OURS not in json.loads(labels):
-            raise Failure(f"the namespace {self.namespace} exists and was not made by a test (it lacks the label {OURS}); "
-                          "it is left alone. Delete it yourself if it is not needed.")
+            raise Failure(
+                f"the namespace {self.namespace} exists and was not made by a test (it lacks the label {OURS}); "
+                "it is left alone. Delete it yourself if it is not needed."
+            )
         # Nothing in it needs to end gracefully, and that would take half a minute.
         kubectl("--namespace", self.namespace, "delete", "pods", "--all", "--grace-period=1", "--wait=false")
-        kubectl("delete", "namespace", self.namespace, "--ignore-not-found", f"--wait={str(wait).lower()}", "--timeout=90s")
+        kubectl(
+            "delete", "namespace", self.namespace, "--ignore-not-found", f"--wait={str(wait).lower()}", "--timeout=90s"
+        )
 
     def accounts(self) -> list[dict]:
         """The ServiceAccounts that playbooks run as, with the shipped Roles."""
@@ -194,9 +218,16 @@ class Application:
         """A Role of examples/rbac, given to an account."""
         role = yaml.safe_load((RBAC / f"{name}.yml").read_text())
         reference = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role["metadata"]["name"]}
-        return [role, {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-                       "metadata": {"name": reference["name"]}, "roleRef": reference,
-                       "subjects": [{"kind": "ServiceAccount", "name": account}]}]
+        return [
+            role,
+            {
+                "apiVersion": "rbac.authorization.k8s.io/v1",
+                "kind": "RoleBinding",
+                "metadata": {"name": reference["name"]},
+                "roleRef": reference,
+                "subjects": [{"kind": "ServiceAccount", "name": account}],
+            },
+        ]
 
     def grant(self, name: str) -> None:
         """Give the account for releases another Role of examples/rbac as well."""
@@ -258,12 +289,13 @@ class Application:
                 self.kubectl("rollout", "status", f"deployment/{name}", f"--timeout={READY_SECONDS}s")
             except Failure as failure:
                 events = self.kubectl("get", "events", "--field-selector=type=Warning", check=False)
-                raise Failure(f"{failure}\n{self.kubectl('get', 'pods', check=False)}{events}"
-                              "Are the images there? make images") from failure
+                raise Failure(
+                    f"{failure}\n{self.kubectl('get', 'pods', check=False)}{events}Are the images there? make images"
+                ) from failure
 
     def get(self, kind: str, name: str = "", *options: str) -> Any:
         """An object as a dictionary, or, without a name, the list of all."""
-        found = json.loads(self.kubectl("get", kind, *[name][:bool(name)], *options, "--output=json"))
+        found = json.loads(self.kubectl("get", kind, *[name][: bool(name)], *options, "--output=json"))
         return found if name else found["items"]
 
     def url(self, path: str = "/") -> str:
@@ -312,8 +344,12 @@ class Application:
     def start(self, name: str, *arguments: str, live: bool = False, **variables: Any) -> Run:
         """Start one."""
         account = "status" if name == "status.yml" else "release"
-        return Run([name, *arguments], self.variables(**variables), live=live,
-                   env={"KUBECONFIG": str(self.kubeconfig(account))})
+        return Run(
+            [name, *arguments],
+            self.variables(**variables),
+            live=live,
+            env={"KUBECONFIG": str(self.kubeconfig(account))},
+        )
 
 
 # --- playbooks --------------------------------------------------------------------------------------------------------
@@ -328,8 +364,15 @@ class Run:
     lines: (time, text); code: None while it runs; began, ended; group: its process group, a session of its own.
     """
 
-    def __init__(self, arguments: list[str], variables: dict[str, Any] | None = None, *, cwd: Path = EXAMPLE,
-                 env: dict[str, str] | None = None, live: bool = False) -> None:
+    def __init__(
+        self,
+        arguments: list[str],
+        variables: dict[str, Any] | None = None,
+        *,
+        cwd: Path = EXAMPLE,
+        env: dict[str, str] | None = None,
+        live: bool = False,
+    ) -> None:
         self.arguments = [*arguments, *(["-e", json.dumps(variables)] if variables else [])]
         self.lines: list[tuple[float, str]] = []
         self.code: int | None = None
@@ -337,12 +380,23 @@ class Run:
         self.live = live
         self.began = time.time()
         # Of the settings of whoever runs the tests (molecule, for one) only the way to the collection is kept.
-        kept = {name: value for name, value in environment().items()
-                if not name.startswith("ANSIBLE_") or name == "ANSIBLE_COLLECTIONS_PATH"}
+        kept = {
+            name: value
+            for name, value in environment().items()
+            if not name.startswith("ANSIBLE_") or name == "ANSIBLE_COLLECTIONS_PATH"
+        }
         settings = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_SHOW_CUSTOM_STATS": "1", "PYTHONUNBUFFERED": "1"}
-        self.process = subprocess.Popen([command("ansible-playbook"), *self.arguments], cwd=cwd, stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-                                        env={**kept, **settings, **(env or {})}, start_new_session=True)
+        self.process = subprocess.Popen(
+            [command("ansible-playbook"), *self.arguments],
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            env={**kept, **settings, **(env or {})},
+            start_new_session=True,
+        )
         self.group = self.process.pid
         self._changed = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
@@ -360,8 +414,12 @@ class Run:
         with self._changed:
             self.ended = time.time()
             self._changed.notify_all()
-        LOG.info("ansible-playbook %s ended after %.1f s; it said:\n%s", shlex.join(self.arguments), self.seconds,
-                 "\n".join(text[:300] for _at, text in self.lines if text))
+        LOG.info(
+            "ansible-playbook %s ended after %.1f s; it said:\n%s",
+            shlex.join(self.arguments),
+            self.seconds,
+            "\n".join(text[:300] for _at, text in self.lines if text),
+        )
 
     def _in_stats(self) -> bool:
         return any(text.startswith("CUSTOM STATS:") for _at, text in self.lines[-4:])
@@ -372,7 +430,9 @@ class Run:
             self.code = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise Failure(f"ansible-playbook did not end within {seconds:.0f} s; it said:\n{self.output[-3000:]}") from None
+            raise Failure(
+                f"ansible-playbook did not end within {seconds:.0f} s; it said:\n{self.output[-3000:]}"
+            ) from None
         except BaseException:
             self.kill()
             raise
@@ -412,7 +472,9 @@ class Run:
     @property
     def errors(self) -> list[str]:
         """The whole text of each failed task, as the terminal shows it (by ansible-core 2.19 or newer)."""
-        return re.findall(r"^\[ERROR\]: Task failed: (?:Action|Module) failed: (.*?)\nOrigin: ", self.output, re.DOTALL | re.MULTILINE)
+        return re.findall(
+            r"^\[ERROR\]: Task failed: (?:Action|Module) failed: (.*?)\nOrigin: ", self.output, re.DOTALL | re.MULTILINE
+        )
 
     @property
     def seconds(self) -> float:
@@ -482,7 +544,9 @@ class Request:
     dry_run: bool
     received: float
     answered: float
-    event: dict = field(repr=False, compare=False)  # all that the log has: https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
+    event: dict = field(
+        repr=False, compare=False
+    )  # all that the log has: https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/
 
     @property
     def writes(self) -> bool:
@@ -496,9 +560,13 @@ class Request:
 
     def replaces(self, resource: str, name: str, path: str) -> bool:
         """Whether it has replaced a field (a JSON Pointer) of an object."""
-        return (self.writes and self.status == 200 and (self.resource, self.name) == (resource, name)
-                and isinstance(self.body, list)
-                and any((operation["op"], operation["path"]) == ("replace", path) for operation in self.body))
+        return (
+            self.writes
+            and self.status == 200
+            and (self.resource, self.name) == (resource, name)
+            and isinstance(self.body, list)
+            and any((operation["op"], operation["path"]) == ("replace", path) for operation in self.body)
+        )
 
     def __str__(self) -> str:
         at = datetime.fromtimestamp(self.received).strftime("%H:%M:%S.%f")[:-3]
@@ -510,8 +578,10 @@ class Audit:
 
     def __init__(self) -> None:
         if not embedded():
-            raise Unavailable(f"the cluster of {kubeconfig()} has no audit log that could be read here; "
-                              "this test needs the embedded one (unset KUBECONFIG)")
+            raise Unavailable(
+                f"the cluster of {kubeconfig()} has no audit log that could be read here; "
+                "this test needs the embedded one (unset KUBECONFIG)"
+            )
         self.path = STATE / "audit.log"
         if not self.path.exists():
             raise Failure(f"there is no {self.path}: is the embedded cluster running? make cluster")
@@ -522,8 +592,11 @@ class Audit:
 
     def since(self, mark: int, namespace: str = "", agent: str = "") -> list[Request]:
         """The requests answered since a mark, in that order: of a namespace, and of agents whose name begins so."""
-        return [request for request in self._read(mark)
-                if request.namespace == (namespace or request.namespace) and request.agent.startswith(agent)]
+        return [
+            request
+            for request in self._read(mark)
+            if request.namespace == (namespace or request.namespace) and request.agent.startswith(agent)
+        ]
 
     def _read(self, mark: int) -> Iterator[Request]:
         seen = set()  # what takes long, such as a watch, is in the log with its first answer and with its end
@@ -539,10 +612,18 @@ class Audit:
                 about, path = event.get("objectRef", {}), event["requestURI"]
                 parts = [about.get("resource", path.partition("?")[0]), about.get("subresource")]
                 yield Request(
-                    verb=event["verb"], resource="/".join(part for part in parts if part), name=about.get("name", ""),
-                    namespace=about.get("namespace", ""), agent=event.get("userAgent", ""), user=event["user"].get("username", ""),
-                    status=event.get("responseStatus", {}).get("code", 0), dry_run="dryRun=All" in path,
-                    received=moment(event["requestReceivedTimestamp"]), answered=moment(event["stageTimestamp"]), event=event)
+                    verb=event["verb"],
+                    resource="/".join(part for part in parts if part),
+                    name=about.get("name", ""),
+                    namespace=about.get("namespace", ""),
+                    agent=event.get("userAgent", ""),
+                    user=event["user"].get("username", ""),
+                    status=event.get("responseStatus", {}).get("code", 0),
+                    dry_run="dryRun=All" in path,
+                    received=moment(event["requestReceivedTimestamp"]),
+                    answered=moment(event["stageTimestamp"]),
+                    event=event,
+                )
 
 
 # --- from the command line and from playbooks -------------------------------------------------------------------------

@@ -24,6 +24,7 @@ The load comes from vegeta: so many requests a second whatever the answers do, o
 Times are seconds since the epoch, as time.time() gives them. A request belongs to the moment at which it ended.
 Standard library only.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -159,23 +160,34 @@ class Report:
         parts += [f"{kind} {count}" for kind, count in sorted(self._counts().items())]
         if switched is not None:
             last = self.between(switched).last(old)
-            parts.append(f"no {old} answer after the switch" if last is None else
-                         f"last {old} answer {last - switched:.2f} s after the switch")
+            parts.append(
+                f"no {old} answer after the switch"
+                if last is None
+                else f"last {old} answer {last - switched:.2f} s after the switch"
+            )
         return "  ".join(parts)
 
     def summary(self) -> dict[str, Any]:
         """All figures as plain data, for JSON."""
         return {
-            "sent": self.sent, "failed": self.failed, "failures": self.failures, "answers": self.answers,
+            "sent": self.sent,
+            "failed": self.failed,
+            "failures": self.failures,
+            "answers": self.answers,
             "first": {color: self.first(color) for color in self.answers},
             "last": {color: self.last(color) for color in self.answers},
-            "slowest": max(self.took, default=None), "timeline": self.timeline(),
+            "slowest": max(self.took, default=None),
+            "timeline": self.timeline(),
         }
 
     def save(self, path: Path) -> None:
         """Keep the report in a file, which appears when it is complete."""
-        data = {"kinds": self.kinds, "kind": list(self.kind),
-                "ended": [round(ended, 6) for ended in self.ended], "took": [round(took, 6) for took in self.took]}
+        data = {
+            "kinds": self.kinds,
+            "kind": list(self.kind),
+            "ended": [round(ended, 6) for ended in self.ended],
+            "took": [round(took, 6) for took in self.took],
+        }
         new = path.with_name(f"{path.name}.new")
         new.write_text(json.dumps(data, separators=(",", ":")))
         new.replace(path)
@@ -212,12 +224,21 @@ class Traffic:
     Raises ValueError for a rate or a time out of bounds, Failure when nothing answers at a URL, or vegeta ends early.
     """
 
-    def __init__(self, *urls: str, rate: int = 300, keepalive: bool = False, timeout: float = 2, seconds: float = 600,
-                 method: str = "GET"):
+    def __init__(
+        self,
+        *urls: str,
+        rate: int = 300,
+        keepalive: bool = False,
+        timeout: float = 2,
+        seconds: float = 600,
+        method: str = "GET",
+    ):
         if not urls:
             raise ValueError("no URL given")
         if not 0 < rate <= MAX_RATE or not 0 < seconds <= MAX_SECONDS:
-            raise ValueError(f"{rate} requests a second for {seconds} s: at most {MAX_RATE} for {MAX_SECONDS} s are allowed")
+            raise ValueError(
+                f"{rate} requests a second for {seconds} s: at most {MAX_RATE} for {MAX_SECONDS} s are allowed"
+            )
         self.urls, self.rate, self.keepalive, self.timeout, self.seconds = urls, rate, keepalive, timeout, seconds
         self.method = method
         self.report = Report()
@@ -240,14 +261,31 @@ class Traffic:
                 wait_for(url, source)
             self._errors = self._cleanup.enter_context(tempfile.TemporaryFile("w+"))
             self._attack = subprocess.Popen(
-                [vegeta, "attack", f"-rate={self.rate}/1s", f"-duration={self.seconds}s", f"-timeout={self.timeout}s",
-                 f"-keepalive={str(self.keepalive).lower()}", f"-laddr={source or '0.0.0.0'}", "-redirects=-1",
-                 "-max-body=4096"],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, start_new_session=True)
+                [
+                    vegeta,
+                    "attack",
+                    f"-rate={self.rate}/1s",
+                    f"-duration={self.seconds}s",
+                    f"-timeout={self.timeout}s",
+                    f"-keepalive={str(self.keepalive).lower()}",
+                    f"-laddr={source or '0.0.0.0'}",
+                    "-redirects=-1",
+                    "-max-body=4096",
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                start_new_session=True,
+            )
             self._cleanup.callback(end, self._attack)
             self._encode = subprocess.Popen(
-                [vegeta, "encode", "-to=csv"], stdin=self._attack.stdout, stdout=subprocess.PIPE, stderr=self._errors,
-                text=True, start_new_session=True)
+                [vegeta, "encode", "-to=csv"],
+                stdin=self._attack.stdout,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+                start_new_session=True,
+            )
             self._cleanup.callback(end, self._encode)
             assert self._attack.stdin and self._attack.stdout  # for type checkers
             self._attack.stdout.close()  # the encoder has it now
@@ -348,9 +386,22 @@ def own_address(host: str, seconds: float) -> Iterator[str | None]:
     for attempt in range(60):
         address = pool[(turn + attempt) % len(pool)]
         added = subprocess.run(
-            ["ip", "address", "add", f"{address}/32", "dev", device,
-             "valid_lft", str(int(seconds)), "preferred_lft", str(int(seconds))],
-            capture_output=True, text=True, check=False)
+            [
+                "ip",
+                "address",
+                "add",
+                f"{address}/32",
+                "dev",
+                device,
+                "valid_lft",
+                str(int(seconds)),
+                "preferred_lft",
+                str(int(seconds)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if added.returncode == 0:
             break
         if "File exists" not in added.stderr and "already assigned" not in added.stderr:
@@ -405,10 +456,12 @@ def end(process: subprocess.Popen) -> None:
 
 # --- the command
 
+
 def run(options: argparse.Namespace) -> int:
     """With a directory (DIR/lock held meanwhile): make DIR/ready when the traffic flows, end it when DIR/stop is made."""
-    traffic = Traffic(*options.urls, rate=options.rate, keepalive=options.keepalive, timeout=options.timeout,
-                      seconds=options.seconds)
+    traffic = Traffic(
+        *options.urls, rate=options.rate, keepalive=options.keepalive, timeout=options.timeout, seconds=options.seconds
+    )
     directory = options.dir
     with contextlib.ExitStack() as cleanup:
         if directory:
@@ -434,10 +487,21 @@ def start(options: argparse.Namespace) -> int:
     ready, log = options.dir / "ready", options.dir / "log"
     options.dir.mkdir(parents=True, exist_ok=True)
     ready.unlink(missing_ok=True)
-    command = [sys.executable, __file__, "run", *options.urls, f"--dir={options.dir}", f"--rate={options.rate}",
-               f"--timeout={options.timeout}", f"--for={options.seconds}", *["--keepalive"][:options.keepalive]]
+    command = [
+        sys.executable,
+        __file__,
+        "run",
+        *options.urls,
+        f"--dir={options.dir}",
+        f"--rate={options.rate}",
+        f"--timeout={options.timeout}",
+        f"--for={options.seconds}",
+        *["--keepalive"][: options.keepalive],
+    ]
     with log.open("w") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True
+        )
     while not ready.exists():
         if process.poll() is not None:
             raise Failure(log.read_text().strip().removeprefix("traffic: "))
@@ -462,7 +526,9 @@ def stop(options: argparse.Namespace) -> int:
 def show(options: argparse.Namespace) -> int:
     report = options.dir / "report.json"
     if not report.exists():
-        raise Failure(f"no report in {options.dir}: its traffic has not ended, or was killed (see {options.dir / 'log'})")
+        raise Failure(
+            f"no report in {options.dir}: its traffic has not ended, or was killed (see {options.dir / 'log'})"
+        )
     return show_report(Report.load(report), options)
 
 
@@ -501,7 +567,9 @@ def main() -> int:
     view = argparse.ArgumentParser(add_help=False)
     view.add_argument("--since", type=float, default=0, metavar="T", help="only what ended at this time or later")
     view.add_argument("--until", type=float, default=float("inf"), metavar="T", help="only what ended by this time")
-    view.add_argument("--switched", type=float, metavar="T", help="tell how long the old colour answered after this time")
+    view.add_argument(
+        "--switched", type=float, metavar="T", help="tell how long the old colour answered after this time"
+    )
     view.add_argument("--old", default="blue", metavar="COLOR", help="that colour (default: blue)")
     view.add_argument("--timeline", action="store_true", help="show every second")
     view.add_argument("--json", action="store_true", help="print all figures as JSON")

@@ -27,8 +27,22 @@ from pathlib import Path
 import checkout
 
 NAME = "bluegreen.kubernetes"
-SHIPPED = ("changelogs", "docs", "examples", "meta", "playbooks", "plugins", "roles", "LICENSES", "CHANGELOG.md",
-           "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "COPYING", "README.md", "REUSE.toml")
+SHIPPED = (
+    "changelogs",
+    "docs",
+    "examples",
+    "meta",
+    "playbooks",
+    "plugins",
+    "roles",
+    "LICENSES",
+    "CHANGELOG.md",
+    "CODE_OF_CONDUCT.md",
+    "CONTRIBUTING.md",
+    "COPYING",
+    "README.md",
+    "REUSE.toml",
+)
 # What ansible-galaxy adds, and what it leaves out because MANIFEST.json holds its content.
 ADDED = {"FILES.json", "MANIFEST.json"}
 NOT_SHIPPED = ("changelogs/fragments/",)
@@ -40,8 +54,15 @@ class Failure(Exception):
 
 def run(*command: str | Path, cwd: Path, **environ: str) -> str:
     """Run a command and return what it prints on standard output; Failure with all its output if it fails."""
-    result = subprocess.run(command, cwd=cwd, env={**os.environ, **environ}, stdin=subprocess.DEVNULL,
-                            capture_output=True, text=True, check=False)
+    result = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if result.returncode != 0:
         raise Failure(f"{' '.join(map(str, command))} failed:\n{result.stdout}{result.stderr}")
     return result.stdout
@@ -57,8 +78,7 @@ def check_content(artifact: Path) -> None:
     """Compare what the artifact holds with what it should hold."""
     with tarfile.open(artifact) as archive:
         found = {member.name for member in archive if not member.isdir()} - ADDED
-    wanted = {path for path in checkout.files()
-              if path.split("/")[0] in SHIPPED and not path.startswith(NOT_SHIPPED)}
+    wanted = {path for path in checkout.files() if path.split("/")[0] in SHIPPED and not path.startswith(NOT_SHIPPED)}
     lines = [f"{path} is in it, and should not be: see build_ignore in galaxy.yml" for path in sorted(found - wanted)]
     lines += [f"{path} is missing from it: see build_ignore in galaxy.yml" for path in sorted(wanted - found)]
     if lines:
@@ -82,8 +102,15 @@ def check_installed(artifact: Path, directory: Path) -> None:
     if missing:
         raise Failure(f"ansible-builder does not see that {', '.join(missing)} is needed; it found:\n{found}")
     example = directory / "ansible_collections" / "bluegreen" / "kubernetes" / "examples" / "execution-environment"
-    run("ansible-builder", "create", "--file", example / "execution-environment.yml", "--context", directory / "context",
-        cwd=directory)
+    run(
+        "ansible-builder",
+        "create",
+        "--file",
+        example / "execution-environment.yml",
+        "--context",
+        directory / "context",
+        cwd=directory,
+    )
 
 
 def check_import(artifact: Path, directory: Path) -> None:

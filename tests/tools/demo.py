@@ -52,8 +52,15 @@ class Phase:
 
     def play(self, app: Application) -> None:
         """Run the playbook, its output shown as it comes. Raises Failure if it does not end well."""
-        arguments = [*self.playbook, "-e", f"bluegreen_namespace={app.namespace}", "-e", f"bluegreen_scale_down_delay={DELAY}s",
-                     "-e", json.dumps({"bluegreen_probe": app.probe})]
+        arguments = [
+            *self.playbook,
+            "-e",
+            f"bluegreen_namespace={app.namespace}",
+            "-e",
+            f"bluegreen_scale_down_delay={DELAY}s",
+            "-e",
+            json.dumps({"bluegreen_probe": app.probe}),
+        ]
         say(f"$ cd examples/myapp\n$ ansible-playbook {shlex.join(arguments)}")
         run = Run(arguments, live=True, env=app.credentials).finish()
         if run.code:
@@ -76,14 +83,18 @@ class Phase:
             problems.append(f"{self.title}: only {self.rate:.0f} requests a second were sent, {LEAST} are wanted")
         for color, version in (self.source, self.target):
             if set(self.answers.get(color, {})) != {version}:
-                problems.append(f"{self.title}: {color} should have answered as {version}; "
-                                f"it answered as {', '.join(self.answers.get(color, {})) or 'nothing'}")
+                problems.append(
+                    f"{self.title}: {color} should have answered as {version}; "
+                    f"it answered as {', '.join(self.answers.get(color, {})) or 'nothing'}"
+                )
         strangers = set(self.answers) - {self.source[0], self.target[0]}
         if strangers:
             problems.append(f"{self.title}: answers of neither colour: {', '.join(sorted(strangers))}")
         final = report.between(self.ended - AFTER, self.ended).answers
         if set(final) != {self.target[0]}:
-            problems.append(f"{self.title}: at the end {' and '.join(final) or 'nobody'} answered, not {self.target[0]} alone")
+            problems.append(
+                f"{self.title}: at the end {' and '.join(final) or 'nobody'} answered, not {self.target[0]} alone"
+            )
         return problems
 
     def count(self, color: str) -> int:
@@ -92,6 +103,7 @@ class Phase:
 
 def table(phases: list[Phase]) -> None:
     """The figures, one column a phase."""
+
     def row(name: str, *cells: str) -> None:
         say(f"{name:<34}" + "".join(f"{cell:>16}" for cell in cells))
 
@@ -102,8 +114,10 @@ def table(phases: list[Phase]) -> None:
     row("requests failed", *[str(sum(phase.failures.values())) for phase in phases])
     for color, version in (OLD, NEW):
         row(f"answered by {color} ({version})", *[str(phase.count(color)) for phase in phases])
-    row("last old answer after the switch",
-        *["none" if phase.last_old is None else f"{max(phase.last_old, 0) * 1000:.0f} ms" for phase in phases])
+    row(
+        "last old answer after the switch",
+        *["none" if phase.last_old is None else f"{max(phase.last_old, 0) * 1000:.0f} ms" for phase in phases],
+    )
 
 
 def demo(keep: bool) -> int:

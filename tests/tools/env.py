@@ -72,13 +72,17 @@ def use_supported_python() -> None:
 
 def require_venv_module() -> None:
     """Debian and Ubuntu ship Python without ensurepip: install it as root, else raise Failure."""
+
     def there() -> object:
         importlib.invalidate_caches()
         return importlib.util.find_spec("ensurepip")
 
     if not there():
-        install_packages(f"{sys.executable} cannot make virtual environments: it lacks ensurepip.",
-                         f"python{sys.version_info[0]}.{sys.version_info[1]}-venv", there=there)
+        install_packages(
+            f"{sys.executable} cannot make virtual environments: it lacks ensurepip.",
+            f"python{sys.version_info[0]}.{sys.version_info[1]}-venv",
+            there=there,
+        )
 
 
 def venv_path() -> Path:
@@ -113,8 +117,18 @@ def make_venv(venv: Path) -> None:
 
 def pip_install(venv: Path) -> None:
     """Install the requirements, saying every ten seconds what pip is doing."""
-    command = [venv / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input",
-               "--progress-bar", "off", "-r", REQUIREMENTS[0]]
+    command = [
+        venv / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+        "--progress-bar",
+        "off",
+        "-r",
+        REQUIREMENTS[0],
+    ]
     lines: list[str] = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pip:
         assert pip.stdout is not None
@@ -125,8 +139,11 @@ def pip_install(venv: Path) -> None:
             if reader.is_alive() and lines:
                 say(f"  ... {lines[-1].strip()[:100]}")
     if pip.returncode != 0:
-        raise Failure("pip could not install tests/requirements.txt; it said:\n" + "".join(lines[-15:]).rstrip()
-                      + "\nCheck that this machine reaches its Python package index, and run this again.")
+        raise Failure(
+            "pip could not install tests/requirements.txt; it said:\n"
+            + "".join(lines[-15:]).rstrip()
+            + "\nCheck that this machine reaches its Python package index, and run this again."
+        )
 
 
 def make_tree() -> Path:
@@ -148,11 +165,11 @@ def write_activate(venv: Path, tree: Path) -> None:
 _bluegreen_prepend() {{  # prints the list $2 with the directory $1 in front
     case "$2:" in "$1:"*) printf '%s' "$2" ;; *) printf '%s' "$1${{2:+:$2}}" ;; esac
 }}
-PATH=$(_bluegreen_prepend {shlex.quote(str(CACHE / 'bin'))} "$PATH")
-PATH=$(_bluegreen_prepend {shlex.quote(str(ROOT / '.cluster' / 'bin'))} "$PATH")
-PATH=$(_bluegreen_prepend {shlex.quote(str(venv / 'bin'))} "$PATH")
+PATH=$(_bluegreen_prepend {shlex.quote(str(CACHE / "bin"))} "$PATH")
+PATH=$(_bluegreen_prepend {shlex.quote(str(ROOT / ".cluster" / "bin"))} "$PATH")
+PATH=$(_bluegreen_prepend {shlex.quote(str(venv / "bin"))} "$PATH")
 ANSIBLE_COLLECTIONS_PATH=$(_bluegreen_prepend {shlex.quote(str(tree))} "${{ANSIBLE_COLLECTIONS_PATH:-}}")
-KUBECONFIG=${{KUBECONFIG:-{shlex.quote(str(ROOT / '.cluster' / 'kubeconfig'))}}}
+KUBECONFIG=${{KUBECONFIG:-{shlex.quote(str(ROOT / ".cluster" / "kubeconfig"))}}}
 export PATH ANSIBLE_COLLECTIONS_PATH KUBECONFIG
 unset -f _bluegreen_prepend
 hash -r 2>/dev/null || true

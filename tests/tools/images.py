@@ -12,6 +12,7 @@ The archives are docker-archives, which `docker load`, `ctr images import`, `kin
 read. They are kept in ${XDG_CACHE_HOME:-~/.cache}/bluegreen-kubernetes/images/HASH; HASH stands for their content.
 When KUBECONFIG names a cluster other than the embedded one, nothing is loaded: the text printed says how to do it.
 """
+
 from __future__ import annotations
 
 import fcntl
@@ -74,7 +75,7 @@ POSTGRES_ROOTFS = [
     "--dpkgopt=path-exclude=/usr/lib/*/libz3*",
     "--dpkgopt=path-exclude=/usr/lib/postgresql/*/lib/llvmjit*",
     "--dpkgopt=path-exclude=/usr/lib/postgresql/*/lib/bitcode/*",
-    "--customize-hook=rm -rf \"$1\"/var/lib/postgresql/15 \"$1\"/var/log/*",
+    '--customize-hook=rm -rf "$1"/var/lib/postgresql/15 "$1"/var/log/*',
     "bookworm",
 ]
 
@@ -88,14 +89,16 @@ def architecture() -> str:
     try:
         return ARCHITECTURES[platform.machine()]
     except KeyError:
-        raise toolchain.Failure(f"no images for {platform.machine()}: only {' and '.join(ARCHITECTURES)} are supported"
-                                ) from None
+        raise toolchain.Failure(
+            f"no images for {platform.machine()}: only {' and '.join(ARCHITECTURES)} are supported"
+        ) from None
 
 
 def run(command: list[str], failure: str, hint: str = "", **options) -> str:
     """The standard output of a command. A Failure that ends with the command's last lines when it fails."""
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
-                            check=False, **options)
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False, **options
+    )
     if result.returncode:
         lines = (result.stdout + result.stderr).strip().splitlines()[-20:]
         said = "\n  ".join([f"{failure}: {' '.join(command[:2])} says", *lines])
@@ -104,6 +107,7 @@ def run(command: list[str], failure: str, hint: str = "", **options) -> str:
 
 
 # --- docker-archives
+
 
 def layer(path: Path, files: dict[str, Path], directories: dict[str, int] | None = None) -> Path:
     """Write a layer to `path`: files (name in the image: source) and empty directories (name: mode).
@@ -127,6 +131,7 @@ def archive(path: Path, configs: dict[str, dict], layers: list[Path]) -> None:
     """Write a docker-archive: image name → its configuration; every image has all of `layers`."""
     digests = [digest(file) for file in layers]
     with tarfile.open(path, "w") as tar:
+
         def add(name: str, data: bytes) -> None:
             info = tarfile.TarInfo(name)
             info.size, info.mode = len(data), 0o644
@@ -139,14 +144,20 @@ def archive(path: Path, configs: dict[str, dict], layers: list[Path]) -> None:
                 tar.addfile(info, data)
         manifest = []
         for name, config in configs.items():
-            data = json.dumps({
-                "architecture": architecture(), "os": "linux", "created": "1970-01-01T00:00:00Z", "config": config,
-                "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha}" for sha in digests]},
-            }).encode()
+            data = json.dumps(
+                {
+                    "architecture": architecture(),
+                    "os": "linux",
+                    "created": "1970-01-01T00:00:00Z",
+                    "config": config,
+                    "rootfs": {"type": "layers", "diff_ids": [f"sha256:{sha}" for sha in digests]},
+                }
+            ).encode()
             sha = hashlib.sha256(data).hexdigest()
             add(f"{sha}.json", data)
-            manifest.append({"Config": f"{sha}.json", "RepoTags": [name],
-                             "Layers": [f"{sha}/layer.tar" for sha in digests]})
+            manifest.append(
+                {"Config": f"{sha}.json", "RepoTags": [name], "Layers": [f"{sha}/layer.tar" for sha in digests]}
+            )
         add("manifest.json", json.dumps(manifest).encode())
 
 
@@ -159,6 +170,7 @@ def digest(file: Path) -> str:
 
 
 # --- what is kept between runs
+
 
 def kept(name: str, made_from: list[Path | str], make: Callable[[Path], None]) -> Path:
     """The file <cache>/images/HASH/name; made by `make(path)` unless it is there. HASH stands for `made_from`."""
@@ -183,6 +195,7 @@ def kept(name: str, made_from: list[Path | str], make: Callable[[Path], None]) -
 
 # --- the images
 
+
 def myapp() -> Path:
     """The archive with all tags of docker.io/library/myapp."""
     return written_in_go("myapp", SOURCES / "app", TAGS)
@@ -199,9 +212,12 @@ def written_in_go(name: str, directory: Path, tags: dict[str, dict[str, str]]) -
     sources = sorted(file for file in directory.iterdir() if file.suffix in (".go", ".mod", ".sum"))
     configs = {
         f"docker.io/library/{name}:{tag}": {
-            "Entrypoint": [f"/{name}"], "User": "65532:65532", "ExposedPorts": {"8080/tcp": {}},
+            "Entrypoint": [f"/{name}"],
+            "User": "65532:65532",
+            "ExposedPorts": {"8080/tcp": {}},
             "Env": [f"{key}={value}" for key, value in {"VERSION": tag, **switches}.items()],
-        } for tag, switches in tags.items()
+        }
+        for tag, switches in tags.items()
     }
 
     def make(path: Path) -> None:
@@ -209,8 +225,12 @@ def written_in_go(name: str, directory: Path, tags: dict[str, dict[str, str]]) -
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as work:
             server = Path(work) / name
-            run([str(go["path"]), "build", "-ldflags", "-s -w -buildid=", "-o", str(server), "."],
-                f"cannot build {directory}", cwd=directory, env=go["env"])
+            run(
+                [str(go["path"]), "build", "-ldflags", "-s -w -buildid=", "-o", str(server), "."],
+                f"cannot build {directory}",
+                cwd=directory,
+                env=go["env"],
+            )
             archive(path, configs, [layer(Path(work) / "layer.tar", {name: server})])
         say(f"built {len(tags)} tags of {name} in {time.monotonic() - started:.0f} s")
 
@@ -224,7 +244,8 @@ def postgres() -> Path:
     with tarfile.open(rootfs) as tar:
         users = tar.extractfile("./etc/passwd").read().decode().splitlines()
     config = {
-        "Entrypoint": ["/entrypoint.sh"], "ExposedPorts": {"5432/tcp": {}},
+        "Entrypoint": ["/entrypoint.sh"],
+        "ExposedPorts": {"5432/tcp": {}},
         # As a number: Kubernetes cannot tell from a name that a user is not root.
         "User": ":".join(next(line for line in users if line.startswith("postgres:")).split(":")[2:4]),
         "Env": ["PATH=/usr/lib/postgresql/15/bin:/usr/bin:/bin"],
@@ -247,21 +268,34 @@ def make_postgres_rootfs(path: Path) -> None:
 
 def prometheus() -> Path:
     """The archive with docker.io/library/prometheus:debian."""
-    rootfs = kept("prometheus-rootfs.tar", [architecture(), *PROMETHEUS_ROOTFS],
-                  lambda path: make_rootfs("Prometheus", PROMETHEUS_ROOTFS, path))
+    rootfs = kept(
+        "prometheus-rootfs.tar",
+        [architecture(), *PROMETHEUS_ROOTFS],
+        lambda path: make_rootfs("Prometheus", PROMETHEUS_ROOTFS, path),
+    )
     config = {"Entrypoint": ["/usr/bin/prometheus"], "ExposedPorts": {"9090/tcp": {}}, "User": "65534:65534"}
-    return kept("prometheus.tar", [json.dumps(config), str(rootfs)],
-                lambda path: archive(path, {"docker.io/library/prometheus:debian": config}, [rootfs]))
+    return kept(
+        "prometheus.tar",
+        [json.dumps(config), str(rootfs)],
+        lambda path: archive(path, {"docker.io/library/prometheus:debian": config}, [rootfs]),
+    )
 
 
 def make_rootfs(what: str, options: list[str], path: Path) -> None:
     if not shutil.which("mmdebstrap"):
-        toolchain.install_packages("mmdebstrap, which builds root file systems, is missing.",
-                                   "mmdebstrap", "debian-archive-keyring", there=lambda: shutil.which("mmdebstrap"))
+        toolchain.install_packages(
+            "mmdebstrap, which builds root file systems, is missing.",
+            "mmdebstrap",
+            "debian-archive-keyring",
+            there=lambda: shutil.which("mmdebstrap"),
+        )
     say(f"building {what} from Debian packages (about half a minute) ...")
     started = time.monotonic()
-    run(["mmdebstrap", *options, str(path)], f"cannot build the root file system of {what}",
-        "mmdebstrap needs Debian's package archive: check the network, and http_proxy if you use a proxy.")
+    run(
+        ["mmdebstrap", *options, str(path)],
+        f"cannot build the root file system of {what}",
+        "mmdebstrap needs Debian's package archive: check the network, and http_proxy if you use a proxy.",
+    )
     say(f"built the root file system of {what} in {time.monotonic() - started:.0f} s")
 
 
@@ -269,13 +303,18 @@ def install_browser() -> None:
     """Chromium for tests/on_cluster/validation, which skips what opens reports in it where it cannot be had (as Ubuntu has it: by snap)."""
     if not shutil.which("chromium"):
         try:
-            toolchain.install_packages("Chromium, in which reports are opened, is missing.", "chromium", "fonts-dejavu-core",
-                                       there=lambda: shutil.which("chromium"))
+            toolchain.install_packages(
+                "Chromium, in which reports are opened, is missing.",
+                "chromium",
+                "fonts-dejavu-core",
+                there=lambda: shutil.which("chromium"),
+            )
         except toolchain.Failure as failure:
             say(str(failure))
 
 
 # --- the command
+
 
 def external() -> str | None:
     """The KUBECONFIG of a cluster that is not the embedded one, None if the embedded one is used."""

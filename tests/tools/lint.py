@@ -22,14 +22,21 @@ import checkout
 
 SHELL_SCRIPTS = [path for path in checkout.files() if path.endswith(".sh") or path == ".ci/run"]
 # Where the code is as `ruff format` writes it.
-FORMATTED = ["plugins", "tests/unit"]
 # The longest ones first: as many run at a time as there are CPUs.
 CHECKS = {
     "ansible-lint": ["ansible-lint", "--strict", "--nocolor", "-q"],
     "artifact": [sys.executable, str(Path(__file__).with_name("artifact.py"))],
     "code blocks": [sys.executable, "-m", "pytest", "-q", "-n", "2", "tests/docs"],
-    "documentation": ["antsibull-docs", "lint-collection-docs", "--plugin-docs", "--check-extra-docs-refs",
-                      "--validate-collection-refs", "all", "--skip-rstcheck", "."],
+    "documentation": [
+        "antsibull-docs",
+        "lint-collection-docs",
+        "--plugin-docs",
+        "--check-extra-docs-refs",
+        "--validate-collection-refs",
+        "all",
+        "--skip-rstcheck",
+        ".",
+    ],
     "changelog": ["antsibull-changelog", "lint"],
     "licences": ["reuse", "lint", "--lines"],
     "types": ["mypy"],
@@ -37,7 +44,7 @@ CHECKS = {
     "shellcheck": ["shellcheck", *SHELL_SCRIPTS],
     "imports": ["env", f"PYTHONPATH={os.environ['ANSIBLE_COLLECTIONS_PATH']}", "lint-imports", "--no-cache"],
     "ruff": ["ruff", "check", "--quiet", "--output-format", "concise", "."],
-    "format": ["ruff", "format", "--check", "--output-format", "concise", *FORMATTED],
+    "format": ["ruff", "format", "--check", "--output-format", "concise", "."],
 }
 
 
@@ -45,13 +52,25 @@ def run(name: str) -> bool:
     """Run a check and say what came of it; True if it holds."""
     started = time.monotonic()
     # ansible-lint and the others show what they found without their own colours, and without asking the network.
-    result = subprocess.run(CHECKS[name], cwd=checkout.ROOT, env={**os.environ, "NO_COLOR": "1"}, stdin=subprocess.DEVNULL,
-                            text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    result = subprocess.run(
+        CHECKS[name],
+        cwd=checkout.ROOT,
+        env={**os.environ, "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     seconds = time.monotonic() - started
     if result.returncode == 0:
         print(f"  {name:<15}passed  {seconds:5.1f} s\n", end="", flush=True)
     else:
-        print(f"  {name:<15}FAILED  {seconds:5.1f} s (exit code {result.returncode})\n{result.stdout}\n", end="", flush=True)
+        print(
+            f"  {name:<15}FAILED  {seconds:5.1f} s (exit code {result.returncode})\n{result.stdout}\n",
+            end="",
+            flush=True,
+        )
     return result.returncode == 0
 
 

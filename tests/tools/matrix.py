@@ -56,8 +56,10 @@ def make_venv(row: Row, python: str, log: Path) -> Path:
     venv = checkout.CACHE / "matrix" / f"{row.core}-{row.python}-{row.client}-{key}"
     with log.open("a") as output:
         if not (venv / ".complete").exists():
-            for command in ([python, "-m", "venv", "--clear", venv],
-                            [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages]):
+            for command in (
+                [python, "-m", "venv", "--clear", venv],
+                [venv / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *packages],
+            ):
                 subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=True)
             (venv / ".complete").touch()
     return venv
@@ -65,7 +67,9 @@ def make_venv(row: Row, python: str, log: Path) -> Path:
 
 def version_of(venv: Path, package: str) -> str:
     code = f"import importlib.metadata; print(importlib.metadata.version({package!r}))"
-    return subprocess.run([venv / "bin" / "python", "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [venv / "bin" / "python", "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def run(row: Row) -> tuple[str, str]:
@@ -81,11 +85,25 @@ def run(row: Row) -> tuple[str, str]:
         venv = make_venv(row, python, log)
     except subprocess.CalledProcessError:
         return "FAILED", f"its environment could not be made; see {log}"
-    command = [venv / "bin" / "python", *(["-m", "pytest", "-q", "-n", "2"] if row.test == "units" else ["tests/tools/sanity/run.py"])]
-    environ = {**os.environ, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}", "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS)}
+    command = [
+        venv / "bin" / "python",
+        *(["-m", "pytest", "-q", "-n", "2"] if row.test == "units" else ["tests/tools/sanity/run.py"]),
+    ]
+    environ = {
+        **os.environ,
+        "PATH": f"{venv / 'bin'}:{os.environ['PATH']}",
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
+    }
     with log.open("a") as output:
-        code = subprocess.run(command, cwd=checkout.ROOT, env=environ, stdin=subprocess.DEVNULL, stdout=output,
-                              stderr=subprocess.STDOUT, check=False).returncode
+        code = subprocess.run(
+            command,
+            cwd=checkout.ROOT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        ).returncode
     lines = log.read_text().rstrip().splitlines()
     versions = f"ansible-core {version_of(venv, 'ansible-core')}, kubernetes {version_of(venv, 'kubernetes')}"
     return ("FAILED" if code else "passed"), f"{versions}: {lines[-1].strip(' =') if lines else 'it said nothing'}"
@@ -105,7 +123,9 @@ def main(words: list[str]) -> int:
         verdicts.append(verdict)
         print(f"{row}  {verdict}  {time.monotonic() - started:.0f} s  {text}", flush=True)
     passed = verdicts.count("passed")
-    print(f"matrix: {passed} of {len(verdicts)} rows hold, {verdicts.count('FAILED')} failed, {verdicts.count('NOT RUN')} not run")
+    print(
+        f"matrix: {passed} of {len(verdicts)} rows hold, {verdicts.count('FAILED')} failed, {verdicts.count('NOT RUN')} not run"
+    )
     return int(not verdicts or passed < len(verdicts))
 
 

@@ -47,7 +47,9 @@ def lay_out(work: Path) -> None:
         "source_paths": [COLLECTION / "plugins"],
         "only_mutate": [COLLECTION / "plugins" / "module_utils" / file for file in MUTATED],
         "also_copy": [COLLECTION],
-        "pytest_add_cli_args_test_selection": sorted({COLLECTION / "tests" / "unit" / test for tests in MUTATED.values() for test in tests}),
+        "pytest_add_cli_args_test_selection": sorted(
+            {COLLECTION / "tests" / "unit" / test for tests in MUTATED.values() for test in tests}
+        ),
         "pytest_add_cli_args": ["-p", "no:cacheprovider"],
     }
     lines = [f"{name} =\n" + "".join(f"    {value}\n" for value in values) for name, values in settings.items()]
@@ -57,8 +59,16 @@ def lay_out(work: Path) -> None:
 def mutmut(work: Path, *arguments: str) -> str:
     # The tests import the collection from the copy that has the mistakes.
     environ = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(work / "mutants")}
-    result = subprocess.run(["mutmut", *arguments], cwd=work, env=environ, stdin=subprocess.DEVNULL, text=True,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    result = subprocess.run(
+        ["mutmut", *arguments],
+        cwd=work,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
     if result.returncode:
         sys.exit(f"mutmut {' '.join(arguments)}: exit code {result.returncode}\n{result.stdout[-5000:]}")
     return result.stdout

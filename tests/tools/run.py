@@ -49,12 +49,20 @@ class Step:
         arguments = "--all" if whole and self.target in BOUNDED else ""
         started = time.monotonic()
         # Without ARGS here, make would hand on those that it was called with itself.
-        self.code = subprocess.run(["make", self.target, f"ARGS={arguments}"], env={**os.environ, "PYTEST_ADDOPTS": options},
-                                   stdin=subprocess.DEVNULL, check=False).returncode
+        self.code = subprocess.run(
+            ["make", self.target, f"ARGS={arguments}"],
+            env={**os.environ, "PYTEST_ADDOPTS": options},
+            stdin=subprocess.DEVNULL,
+            check=False,
+        ).returncode
         self.seconds = time.monotonic() - started
         self.tests = tests_of(report)
         again = f"make {self.target}" + (f" ARGS={arguments}" if arguments else "")
-        verdict = f"FAILED after {self.seconds:.0f} s (exit code {self.code}); alone: {again}" if self.code else f"passed in {self.seconds:.0f} s"
+        verdict = (
+            f"FAILED after {self.seconds:.0f} s (exit code {self.code}); alone: {again}"
+            if self.code
+            else f"passed in {self.seconds:.0f} s"
+        )
         print(f"--- {self.target}: {verdict}", flush=True)
         return self.code == 0
 
@@ -84,7 +92,9 @@ def results(steps: list[Step], seconds: float) -> None:
     for step in steps:
         verdict = "not run" if step.code is None else "FAILED" if step.code else "passed"
         minutes = f"{step.seconds / 60:.1f}" if step.code is not None else ""
-        print(f"{step.target:<14}{verdict:<10}{step.count('passed'):>8}{step.count('failed'):>8}{step.count('skipped'):>9}{minutes:>9}")
+        print(
+            f"{step.target:<14}{verdict:<10}{step.count('passed'):>8}{step.count('failed'):>8}{step.count('skipped'):>9}{minutes:>9}"
+        )
     print(f"{'in all':<49}{seconds / 60:>9.1f}")
     tests = [(taken, step.target, name, result) for step in steps for name, result, taken in step.tests]
     failed = [f"  {target:<12} {name}" for _taken, target, name, result in tests if result == "failed"]
@@ -97,21 +107,31 @@ def results(steps: list[Step], seconds: float) -> None:
     codes = [step.code for step in steps if step.code is not None]
     bad = ", ".join(step.target for step in steps if step.code)
     left = len(steps) - len(codes)
-    print(f"\n{codes.count(0)} passed, {len(codes) - codes.count(0)} failed{': ' * bool(bad)}{bad}" + (f"; {left} not run" if left else ""), flush=True)
+    print(
+        f"\n{codes.count(0)} passed, {len(codes) - codes.count(0)} failed{': ' * bool(bad)}{bad}"
+        + (f"; {left} not run" if left else ""),
+        flush=True,
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--first", nargs="*", default=[], metavar="TARGET", help="those that need no cluster")
     parser.add_argument("--on-cluster", nargs="*", default=[], metavar="TARGET")
-    parser.add_argument("--whole", action="store_true", help="every suite with all its cases, also after one that failed")
+    parser.add_argument(
+        "--whole", action="store_true", help="every suite with all its cases, also after one that failed"
+    )
     parser.add_argument("--only", default="", metavar="TARGETS", help="these of them; without any, all")
     options = parser.parse_args()
     only = options.only.split()
     unknown = set(only) - {*options.first, *options.on_cluster}
     if unknown:
-        parser.error(f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join([*options.first, *options.on_cluster])}")
-    without, with_cluster = ([name for name in names if not only or name in only] for names in (options.first, options.on_cluster))
+        parser.error(
+            f"no such suite: {', '.join(sorted(unknown))}; there are {', '.join([*options.first, *options.on_cluster])}"
+        )
+    without, with_cluster = (
+        [name for name in names if not only or name in only] for names in (options.first, options.on_cluster)
+    )
     ours = with_cluster and subprocess.run([*CLUSTER, "status"], stdout=subprocess.DEVNULL, check=False).returncode != 0
     steps = [Step(target) for target in [*without, *(["cluster"] if ours else []), *with_cluster]]
     started = time.monotonic()

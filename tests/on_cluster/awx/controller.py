@@ -49,8 +49,18 @@ class Job:
     it is a node of a workflow. settings: variables of the host myapp in the inventory, beside the example's.
     """
 
-    def __init__(self, app: Application, directory: Path, template: str, extra: dict[str, Any] | None = None, *, host: str = "",
-                 workflow: bool = False, arguments: str = "", **settings: Any) -> None:
+    def __init__(
+        self,
+        app: Application,
+        directory: Path,
+        template: str,
+        extra: dict[str, Any] | None = None,
+        *,
+        host: str = "",
+        workflow: bool = False,
+        arguments: str = "",
+        **settings: Any,
+    ) -> None:
         self.app, self.template, self.id = app, template, f"{os.getpid()}{next(IDS)}"
         self.directory = directory / f"awx_{self.id}_{template}"
         self.artifacts = self.directory / "artifacts" / self.id
@@ -62,15 +72,43 @@ class Job:
         self.began = time.time()
         path = os.pathsep.join([str(Path(command("ansible-runner")).parent), os.defpath])
         self.process = subprocess.Popen(
-            [command("ansible-runner"), "run", str(self.directory), "--playbook", f"{template}.yml", "--ident", self.id,
-             "--quiet"],
-            env={"PATH": path, "HOME": str(self.directory / "home"), "LANG": "C.UTF-8",
-                 "ANSIBLE_COLLECTIONS_PATH": environment()["ANSIBLE_COLLECTIONS_PATH"]},
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+            [
+                command("ansible-runner"),
+                "run",
+                str(self.directory),
+                "--playbook",
+                f"{template}.yml",
+                "--ident",
+                self.id,
+                "--quiet",
+            ],
+            env={
+                "PATH": path,
+                "HOME": str(self.directory / "home"),
+                "LANG": "C.UTF-8",
+                "ANSIBLE_COLLECTIONS_PATH": environment()["ANSIBLE_COLLECTIONS_PATH"],
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
 
     def _write_inventory(self, settings: dict[str, Any]) -> None:
-        listed = subprocess.run([command("ansible-inventory"), "--inventory", str(self.directory / "project" / "inventory"),
-                                 "--list", "--export"], env=environment(), stdout=subprocess.PIPE, text=True, check=True)
+        listed = subprocess.run(
+            [
+                command("ansible-inventory"),
+                "--inventory",
+                str(self.directory / "project" / "inventory"),
+                "--list",
+                "--export",
+            ],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
         inventory = json.loads(listed.stdout)
         inventory["_meta"]["hostvars"]["myapp"].update(settings)
         script = self.directory / "inventory" / "hosts"
@@ -83,8 +121,13 @@ class Job:
         ca = self.directory / "env" / "ca.pem"
         ca.write_bytes(base64.b64decode(cluster["certificate-authority-data"]))
         files = {
-            "envvars": {"K8S_AUTH_HOST": host or cluster["server"], "K8S_AUTH_API_KEY": config["users"][0]["user"]["token"],
-                        "K8S_AUTH_VERIFY_SSL": "True", "K8S_AUTH_SSL_CA_CERT": str(ca), MARK: self.id},
+            "envvars": {
+                "K8S_AUTH_HOST": host or cluster["server"],
+                "K8S_AUTH_API_KEY": config["users"][0]["user"]["token"],
+                "K8S_AUTH_VERIFY_SSL": "True",
+                "K8S_AUTH_SSL_CA_CERT": str(ca),
+                MARK: self.id,
+            },
             # How often ansible-runner looks whether the job was cancelled: its default is 5 s.
             "settings": {"pexpect_timeout": 1, "suppress_ansible_output": True},
         }
@@ -97,15 +140,27 @@ class Job:
         """AWX's own variables."""
         found: dict[str, Any] = {}
         for prefix in ("awx", "tower"):
-            found |= {f"{prefix}_job_id": int(self.id), f"{prefix}_job_launch_type": "workflow" if workflow else "manual",
-                      f"{prefix}_job_template_id": 7, f"{prefix}_job_template_name": self.template,
-                      f"{prefix}_user_id": 2, f"{prefix}_user_name": USER, f"{prefix}_user_email": "ada@example.com",
-                      f"{prefix}_user_first_name": "Ada", f"{prefix}_user_last_name": "L",
-                      f"{prefix}_inventory_id": 3, f"{prefix}_inventory_name": "Applications",
-                      f"{prefix}_project_revision": "0123456789abcdef", f"{prefix}_execution_node": "awx_1"}
+            found |= {
+                f"{prefix}_job_id": int(self.id),
+                f"{prefix}_job_launch_type": "workflow" if workflow else "manual",
+                f"{prefix}_job_template_id": 7,
+                f"{prefix}_job_template_name": self.template,
+                f"{prefix}_user_id": 2,
+                f"{prefix}_user_name": USER,
+                f"{prefix}_user_email": "ada@example.com",
+                f"{prefix}_user_first_name": "Ada",
+                f"{prefix}_user_last_name": "L",
+                f"{prefix}_inventory_id": 3,
+                f"{prefix}_inventory_name": "Applications",
+                f"{prefix}_project_revision": "0123456789abcdef",
+                f"{prefix}_execution_node": "awx_1",
+            }
             if workflow:
-                found |= {f"{prefix}_workflow_job_id": 40, f"{prefix}_workflow_job_name": "Release with approval",
-                          f"{prefix}_workflow_job_launch_type": "manual"}
+                found |= {
+                    f"{prefix}_workflow_job_id": 40,
+                    f"{prefix}_workflow_job_name": "Release with approval",
+                    f"{prefix}_workflow_job_launch_type": "manual",
+                }
         return found
 
     def events(self) -> list[dict[str, Any]]:
@@ -126,18 +181,24 @@ class Job:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                raise Failure(f"job {self.template} ended without saying {text!r} in time; it said:\n{self.output[-3000:]}")
+                raise Failure(
+                    f"job {self.template} ended without saying {text!r} in time; it said:\n{self.output[-3000:]}"
+                )
             if came := self.came(text):
                 return came
             time.sleep(0.05)
-        raise Failure(f"job {self.template} did not say {text!r} within {seconds:.0f} s; it said:\n{self.output[-3000:]}")
+        raise Failure(
+            f"job {self.template} did not say {text!r} within {seconds:.0f} s; it said:\n{self.output[-3000:]}"
+        )
 
     def finish(self, seconds: float = 180) -> Job:
         try:
             self.said = self.process.communicate(timeout=seconds)[0]
         except subprocess.TimeoutExpired:
             self.end()
-            raise Failure(f"job {self.template} did not end within {seconds:.0f} s; it said:\n{self.output[-3000:]}") from None
+            raise Failure(
+                f"job {self.template} did not end within {seconds:.0f} s; it said:\n{self.output[-3000:]}"
+            ) from None
         return self
 
     def cancel(self) -> float:
@@ -178,7 +239,11 @@ class Job:
     @property
     def stats(self) -> dict[str, Any]:
         """What the job hands on (set_stats): AWX calls it its artifacts."""
-        found = [event["event_data"].get("artifact_data", {}) for event in self.events() if event["event"] == "playbook_on_stats"]
+        found = [
+            event["event_data"].get("artifact_data", {})
+            for event in self.events()
+            if event["event"] == "playbook_on_stats"
+        ]
         return found[0] if found else {}
 
     @property

@@ -56,9 +56,17 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
         yield gateway
 
 
-@pytest.mark.parametrize("stage", one_of(STAGES, "switch", "a job cancelled in AWX leaves nothing behind, and the next one goes on"))
-def test_cancelled(app: Application, controller: Controller, traffic: Traffic, request: pytest.FixtureRequest, stage: Stage,
-                   record_property: Any) -> None:
+@pytest.mark.parametrize(
+    "stage", one_of(STAGES, "switch", "a job cancelled in AWX leaves nothing behind, and the next one goes on")
+)
+def test_cancelled(
+    app: Application,
+    controller: Controller,
+    traffic: Traffic,
+    request: pytest.FixtureRequest,
+    stage: Stage,
+    record_property: Any,
+) -> None:
     host, gate = "", None
     if stage.match:
         gateway = request.getfixturevalue("gateway")
@@ -81,10 +89,17 @@ def test_cancelled(app: Application, controller: Controller, traffic: Traffic, r
     again = controller.launch("release", {"version": '"2.0"'}).finish()
     assert again.status == "successful" and again.result["outcome"] == "released", again.output
     entry = app.state["history"][0]
-    lock = [event["came"] for event in again.events() if (event.get("event_data", {}).get("task") or "").startswith("Begin - ")]
+    lock = [
+        event["came"]
+        for event in again.events()
+        if (event.get("event_data", {}).get("task") or "").startswith("Begin - ")
+    ]
     waited = lock[-1] - lock[0]  # from the start of the task to its end
-    record_property("figure", f"{stage.name}: ended {ended - cancelled:.1f} s after it was cancelled, "
-                              f"the next job waited {waited:.1f} s for the lock")
+    record_property(
+        "figure",
+        f"{stage.name}: ended {ended - cancelled:.1f} s after it was cancelled, "
+        f"the next job waited {waited:.1f} s for the lock",
+    )
     assert waited < LEASE_SECONDS + SLACK
     assert app.color == "green" and entry["job"] == f"{again.id} release"
     assert app.deployment("blue")["spec"]["replicas"] == 1

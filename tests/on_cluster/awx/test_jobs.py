@@ -23,8 +23,15 @@ def unsafe_stays_text() -> bool:
 def test_release_as_a_job(app: Application, controller: Controller, traffic: Traffic) -> None:
     """From the survey to the live version; progress comes while it works."""
     job = controller.launch("release", {"version": '"2.0"'})
-    steps = [job.wait_for(text) for text in ("app-green gets myapp:2.0", "app-green: 3 of 3 pods ready", "health: 3 of 3 passed",
-                                             "blue keeps its 3 pods")]
+    steps = [
+        job.wait_for(text)
+        for text in (
+            "app-green gets myapp:2.0",
+            "app-green: 3 of 3 pods ready",
+            "health: 3 of 3 passed",
+            "blue keeps its 3 pods",
+        )
+    ]
     assert steps == sorted(steps)
     job.finish()
     ended = job.events()[-1]["came"]
@@ -58,8 +65,11 @@ def test_a_plan_writes_nothing(app: Application, controller: Controller) -> None
     mark = audit.mark()
     job = controller.launch("release", {"version": '"2.0"'}, arguments="--check --diff").finish()
     assert job.status == "successful" and job.result["outcome"] == "planned", job.output
-    asked = [request for request in audit.since(mark, namespace=app.namespace)
-             if request.user == f"system:serviceaccount:{app.namespace}:release"]
+    asked = [
+        request
+        for request in audit.since(mark, namespace=app.namespace)
+        if request.user == f"system:serviceaccount:{app.namespace}:release"
+    ]
     assert asked and not [str(request) for request in asked if request.writes]
 
 

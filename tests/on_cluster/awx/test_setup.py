@@ -93,7 +93,10 @@ class Handler(BaseHTTPRequestHandler):
             item["survey_spec"] = values
             self.answer(200, {})
         elif sub == "update":
-            self.answer(202, self.store.add("project_updates", {"status": "successful", "finished": "2026-01-01", "failed": False}))
+            self.answer(
+                202,
+                self.store.add("project_updates", {"status": "successful", "finished": "2026-01-01", "failed": False}),
+            )
         elif sub == "create_approval_template":
             approval = self.store.add("workflow_approval_templates", values)
             item["unified_job_template"] = approval["id"]
@@ -120,8 +123,12 @@ class Handler(BaseHTTPRequestHandler):
     def answer(self, status: int, content: Any) -> None:
         data = b"" if content is None else json.dumps(content).encode()
         self.send_response(status)
-        for name, value in (("Content-Type", "application/json"), ("Content-Length", str(len(data))),
-                            ("X-API-Product-Name", "AWX"), ("X-API-Product-Version", "24.6.1")):
+        for name, value in (
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(data))),
+            ("X-API-Product-Name", "AWX"),
+            ("X-API-Product-Version", "24.6.1"),
+        ):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
@@ -144,12 +151,25 @@ def store() -> Iterator[Store]:
 def set_up(store: Store, directory: Path, **variables: Any) -> Run:
     ca = directory / "ca.pem"
     ca.write_text("a certificate authority")
-    values = {"project_url": "https://git.example.com/releases.git", "environment_image": "bluegreen-ee:1",
-              "k8s_host": "https://api.example.com:6443", "k8s_ca_file": str(ca), **variables}
+    values = {
+        "project_url": "https://git.example.com/releases.git",
+        "environment_image": "bluegreen-ee:1",
+        "k8s_host": "https://api.example.com:6443",
+        "k8s_ca_file": str(ca),
+        **variables,
+    }
     path = f"{environment()['ANSIBLE_COLLECTIONS_PATH']}:{collections_path()}"
-    run = Run(["setup.yml"], values, cwd=PROJECT / "controller",
-              env={"ANSIBLE_COLLECTIONS_PATH": path, "CONTROLLER_HOST": store.address, "K8S_TOKEN": "token-of-kubernetes",
-                   "CONTROLLER_OAUTH_TOKEN": "token-of-awx"}).finish()
+    run = Run(
+        ["setup.yml"],
+        values,
+        cwd=PROJECT / "controller",
+        env={
+            "ANSIBLE_COLLECTIONS_PATH": path,
+            "CONTROLLER_HOST": store.address,
+            "K8S_TOKEN": "token-of-kubernetes",
+            "CONTROLLER_OAUTH_TOKEN": "token-of-awx",
+        },
+    ).finish()
     assert run.code == 0, run.output
     return run
 
@@ -162,8 +182,12 @@ def test_what_is_set_up(store: Store, tmp_path: Path) -> None:
     templates = {item["name"]: item for item in store.objects["job_templates"].values()}
     assert {item["playbook"] for item in templates.values()} == playbooks
     credential = store.named("credentials", "Cluster")
-    assert credential["inputs"] == {"host": "https://api.example.com:6443", "bearer_token": "token-of-kubernetes",
-                                    "verify_ssl": True, "ssl_ca_cert": "a certificate authority"}
+    assert credential["inputs"] == {
+        "host": "https://api.example.com:6443",
+        "bearer_token": "token-of-kubernetes",
+        "verify_ssl": True,
+        "ssl_ca_cert": "a certificate authority",
+    }
     notification = store.named("notification_templates", "Releases")
     for item in templates.values():
         assert item["ask_job_type_on_launch"] and item["ask_diff_mode_on_launch"] and item["ask_limit_on_launch"]
@@ -181,12 +205,16 @@ def test_what_is_set_up(store: Store, tmp_path: Path) -> None:
     assert workflow["survey_enabled"] and workflow["survey_spec"]["spec"][0]["variable"] == "version"
     assert store.linked(workflow, "notification_templates_approvals") == [notification["id"]]
     nodes = {item["identifier"]: item for item in store.objects["workflow_job_template_nodes"].values()}
-    ways = {(name, kind): store.linked(node, kind) for name, node in nodes.items()
-            for kind in ("success_nodes", "failure_nodes", "always_nodes")}
+    ways = {
+        (name, kind): store.linked(node, kind)
+        for name, node in nodes.items()
+        for kind in ("success_nodes", "failure_nodes", "always_nodes")
+    }
     assert {way: found for way, found in ways.items() if found} == {
         ("prepare", "success_nodes"): [nodes["approve"]["id"]],
         ("approve", "success_nodes"): [nodes["promote"]["id"]],
-        ("promote", "failure_nodes"): [nodes["rollback"]["id"]]}
+        ("promote", "failure_nodes"): [nodes["rollback"]["id"]],
+    }
     for name in ("prepare", "promote", "rollback"):
         assert nodes[name]["unified_job_template"] == templates[name]["id"]
     approval = store.objects["workflow_approval_templates"][nodes["approve"]["unified_job_template"]]

@@ -25,8 +25,12 @@ def test_what_was_approved_goes_live(app: Application, controller: Controller, t
     assert entry["job"] == f"{promoted.id} promote"
 
 
-@pytest.mark.parametrize("change", one_of(["template", "run"], "template", "in a workflow of AWX, what was not approved does not go live"))
-def test_what_was_not_approved_does_not(app: Application, controller: Controller, traffic: Traffic, change: str) -> None:
+@pytest.mark.parametrize(
+    "change", one_of(["template", "run"], "template", "in a workflow of AWX, what was not approved does not go live")
+)
+def test_what_was_not_approved_does_not(
+    app: Application, controller: Controller, traffic: Traffic, change: str
+) -> None:
     """And the rollback, which follows a promote that failed, leaves alone what was live before."""
     assert controller.launch("release", {"version": '"2.0"'}).finish().result["outcome"] == "released"
     workflow = controller.workflow("3.0")

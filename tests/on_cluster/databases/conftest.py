@@ -44,9 +44,16 @@ def job(tmp_path: Path) -> Callable[..., str]:
 @pytest.fixture
 def sql(app: Application) -> Callable[[str], str]:
     """Asks the application's database, and returns the rows as text."""
+
     def ask(statement: str) -> str:
-        return app.kubectl("exec", "deployment/myapp-postgres", "--", "sh", "-c",
-                           'PGPASSWORD="$POSTGRES_PASSWORD" psql -h /data -U "$POSTGRES_USER" -d "$POSTGRES_DB" -At -c "$0"',
-                           statement).strip()
+        return app.kubectl(
+            "exec",
+            "deployment/myapp-postgres",
+            "--",
+            "sh",
+            "-c",
+            'PGPASSWORD="$POSTGRES_PASSWORD" psql -h /data -U "$POSTGRES_USER" -d "$POSTGRES_DB" -At -c "$0"',
+            statement,
+        ).strip()
 
     return ask

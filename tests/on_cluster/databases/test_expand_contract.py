@@ -13,8 +13,11 @@ import yaml
 from harness import EXAMPLE, QUICK, Application, Run, until
 from users import Users
 
-DATABASE = {"strategy": "expand_contract", "expand": "../databases/expand-contract/expand.yml",
-            "contract": "../databases/expand-contract/contract.yml"}
+DATABASE = {
+    "strategy": "expand_contract",
+    "expand": "../databases/expand-contract/expand.yml",
+    "contract": "../databases/expand-contract/contract.yml",
+}
 COLUMNS = "SELECT column_name FROM information_schema.columns WHERE table_name = 'entries' ORDER BY 1"
 
 
@@ -62,11 +65,15 @@ def test_once_contracted_there_is_no_way_back_by_accident(app: Application, sql:
 def test_a_run_killed_in_either_job_is_run_again(app: Application, sql: Callable[[str], str], tmp_path: Path) -> None:
     database = {**DATABASE, **{name: slowly(name, tmp_path) for name in ("expand", "contract")}}
     with Users(app) as users:
-        for playbook, outcome, variables in (("release.yml", "released", {"version": "new-schema", **QUICK}),
-                                             ("retire.yml", "retired", {"bluegreen_retire_after": 0})):
+        for playbook, outcome, variables in (
+            ("release.yml", "released", {"version": "new-schema", **QUICK}),
+            ("retire.yml", "retired", {"bluegreen_retire_after": 0}),
+        ):
             first = app.start(playbook, bluegreen_database=database, **variables)
-            until(lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "1",
-                  "the migration under way")
+            until(
+                lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "1",
+                "the migration under way",
+            )
             first.kill()
             again = app.playbook(playbook, bluegreen_database=database, **variables)
             assert again.outcome == outcome, again.output

@@ -44,11 +44,19 @@ def app() -> Iterator[Application]:
 @pytest.fixture
 def sql(app: Application) -> Callable[..., str]:
     """Asks a color's database, and returns the rows as text."""
+
     def ask(color: str, *statements: str) -> str:
         commands = [part for text in statements for part in ("-c", text)]
-        return app.kubectl("exec", f"deployment/myapp-postgres-{color}", "--", "sh", "-c",
-                           'PGPASSWORD="$POSTGRES_PASSWORD" exec psql -h /data -U "$POSTGRES_USER" -d "$POSTGRES_DB" -qAt "$@"',
-                           "psql", *commands).strip()
+        return app.kubectl(
+            "exec",
+            f"deployment/myapp-postgres-{color}",
+            "--",
+            "sh",
+            "-c",
+            'PGPASSWORD="$POSTGRES_PASSWORD" exec psql -h /data -U "$POSTGRES_USER" -d "$POSTGRES_DB" -qAt "$@"',
+            "psql",
+            *commands,
+        ).strip()
 
     return ask
 
@@ -58,13 +66,20 @@ def healthy(app: Application, sql: Callable[..., str]) -> None:
     live, idle = app.color, OTHER[app.color]
     assert sql(live, "SHOW default_transaction_read_only") == "off"
     assert sql(idle, "SHOW default_transaction_read_only") == "on"
-    until(lambda: sql(live, "SELECT slot_name FROM pg_replication_slots WHERE active") == "bluegreen", "an active replication slot", 20)
+    until(
+        lambda: sql(live, "SELECT slot_name FROM pg_replication_slots WHERE active") == "bluegreen",
+        "an active replication slot",
+        20,
+    )
     assert sql(live, "SELECT count(*) FROM pg_subscription") == "0"
     assert sql(idle, "SELECT count(*) FROM pg_subscription WHERE subenabled") == "1"
     assert sql(idle, "SELECT count(*) FROM pg_replication_slots") == "0"
     last = sql(live, "SELECT max(number) FROM entries")
-    until(lambda: sql(idle, f"SELECT count(*) FROM entries WHERE number = {last}") == "1",
-          "the last entry in the idle color's database", 20)
+    until(
+        lambda: sql(idle, f"SELECT count(*) FROM entries WHERE number = {last}") == "1",
+        "the last entry in the idle color's database",
+        20,
+    )
     assert not app.get("jobs")
 
 
@@ -73,14 +88,18 @@ def figures(note: Callable[[str, object], None], what: str, run: Run, users: Use
     measured = run.result["timings"]["frozen_ms"]
     assert f"writes were frozen for {measured} ms" in run.output
     (seen,) = users.freezes[-1:] or [0]
-    note("figure", f"{what}: writes frozen for {measured} ms; a writer waited {seen} ms for its next row, "
-                   f"{len(users.refused) - refused_before} answers refused, of {len(users.written)} written")
+    note(
+        "figure",
+        f"{what}: writes frozen for {measured} ms; a writer waited {seen} ms for its next row, "
+        f"{len(users.refused) - refused_before} answers refused, of {len(users.written)} written",
+    )
     assert 0 < measured < 60_000
 
 
 @pytest.mark.promise("a database per color: release and rollback lose no entry")
-def test_release_and_rollback_lose_no_entry(app: Application, sql: Callable[..., str],
-                                            record_property: Callable[[str, object], None]) -> None:
+def test_release_and_rollback_lose_no_entry(
+    app: Application, sql: Callable[..., str], record_property: Callable[[str, object], None]
+) -> None:
     sql("blue", "INSERT INTO entries (number, text) SELECT -n, 'old ' || n FROM generate_series(1, 5000) n")
     with Users(app, patient=True) as users:
         released = app.playbook("release.yml", version="2.0", **QUICK)
@@ -114,10 +133,12 @@ def test_a_run_killed_in_the_copy_is_run_again(app: Application, sql: Callable[.
     healthy(app, sql)
 
 
-@pytest.mark.parametrize(("playbook", "outcome", "live"), [("release.yml", "released", "green"),
-                                                           ("rollback.yml", "rolled_back", "blue")])
+@pytest.mark.parametrize(
+    ("playbook", "outcome", "live"), [("release.yml", "released", "green"), ("rollback.yml", "rolled_back", "blue")]
+)
 def test_a_run_killed_in_the_freeze_leaves_nothing_frozen_when_run_again(
-        app: Application, sql: Callable[..., str], playbook: str, outcome: str, live: str) -> None:
+    app: Application, sql: Callable[..., str], playbook: str, outcome: str, live: str
+) -> None:
     version = {"version": "2.0"} if playbook == "release.yml" else {}
     with Users(app, patient=True) as users:
         first = app.start("release.yml", version="2.0", **QUICK)
@@ -148,26 +169,59 @@ def test_a_copy_that_cannot_succeed_ends_before_anything_is_deployed(app: Applic
 
 # A transaction that does not end. In green the next rows are there already, so that what is replicated has to wait for it;
 # in blue it has written, so that the freeze has to.
-@pytest.mark.parametrize(("color", "numbers", "rows", "reason"), [
-    pytest.param("green", "-30000, 30000", 20000, "behind after 5 s", id="a-lag-that-does-not-end-never-freezes"),
-    pytest.param("blue", "-1, -1", 0, "transactions from before the freeze have not ended after 2 s", id="a-freeze-is-given-up"),
-])
-def test_what_does_not_end(app: Application, sql: Callable[..., str], color: str, numbers: str, rows: int, reason: str) -> None:
+@pytest.mark.parametrize(
+    ("color", "numbers", "rows", "reason"),
+    [
+        pytest.param("green", "-30000, 30000", 20000, "behind after 5 s", id="a-lag-that-does-not-end-never-freezes"),
+        pytest.param(
+            "blue",
+            "-1, -1",
+            0,
+            "transactions from before the freeze have not ended after 2 s",
+            id="a-freeze-is-given-up",
+        ),
+    ],
+)
+def test_what_does_not_end(
+    app: Application, sql: Callable[..., str], color: str, numbers: str, rows: int, reason: str
+) -> None:
     with Users(app, patient=True) as users:
         limits = {"database_lag_limit": 5, "database_freeze_limit": 2}
         run = app.start("release.yml", version="2.0", **{**QUICK, **limits})
         run.wait_for("app-green gets myapp:2.0", 300)
-        insert = f"INSERT INTO entries (number, text) SELECT n, '' FROM generate_series({numbers}) n ON CONFLICT DO NOTHING"
-        blocker = subprocess.Popen([command("kubectl"), "--namespace", app.namespace, "exec",
-                                    f"deployment/myapp-postgres-{color}", "--",
-                                    "psql", "postgres://myapp:example-only@127.0.0.1/myapp",
-                                    "-c", "SET default_transaction_read_only = off",
-                                    "-c", f"BEGIN; {insert}; SELECT pg_sleep(600)"],
-                                   env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        insert = (
+            f"INSERT INTO entries (number, text) SELECT n, '' FROM generate_series({numbers}) n ON CONFLICT DO NOTHING"
+        )
+        blocker = subprocess.Popen(
+            [
+                command("kubectl"),
+                "--namespace",
+                app.namespace,
+                "exec",
+                f"deployment/myapp-postgres-{color}",
+                "--",
+                "psql",
+                "postgres://myapp:example-only@127.0.0.1/myapp",
+                "-c",
+                "SET default_transaction_read_only = off",
+                "-c",
+                f"BEGIN; {insert}; SELECT pg_sleep(600)",
+            ],
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
-            until(lambda: sql(color, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE 'BEGIN%'"),
-                  "the transaction that blocks")
-            sql("blue", f"INSERT INTO entries (number, text) SELECT -n, 'old ' || n FROM generate_series(2, {rows + 1}) n")
+            until(
+                lambda: sql(
+                    color, "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query LIKE 'BEGIN%'"
+                ),
+                "the transaction that blocks",
+            )
+            sql(
+                "blue",
+                f"INSERT INTO entries (number, text) SELECT -n, 'old ' || n FROM generate_series(2, {rows + 1}) n",
+            )
             run.finish()
         finally:
             blocker.kill()
@@ -180,11 +234,15 @@ def test_what_does_not_end(app: Application, sql: Callable[..., str], color: str
 
 
 @pytest.mark.parametrize("broken", ["the-switch", "after-the-switch"])
-def test_a_failure_gives_the_writes_back(app: Application, sql: Callable[..., str], tmp_path: Path, broken: str) -> None:
+def test_a_failure_gives_the_writes_back(
+    app: Application, sql: Callable[..., str], tmp_path: Path, broken: str
+) -> None:
     hook = tmp_path / "fail.yml"
     hook.write_text("- ansible.builtin.pause: {seconds: 2}\n- ansible.builtin.fail: {msg: by intention}\n")
-    settings = {"the-switch": {"bluegreen_probe": {"url": "ftp://nowhere", "color_from": {"json": "color"}}},
-                "after-the-switch": {"bluegreen_hooks": {"after_switch": str(hook)}}}[broken]
+    settings = {
+        "the-switch": {"bluegreen_probe": {"url": "ftp://nowhere", "color_from": {"json": "color"}}},
+        "after-the-switch": {"bluegreen_hooks": {"after_switch": str(hook)}},
+    }[broken]
     with Users(app, patient=True) as users:
         run = app.playbook("release.yml", version="2.0", **QUICK, **settings)
         assert run.outcome == ("aborted" if broken == "the-switch" else "reverted") and run.code == 2, run.output
@@ -195,7 +253,8 @@ def test_a_failure_gives_the_writes_back(app: Application, sql: Callable[..., st
 
 
 def test_once_detached_there_is_no_way_back_by_accident_and_the_next_release_copies_anew(
-        app: Application, sql: Callable[..., str]) -> None:
+    app: Application, sql: Callable[..., str]
+) -> None:
     with Users(app, patient=True) as users:
         assert app.playbook("release.yml", version="2.0", **QUICK).outcome == "released"
         killed = app.start("retire.yml", **SETTINGS, bluegreen_retire_after=0)

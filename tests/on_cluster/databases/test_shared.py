@@ -37,11 +37,15 @@ def test_release_and_rollback_lose_no_entry(app: Application, sql: Callable[[str
     assert not left(app)
 
 
-def test_what_breaks_the_live_version_stops_before_the_deploy(app: Application, sql: Callable[[str], str],
-                                                              job: Callable[..., str]) -> None:
+def test_what_breaks_the_live_version_stops_before_the_deploy(
+    app: Application, sql: Callable[[str], str], job: Callable[..., str]
+) -> None:
     before = deployed(app)
-    database = {"strategy": "shared", "migrate": job("migrate", "ALTER TABLE users RENAME email TO address"),
-                "undo": job("undo", "ALTER TABLE users RENAME address TO email")}
+    database = {
+        "strategy": "shared",
+        "migrate": job("migrate", "ALTER TABLE users RENAME email TO address"),
+        "undo": job("undo", "ALTER TABLE users RENAME address TO email"),
+    }
     run = app.playbook("release.yml", version="2.0", bluegreen_database=database, **QUICK)
     assert run.outcome == "aborted" and run.code == 2, run.output
     assert "checks failed on blue" in run.output and "The Job undo has undone the change." in run.output
@@ -50,11 +54,14 @@ def test_what_breaks_the_live_version_stops_before_the_deploy(app: Application, 
     assert not left(app)
 
 
-def test_one_that_fails_half_way_is_mended_and_run_again(app: Application, sql: Callable[[str], str],
-                                                         job: Callable[..., str]) -> None:
+def test_one_that_fails_half_way_is_mended_and_run_again(
+    app: Application, sql: Callable[[str], str], job: Callable[..., str]
+) -> None:
     before = deployed(app)
     half = job("migrate", "ALTER TABLE users ADD COLUMN IF NOT EXISTS nickname text", "SELECT no_such_function()")
-    run = app.playbook("release.yml", version="2.0", bluegreen_database={"strategy": "shared", "migrate": half}, **QUICK)
+    run = app.playbook(
+        "release.yml", version="2.0", bluegreen_database={"strategy": "shared", "migrate": half}, **QUICK
+    )
     assert run.code == 2 and "no_such_function" in run.output, run.output
     assert "No undo Job was run" in run.output and deployed(app) == before
     assert sql("SELECT count(nickname) FROM users") == "0"
@@ -68,15 +75,20 @@ def test_one_that_hangs_is_ended(app: Application, sql: Callable[[str], str], jo
     run = app.playbook("release.yml", version="2.0", bluegreen_database=database, **QUICK)
     assert run.code == 2 and "has not ended after 6 s" in run.output, run.output
     assert deployed(app) == before and not left(app)
-    until(lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "0",
-          "the end of the migration")
+    until(
+        lambda: sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "0",
+        "the end of the migration",
+    )
 
 
-def test_a_killed_run_s_migration_is_followed_and_not_repeated(app: Application, sql: Callable[[str], str],
-                                                               job: Callable[..., str]) -> None:
+def test_a_killed_run_s_migration_is_followed_and_not_repeated(
+    app: Application, sql: Callable[[str], str], job: Callable[..., str]
+) -> None:
     sql("CREATE TABLE runs (at timestamptz)")
-    database = {"strategy": "shared",
-                "migrate": job("migrate", "INSERT INTO runs VALUES (now())", "SELECT pg_sleep(15)")}
+    database = {
+        "strategy": "shared",
+        "migrate": job("migrate", "INSERT INTO runs VALUES (now())", "SELECT pg_sleep(15)"),
+    }
     variables = app.variables(version="2.0", bluegreen_database=database, **QUICK)
     with Users(app) as users:
         first = Run(["release.yml"], variables, env=app.credentials)

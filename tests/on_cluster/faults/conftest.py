@@ -37,6 +37,7 @@ def new_scene(request: pytest.FixtureRequest, gateway: Gateway) -> Iterator[Call
     """Makes scenes (with the arguments of harness.Application) that end with the test."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.originalname.removeprefix("test_"))[:40].strip("-")
     with ExitStack() as stack:
+
         def new(**options: object) -> Scene:
             namespace = f"faults-{name}-{uuid.uuid4().hex[:6]}"
             return stack.enter_context(Scene(gateway, Application(namespace, **options)))

@@ -73,8 +73,9 @@ class FaultRun(Run):
     @property
     def writes(self) -> list[Request]:
         """What it has tried to write, by the audit log, the oldest first."""
-        return [request for request in self.scene.audited()
-                if request.writes and request.agent.endswith(f" {self.tag}")]
+        return [
+            request for request in self.scene.audited() if request.writes and request.agent.endswith(f" {self.tag}")
+        ]
 
     @property
     def written(self) -> list[Request]:
@@ -98,8 +99,11 @@ class FaultRun(Run):
 
 def switches(request: Request) -> bool:
     """Whether a request replaces a Service's selector."""
-    return (request.resource == "services" and isinstance(request.body, list)
-            and any((change["op"], change["path"]) == ("replace", "/spec/selector") for change in request.body))
+    return (
+        request.resource == "services"
+        and isinstance(request.body, list)
+        and any((change["op"], change["path"]) == ("replace", "/spec/selector") for change in request.body)
+    )
 
 
 class Scene:
@@ -162,8 +166,11 @@ class Scene:
         for name, report in self.stop().items():
             sent = [(kind, ended) for kind, ended, took in report.rows() if ended - took >= since]
             known = sum(kind.failure in but for kind, _ended in sent) <= share * len(sent)
-            lost = [f"{kind} at {clock(ended)}" for kind, ended in sent
-                    if kind.failure and not (known and kind.failure in but)]
+            lost = [
+                f"{kind} at {clock(ended)}"
+                for kind, ended in sent
+                if kind.failure and not (known and kind.failure in but)
+            ]
             assert sent, f"{name}: no request since {clock(since)}"
             assert not lost, f"{name}: {len(lost)} of {len(sent)} requests lost: {', '.join(lost[:20])}"
 
@@ -189,8 +196,13 @@ class Scene:
         tag = tag or self.prepare(playbook)
         self._prepared.discard(tag)
         self.note(f"{tag}: {playbook} {' '.join(f'{key}={value}' for key, value in variables.items())}")
-        run = FaultRun(self, tag, [playbook], self.app.variables(**{**QUICK, **variables}),
-                       self.gateway.kubeconfig(tag, token or self.token, direct))
+        run = FaultRun(
+            self,
+            tag,
+            [playbook],
+            self.app.variables(**{**QUICK, **variables}),
+            self.gateway.kubeconfig(tag, token or self.token, direct),
+        )
         self.runs.append(run)
         return run
 
@@ -198,8 +210,9 @@ class Scene:
         """Run a playbook of examples/myapp to its end; options as for start()."""
         return self.start(playbook, tag, **options).finish()
 
-    def start_held(self, playbook: str, match: Match, nth: int = 1, after: bool = False,
-                   **variables: Any) -> tuple[FaultRun, Gate]:
+    def start_held(
+        self, playbook: str, match: Match, nth: int = 1, after: bool = False, **variables: Any
+    ) -> tuple[FaultRun, Gate]:
         """Start a playbook and return when a request of it is held (see Gateway.hold)."""
         tag = self.prepare(playbook)
         gate = self.gateway.hold(tag, match, nth, after)
@@ -265,13 +278,20 @@ class Scene:
         """Everything that happened, in order."""
         events = list(self.notes)
         for run in self.runs:
-            events += [(at, f"{run.tag}: {text}") for at, text in run.lines
-                       if text.startswith(("myapp | ", "TASK ", "fatal"))]
+            events += [
+                (at, f"{run.tag}: {text}") for at, text in run.lines if text.startswith(("myapp | ", "TASK ", "fatal"))
+            ]
             if run.ended:
                 events.append((run.ended, f"{run.tag}: ended with exit code {run.code}, {run.outcome or 'no result'}"))
-        events += [(request.answered, f"API: {request.verb} {request.resource} {request.name} → {request.status} "
-                    f"{request.agent.rpartition('/')[2][:60]} {shown(request)}")
-                   for request in self.audited() if request.writes]
+        events += [
+            (
+                request.answered,
+                f"API: {request.verb} {request.resource} {request.name} → {request.status} "
+                f"{request.agent.rpartition('/')[2][:60]} {shown(request)}",
+            )
+            for request in self.audited()
+            if request.writes
+        ]
         for name, traffic in self.traffics.items():
             before = None
             for second in traffic.report.timeline():
@@ -314,10 +334,14 @@ def sampled(cases: Mapping[str, Any], *kept: str, promise: Mapping[str, str] | N
     assert set(promise) <= set(kept), f"not kept: {sorted(set(promise) - set(kept))}"
 
     def marks(name: str) -> list[Any]:
-        return [pytest.mark.promise(promise[name])] if name in promise else [] if name in kept else [pytest.mark.complete]
+        return (
+            [pytest.mark.promise(promise[name])] if name in promise else [] if name in kept else [pytest.mark.complete]
+        )
 
-    return [pytest.param(*value if isinstance(value, tuple) else [value], id=name, marks=marks(name))
-            for name, value in cases.items()]
+    return [
+        pytest.param(*value if isinstance(value, tuple) else [value], id=name, marks=marks(name))
+        for name, value in cases.items()
+    ]
 
 
 # --- the cluster's components -----------------------------------------------------------------------------------------
@@ -325,8 +349,13 @@ def sampled(cases: Mapping[str, Any], *kept: str, promise: Mapping[str, str] | N
 
 def component(verb: str, name: str) -> None:
     """`stop` or `start` a component of the embedded cluster; it answers again when this returns."""
-    run = subprocess.run([sys.executable, str(ROOT / "tests" / "cluster" / "cluster.py"), verb, name],
-                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "cluster" / "cluster.py"), verb, name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     if run.returncode:
         raise Failure(run.stdout.strip())
 

@@ -61,12 +61,19 @@ def go_through(new_scene: Callable[..., Scene], names: tuple[str, ...], seconds:
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("points", [
-    pytest.param(("switch-unwritten",), marks=pytest.mark.promise("a release survives an API server that is away for a while")),
-    pytest.param(("wait", "delay"), marks=pytest.mark.complete),
-    pytest.param(("detect", "lock", "deploy-unwritten"), marks=pytest.mark.complete),
-    pytest.param(("validate", "switch-written", "scale-unwritten", "report-half"), marks=pytest.mark.complete),
-], ids="+".join)
+@pytest.mark.parametrize(
+    "points",
+    [
+        pytest.param(
+            ("switch-unwritten",),
+            marks=pytest.mark.promise("a release survives an API server that is away for a while"),
+        ),
+        pytest.param(("wait", "delay"), marks=pytest.mark.complete),
+        pytest.param(("detect", "lock", "deploy-unwritten"), marks=pytest.mark.complete),
+        pytest.param(("validate", "switch-written", "scale-unwritten", "report-half"), marks=pytest.mark.complete),
+    ],
+    ids="+".join,
+)
 def test_stopped_for_20_seconds(new_scene: Callable[..., Scene], points: tuple[str, ...]) -> None:
     go_through(new_scene, points, OUTAGE)
 
@@ -98,9 +105,17 @@ def test_stopped_for_longer(new_scene: Callable[..., Scene]) -> None:
 # How a release ends when the API server stays away for longer than bluegreen_api_timeout, by the stage it goes in.
 # docs/faults.md has this table. What is live does not change any more in any of them.
 LONGER = {
-    "detect": "refused", "lock": "refused", "deploy-unwritten": "aborted", "deploy-written": "aborted",
-    "wait": "aborted", "validate": "aborted", "switch-unwritten": "failed", "switch-written": "failed",
-    "delay": "failed", "scale-unwritten": "failed", "report-half": "failed",
+    "detect": "refused",
+    "lock": "refused",
+    "deploy-unwritten": "aborted",
+    "deploy-written": "aborted",
+    "wait": "aborted",
+    "validate": "aborted",
+    "switch-unwritten": "failed",
+    "switch-written": "failed",
+    "delay": "failed",
+    "scale-unwritten": "failed",
+    "report-half": "failed",
 }
 
 
@@ -185,8 +200,12 @@ class FirstOfWrites(FirstOfEach):
         return seen.method != "GET" and super().__call__(seen)
 
 
-@pytest.mark.parametrize("fault", sampled(
-    {"cut": {"cut": 0.3}, "expired": {"status": 410}, "refused": {"status": 500}, "broken": {"reset": True}}, "cut"))
+@pytest.mark.parametrize(
+    "fault",
+    sampled(
+        {"cut": {"cut": 0.3}, "expired": {"status": 410}, "refused": {"status": 500}, "broken": {"reset": True}}, "cut"
+    ),
+)
 def test_watches(new_scene: Callable[..., Scene], fault: dict) -> None:
     """Watches that end early are opened again, and no change is missed."""
     scene = new_scene(env={"START_DELAY": "2"})

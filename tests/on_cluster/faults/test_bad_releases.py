@@ -34,10 +34,16 @@ def good_release(scene: Scene, version: str, color: str) -> None:
     scene.tidy()
 
 
-@pytest.mark.parametrize(("first", "second"), [
-    ("crash", "never-ready"),
-    *(pytest.param(*others, marks=pytest.mark.complete)
-      for others in (("wrong-version", "crash"), ("crash", "crash"), ("never-ready", "wrong-version")))])
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("crash", "never-ready"),
+        *(
+            pytest.param(*others, marks=pytest.mark.complete)
+            for others in (("wrong-version", "crash"), ("crash", "crash"), ("never-ready", "wrong-version"))
+        ),
+    ],
+)
 def test_after_a_bad_one(scene: Scene, first: str, second: str) -> None:
     bad_release(scene, first)
     bad_release(scene, second)

@@ -24,16 +24,32 @@ EDITS = {
     "switched-by-hand-before-the-write": (WRITE, {"version": "green"}),
 }
 AUTOSCALER = {
-    "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "app-blue"},
-    "spec": {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app-blue"}, "minReplicas": 5,
-             "maxReplicas": 6, "metrics": [{"type": "Resource", "resource": {
-                 "name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}]},
+    "apiVersion": "autoscaling/v2",
+    "kind": "HorizontalPodAutoscaler",
+    "metadata": {"name": "app-blue"},
+    "spec": {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "app-blue"},
+        "minReplicas": 5,
+        "maxReplicas": 6,
+        "metrics": [
+            {
+                "type": "Resource",
+                "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
+            }
+        ],
+    },
 }
 
 
-@pytest.mark.parametrize(("match", "edit"), sampled(
-    EDITS, "selector-edited-before-the-write", "color-label-removed",
-    promise={"selector-edited-before-the-write": "what somebody else changed meanwhile is not overwritten"}))
+@pytest.mark.parametrize(
+    ("match", "edit"),
+    sampled(
+        EDITS,
+        "selector-edited-before-the-write",
+        "color-label-removed",
+        promise={"selector-edited-before-the-write": "what somebody else changed meanwhile is not overwritten"},
+    ),
+)
 def test_selector(scene: Scene, match: Match, edit: dict) -> None:
     run, gate = scene.start_held("release.yml", match, version="2.0", bluegreen_auto_rollback=False)
     new = {key: value for key, value in {**OLD, **edit}.items() if value is not None}
@@ -53,8 +69,10 @@ def test_selector(scene: Scene, match: Match, edit: dict) -> None:
 
 def test_another_field(scene: Scene) -> None:
     run, gate = scene.start_held("release.yml", Match("bg_switch", "PATCH", SERVICES), version="2.0")
-    edit = {"metadata": {"labels": {"team": "shop"}, "annotations": {"note": "ours"}},
-            "spec": {"ports": [{"port": 80, "name": "http", "targetPort": "http", "appProtocol": "http"}]}}
+    edit = {
+        "metadata": {"labels": {"team": "shop"}, "annotations": {"note": "ours"}},
+        "spec": {"ports": [{"port": 80, "name": "http", "targetPort": "http", "appProtocol": "http"}]},
+    }
     scene.note("somebody changes the Service's label, annotation and port")
     scene.app.kubectl("patch", "service", "myapp", f"--patch={json.dumps(edit)}")
     gate.open()

@@ -31,42 +31,81 @@ LINEAR = """
 def release(directory: Path, playbook: Path, *arguments: str, **hosts: tuple[Scene, dict[str, Any]]) -> Run:
     """Start a release of several applications, each with variables of its own."""
     inventory = directory / "inventory.yml"
-    common = {"ansible_connection": "local", "ansible_python_interpreter": "{{ ansible_playbook_python }}",
-              "bluegreen_services": ["myapp"], "version": "2.0", **QUICK}
-    inventory.write_text(yaml.safe_dump({"all": {"hosts": {
-        name: scene.app.variables(bluegreen_kubeconfig=str(scene.app.kubeconfig()), **common, **variables)
-        for name, (scene, variables) in hosts.items()}}}))
+    common = {
+        "ansible_connection": "local",
+        "ansible_python_interpreter": "{{ ansible_playbook_python }}",
+        "bluegreen_services": ["myapp"],
+        "version": "2.0",
+        **QUICK,
+    }
+    inventory.write_text(
+        yaml.safe_dump(
+            {
+                "all": {
+                    "hosts": {
+                        name: scene.app.variables(
+                            bluegreen_kubeconfig=str(scene.app.kubeconfig()), **common, **variables
+                        )
+                        for name, (scene, variables) in hosts.items()
+                    }
+                }
+            }
+        )
+    )
     return Run([str(playbook), "-i", str(inventory), *arguments])
 
 
 def hook(directory: Path) -> tuple[dict[str, str], Path]:
     """A value for bluegreen_hooks, and the file for which the hook waits, but for the host "waits"."""
     tasks, awaited = directory / "hook.yml", directory / "go"
-    tasks.write_text(yaml.safe_dump([
-        {"ansible.builtin.debug": {"msg": WAITING}},
-        {"ansible.builtin.wait_for": {"path": str(awaited), "timeout": 600}, "when": "inventory_hostname != 'waits'"}]))
+    tasks.write_text(
+        yaml.safe_dump(
+            [
+                {"ansible.builtin.debug": {"msg": WAITING}},
+                {
+                    "ansible.builtin.wait_for": {"path": str(awaited), "timeout": 600},
+                    "when": "inventory_hostname != 'waits'",
+                },
+            ]
+        )
+    )
     return {"before_switch": str(tasks)}, awaited
 
 
 def switched(scene: Scene, since: float) -> list[float]:
     """When its traffic was moved."""
-    return [request.answered for request in scene.audited()
-            if switches(request) and request.status < 300 and request.answered > since]
+    return [
+        request.answered
+        for request in scene.audited()
+        if switches(request) and request.status < 300 and request.answered > since
+    ]
 
 
 @pytest.mark.promise("of two applications in one play, one goes back while the other bakes")
 def test_one_goes_back_while_another_bakes(new_scene: Callable[..., Scene], tmp_path: Path) -> None:
     breaks, bakes = new_scene(), new_scene()
-    hosts = {"breaks": (breaks, {"bluegreen_bake_time": 60, "bluegreen_bake_checks": [*CHECKS, BUSINESS],
-                                 "bluegreen_bake_interval": 2, "bluegreen_bake_tolerance": 2}),
-             "bakes": (bakes, {"bluegreen_bake_time": BAKE})}
+    hosts = {
+        "breaks": (
+            breaks,
+            {
+                "bluegreen_bake_time": 60,
+                "bluegreen_bake_checks": [*CHECKS, BUSINESS],
+                "bluegreen_bake_interval": 2,
+                "bluegreen_bake_tolerance": 2,
+            },
+        ),
+        "bakes": (bakes, {"bluegreen_bake_time": BAKE}),
+    }
     alone = release(tmp_path, EXAMPLE / "release.yml", "--limit", "breaks", **hosts).finish()
     assert alone.outcome == "reverted", alone.output
     there, back = switched(breaks, alone.began)
     took_alone = back - there
 
     run = release(tmp_path, EXAMPLE / "release.yml", **hosts).finish()
-    assert {name: result["outcome"] for name, result in run.results.items()} == {"breaks": "reverted", "bakes": "released"}
+    assert {name: result["outcome"] for name, result in run.results.items()} == {
+        "breaks": "reverted",
+        "bakes": "released",
+    }
     there, back = switched(breaks, run.began)
     breaks.note(f"back {took_alone:.1f} s after the switch alone, {back - there:.1f} s beside another one")
     assert back - there < 4 * took_alone
@@ -79,8 +118,14 @@ def test_one_goes_back_while_another_bakes(new_scene: Callable[..., Scene], tmp_
 
 def stays_locked(scene: Scene) -> None:
     """Long after the lock was taken, without any operation of its run since, another release is still refused."""
-    locked = until(lambda: [request.answered for request in scene.audited()
-                            if request.resource == "leases" and request.writes and request.status < 300], "a lock")[0]
+    locked = until(
+        lambda: [
+            request.answered
+            for request in scene.audited()
+            if request.resource == "leases" and request.writes and request.status < 300
+        ],
+        "a lock",
+    )[0]
     time.sleep(max(0, locked + LEASE_SECONDS + 5 - time.time()))
     holder = scene.lock
     other = scene.play("release.yml", version="3.0")
@@ -95,12 +140,17 @@ def test_lock_while_another_host_works(new_scene: Callable[..., Scene], tmp_path
     hooks, go = hook(tmp_path)
     playbook = tmp_path / "linear.yml"
     playbook.write_text(LINEAR)
-    run = release(tmp_path, playbook, waits=(waits, {"bluegreen_hooks": hooks}), works=(works, {"bluegreen_hooks": hooks}))
+    run = release(
+        tmp_path, playbook, waits=(waits, {"bluegreen_hooks": hooks}), works=(works, {"bluegreen_hooks": hooks})
+    )
     run.wait_for(WAITING, 600)
     stays_locked(waits)
     go.touch()
     run.finish()
-    assert {name: result["outcome"] for name, result in run.results.items()} == {"waits": "released", "works": "released"}
+    assert {name: result["outcome"] for name, result in run.results.items()} == {
+        "waits": "released",
+        "works": "released",
+    }
     for scene in (waits, works):
         scene.live_and_whole("green", "2.0")
         scene.tidy()

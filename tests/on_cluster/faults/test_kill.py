@@ -28,10 +28,20 @@ def kill(scene: Scene, run: FaultRun, number: int = signal.SIGKILL) -> None:
     assert ended - killed < 0.5, f"it asked something of the API server {ended - killed:.2f} s after it was killed"
 
 
-@pytest.mark.parametrize("point", sampled(
-    AT, "wait", "switch-unwritten", "switch-written", "delay",
-    promise={"wait": "killed before the switch and run again: released",
-             "switch-written": "killed after the switch and run again: released, and switched once"}))
+@pytest.mark.parametrize(
+    "point",
+    sampled(
+        AT,
+        "wait",
+        "switch-unwritten",
+        "switch-written",
+        "delay",
+        promise={
+            "wait": "killed before the switch and run again: released",
+            "switch-written": "killed after the switch and run again: released, and switched once",
+        },
+    ),
+)
 def test_release_again(scene: Scene, point: Point) -> None:
     run, gate = point.start(scene)
     kill(scene, run)
@@ -89,10 +99,17 @@ BAKES = {"well": (CHECKS, "released"), "badly": ([*CHECKS, BUSINESS], "reverted"
 def test_release_again_in_its_bake(scene: Scene, tmp_path: Path, checks: list[dict[str, Any]], outcome: str) -> None:
     """What the dead run had not watched to its end is watched anew, with the same way back."""
     hook = tmp_path / "hook.yml"
-    hook.write_text("- ansible.builtin.debug: {msg: '{{ bluegreen_hook }} {{ bluegreen_color }} {{ bluegreen_previous_version }}'}\n")
+    hook.write_text(
+        "- ansible.builtin.debug: {msg: '{{ bluegreen_hook }} {{ bluegreen_color }} {{ bluegreen_previous_version }}'}\n"
+    )
     in_bake(scene).kill()
-    again = scene.play("release.yml", version="2.0", bluegreen_bake_time=10, bluegreen_bake_checks=checks,
-                       bluegreen_hooks={"after_switch": str(hook)})
+    again = scene.play(
+        "release.yml",
+        version="2.0",
+        bluegreen_bake_time=10,
+        bluegreen_bake_checks=checks,
+        bluegreen_hooks={"after_switch": str(hook)},
+    )
     assert again.outcome == outcome, again.output
     assert "after_switch green 1.0" in again.output
     if outcome == "released":
@@ -142,9 +159,12 @@ def test_cancelled(scene: Scene, number: int) -> None:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize("point", sampled(
-    {name: AT[name] for name in ("deploy-unwritten", "switch-unwritten", "scale-unwritten")},
-    "scale-unwritten"))
+@pytest.mark.parametrize(
+    "point",
+    sampled(
+        {name: AT[name] for name in ("deploy-unwritten", "switch-unwritten", "scale-unwritten")}, "scale-unwritten"
+    ),
+)
 def test_late_write(scene: Scene, point: Point) -> None:
     """A write that was under way when its run was killed arrives after the next run has taken over: it is refused."""
     run, gate = point.start(scene)

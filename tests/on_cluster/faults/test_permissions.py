@@ -14,8 +14,9 @@ from checkout import ROOT
 from harness import Request
 from scene import FaultRun, Scene, sampled
 
-ROLES = {name: yaml.safe_load((ROOT / "examples" / "rbac" / f"{name}.yml").read_text())
-         for name in ("release", "status")}
+ROLES = {
+    name: yaml.safe_load((ROOT / "examples" / "rbac" / f"{name}.yml").read_text()) for name in ("release", "status")
+}
 ACCOUNT = "bluegreen-release"
 # Without these a release goes on, with a warning that says what it could not look at.
 WARNS = ("horizontalpodautoscalers", "poddisruptionbudgets")
@@ -23,15 +24,23 @@ WARNS = ("horizontalpodautoscalers", "poddisruptionbudgets")
 
 def grants(role: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
     """Everything that a Role allows: "verb resource" → (API group, resource, verb)."""
-    return {f"{verb} {resource}": (group, resource, verb) for rule in role["rules"] for group in rule["apiGroups"]
-            for resource in rule["resources"] for verb in rule["verbs"]}
+    return {
+        f"{verb} {resource}": (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
 
 
 def without(role: dict[str, Any], grant: tuple[str, str, str] | None) -> dict[str, Any]:
     """The Role with one grant less."""
     role = copy.deepcopy(role)
-    role["rules"] = [{"apiGroups": [group], "resources": [resource], "verbs": [verb]}
-                     for group, resource, verb in grants(role).values() if (group, resource, verb) != grant]
+    role["rules"] = [
+        {"apiGroups": [group], "resources": [resource], "verbs": [verb]}
+        for group, resource, verb in grants(role).values()
+        if (group, resource, verb) != grant
+    ]
     return role
 
 
@@ -39,18 +48,29 @@ def account(scene: Scene, role: dict[str, Any]) -> str:
     """A ServiceAccount that has this Role and nothing else; its token."""
     name = role["metadata"]["name"]
     scene.app.apply(
-        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}}, role,
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
-         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-         "subjects": [{"kind": "ServiceAccount", "name": name}]})
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name}},
+        role,
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "RoleBinding",
+            "metadata": {"name": name},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+            "subjects": [{"kind": "ServiceAccount", "name": name}],
+        },
+    )
     return scene.app.token(name)
 
 
 def foreign_lock(scene: Scene) -> None:
     """Somebody has the lock, and died."""
-    scene.app.apply({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "bluegreen-myapp"},
-                     "spec": {"holderIdentity": "dead", "leaseDurationSeconds": 3,
-                              "renewTime": "2026-01-01T00:00:00.000000Z"}})
+    scene.app.apply(
+        {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": "bluegreen-myapp"},
+            "spec": {"holderIdentity": "dead", "leaseDurationSeconds": 3, "renewTime": "2026-01-01T00:00:00.000000Z"},
+        }
+    )
 
 
 def provoke(scene: Scene, secret: str, resource: str, verb: str) -> FaultRun:
@@ -65,14 +85,15 @@ def provoke(scene: Scene, secret: str, resource: str, verb: str) -> FaultRun:
         way = {"pods/proxy": "proxy", "pods/portforward": "port_forward"}[resource]
         variables["bluegreen_checks"] = [{"name": "health", "http": "/health", "via": way}]
     if resource == "jobs":
-        variables["bluegreen_checks"] = [{"name": "suite", "job": str(ROOT / "tests" / "on_cluster" / "faults" / "job.yml")}]
+        variables["bluegreen_checks"] = [
+            {"name": "suite", "job": str(ROOT / "tests" / "on_cluster" / "faults" / "job.yml")}
+        ]
     return scene.play("release.yml", token=secret, direct=resource == "pods/portforward", **variables)
 
 
 def refused(scene: Scene) -> list[Request]:
     """What the API server has not let the release's account do."""
-    return [request for request in scene.audited()
-            if request.user.endswith(f":{ACCOUNT}") and request.status == 403]
+    return [request for request in scene.audited() if request.user.endswith(f":{ACCOUNT}") and request.status == 403]
 
 
 def said(run: FaultRun) -> str:
@@ -91,8 +112,10 @@ def test_release_and_rollback_with_the_shipped_role(scene: Scene) -> None:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize(("group", "resource", "verb"), sampled(
-    grants(ROLES["release"]), "patch services", "get pods/proxy", "list horizontalpodautoscalers"))
+@pytest.mark.parametrize(
+    ("group", "resource", "verb"),
+    sampled(grants(ROLES["release"]), "patch services", "get pods/proxy", "list horizontalpodautoscalers"),
+)
 def test_release_without_one_verb(scene: Scene, group: str, resource: str, verb: str) -> None:
     run = provoke(scene, account(scene, without(ROLES["release"], (group, resource, verb))), resource, verb)
     assert refused(scene), f"the Role grants {verb} on {resource}, and a release does without"
@@ -111,8 +134,7 @@ def test_release_without_one_verb(scene: Scene, group: str, resource: str, verb:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize("taken", sampled(
-    {name: name for name in ("nothing", *grants(ROLES["status"]))}, "list pods"))
+@pytest.mark.parametrize("taken", sampled({name: name for name in ("nothing", *grants(ROLES["status"]))}, "list pods"))
 def test_status(scene: Scene, taken: str) -> None:
     grant = grants(ROLES["status"]).get(taken)
     # Until there is something to go back to, nobody asks how long that would take.

@@ -38,12 +38,21 @@ def live(scene: Scene) -> list[str]:
 
 
 @pytest.mark.parametrize("then", sampled({name: name for name in ("release", "rollback")}, "release"))
-@pytest.mark.parametrize(("match", "after", "between"), sampled({
-    "intent-written": (INTENT, True, ["blue", "blue"]),
-    "second-written": (SECOND, True, ["blue", "green"]),
-    "first-unwritten": (FIRST, False, ["blue", "green"]),
-    "first-written": (FIRST, True, ["green", "green"]),
-}, "first-unwritten", promise={"first-unwritten": "several Services are switched all or none, also by a run that is killed between them"}))
+@pytest.mark.parametrize(
+    ("match", "after", "between"),
+    sampled(
+        {
+            "intent-written": (INTENT, True, ["blue", "blue"]),
+            "second-written": (SECOND, True, ["blue", "green"]),
+            "first-unwritten": (FIRST, False, ["blue", "green"]),
+            "first-written": (FIRST, True, ["green", "green"]),
+        },
+        "first-unwritten",
+        promise={
+            "first-unwritten": "several Services are switched all or none, also by a run that is killed between them"
+        },
+    ),
+)
 def test_killed_between_the_patches(scene: Scene, match: Match, after: bool, between: list[str], then: str) -> None:
     run, gate = scene.start_held("release.yml", match, after=after, version="2.0", **BOTH)
     run.kill()
@@ -73,8 +82,13 @@ def test_way_back_killed_between_the_patches(scene: Scene) -> None:
     back = scene.play("rollback.yml", **BOTH)
     assert back.outcome == "rolled_back", back.output
     assert live(scene) == ["blue", "blue"]
-    moved = [change["value"]["version"] for request in back.written if switches(request)
-             for change in request.body if change["path"] == "/spec/selector" and change["op"] == "replace"]
+    moved = [
+        change["value"]["version"]
+        for request in back.written
+        if switches(request)
+        for change in request.body
+        if change["path"] == "/spec/selector" and change["op"] == "replace"
+    ]
     assert moved and set(moved) == {"blue"}, "somebody was moved to the version that is rolled back"
     scene.live_and_whole("blue", "1.0")
     scene.tidy()
@@ -84,8 +98,13 @@ def test_way_back_killed_between_the_patches(scene: Scene) -> None:
 def test_second_patch_forbidden(scene: Scene) -> None:
     """The last of the patches is refused: those before it are undone."""
     tag = scene.prepare("release.yml")
-    scene.gateway.fault(tag, FIRST, times=99, status=403,
-                        text='services "myapp" is forbidden: User "release" cannot patch resource "services"')
+    scene.gateway.fault(
+        tag,
+        FIRST,
+        times=99,
+        status=403,
+        text='services "myapp" is forbidden: User "release" cannot patch resource "services"',
+    )
     run = scene.play("release.yml", tag, version="2.0", **BOTH)
     assert run.code != 0 and run.outcome == "aborted", run.output
     assert 'cannot patch resource "services"' in run.output and "All Services select blue again" in run.output

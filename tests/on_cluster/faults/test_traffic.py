@@ -17,9 +17,19 @@ IN_FLIGHT = 100
 
 
 @pytest.mark.alone  # with other tests beside it, two CPUs may have too little left to answer a readiness probe in time
-@pytest.mark.parametrize("drain", [
-    pytest.param(10, id="drains", marks=pytest.mark.promise("of an application that ends gracefully, kept connections and slow requests lose nothing")),
-    pytest.param(0, id="stops-at-once")])
+@pytest.mark.parametrize(
+    "drain",
+    [
+        pytest.param(
+            10,
+            id="drains",
+            marks=pytest.mark.promise(
+                "of an application that ends gracefully, kept connections and slow requests lose nothing"
+            ),
+        ),
+        pytest.param(0, id="stops-at-once"),
+    ],
+)
 def test_release_and_rollback(new_scene: Callable[..., Scene], figure: Callable[[str], None], drain: int) -> None:
     scene = new_scene(env={"DRAIN": str(drain)})
     slow = f"/slow?seconds={SLOW}"
@@ -33,8 +43,11 @@ def test_release_and_rollback(new_scene: Callable[..., Scene], figure: Callable[
         assert run.code == 0, run.output
         color = {"release.yml": "blue", "rollback.yml": "green"}[playbook]
         # The traffic goes on until the pods that were scaled away have ended.
-        until(lambda color=color: len(scene.app.get("pods", "", f"--selector=app=myapp,version={color}")) == 1,
-              f"{color} down to 1 pod, those that are ending counted", pause=0.5)
+        until(
+            lambda color=color: len(scene.app.get("pods", "", f"--selector=app=myapp,version={color}")) == 1,
+            f"{color} down to 1 pod, those that are ending counted",
+            pause=0.5,
+        )
     reports = scene.stop()
     for name, report in reports.items():
         figure(f"{name}: sent {report.sent}, lost {report.failed}")
@@ -50,8 +63,12 @@ def test_release_and_rollback(new_scene: Callable[..., Scene], figure: Callable[
         assert posts.failed == 0
     else:
         # They fail when pods end, after the delay, and at no other time.
-        ends = [request.answered for run in scene.runs for request in run.written
-                if request.resource == "deployments" and "bg_scale" in request.agent]
+        ends = [
+            request.answered
+            for run in scene.runs
+            for request in run.written
+            if request.resource == "deployments" and "bg_scale" in request.agent
+        ]
         assert len(ends) == 2 and posts.failed
         for kind, ended, _took in posts.rows():
             assert not kind.failure or any(0 <= ended - end < 5 for end in ends), f"{kind} at {clock(ended)}"

@@ -25,14 +25,23 @@ def nothing_written_after(run: FaultRun, moment: float) -> None:
     assert not late, f"the overtaken run wrote: {', '.join(map(str, late))}"
 
 
-@pytest.mark.parametrize(("line", "options", "live", "variables"), sampled({
-    "wait": ("app-green: 1 of 3 pods ready", {"env": {"START_DELAY": "5"}}, "blue", {}),
-    "check": ("app-green: 3 of 3 pods ready", {}, "blue", {"bluegreen_checks": SLOW_CHECK}),
-    "hook": ("A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}),
-    "delay": ("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}),
-}, "hook", "delay", promise={"delay": "a rollback takes over a release that is running"}))
-def test_rollback_takes_over(new_scene: Callable[..., Scene], line: str, options: dict, live: str,
-                             variables: dict) -> None:
+@pytest.mark.parametrize(
+    ("line", "options", "live", "variables"),
+    sampled(
+        {
+            "wait": ("app-green: 1 of 3 pods ready", {"env": {"START_DELAY": "5"}}, "blue", {}),
+            "check": ("app-green: 3 of 3 pods ready", {}, "blue", {"bluegreen_checks": SLOW_CHECK}),
+            "hook": ("A hook that takes long", {}, "blue", {"bluegreen_hooks": SLOW_HOOK}),
+            "delay": ("blue keeps its 3 pods", {}, "green", {"bluegreen_scale_down_delay": 60}),
+        },
+        "hook",
+        "delay",
+        promise={"delay": "a rollback takes over a release that is running"},
+    ),
+)
+def test_rollback_takes_over(
+    new_scene: Callable[..., Scene], line: str, options: dict, live: str, variables: dict
+) -> None:
     scene = new_scene(**options)
     release = scene.start("release.yml", version="2.0", **variables)
     release.wait_for(line)
@@ -60,8 +69,9 @@ def test_two_together_and_a_third(scene: Scene) -> None:
         gates.append((run, gate, version))
     for _run, gate, _version in gates:
         gate.open()
-    (winner, version), = until(
-        lambda: [(run, version) for run, _gate, version in gates if run.time_of("keeps its 3 pods")], "a switch")
+    ((winner, version),) = until(
+        lambda: [(run, version) for run, _gate, version in gates if run.time_of("keeps its 3 pods")], "a switch"
+    )
     loser = next(run for run, _gate, _version in gates if run is not winner)
     with ThreadPoolExecutor() as pool:
         third = pool.submit(scene.play, "release.yml", version=version, bluegreen_force=True)
@@ -81,8 +91,9 @@ def test_two_together_and_a_third(scene: Scene) -> None:
 
 def test_what_the_other_did_while_it_was_waited_for(scene: Scene) -> None:
     """A release waits for another one, which switches and is killed: whoever takes over knows the way back."""
-    first, gate = scene.start_held("release.yml", Match("bg_switch", "PATCH", "/services/"), version="2.0",
-                                   bluegreen_scale_down_delay=600)
+    first, gate = scene.start_held(
+        "release.yml", Match("bg_switch", "PATCH", "/services/"), version="2.0", bluegreen_scale_down_delay=600
+    )
     second = scene.start("release.yml", version="2.0", bluegreen_lock_timeout="10m")
     second.wait_for("watching whether it lives")
     gate.open()
@@ -112,10 +123,17 @@ def test_same_version_again_changes_nothing(scene: Scene) -> None:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize(("match", "live"), sampled({
-    "before-the-switch": (Match("bg_switch", "PATCH", "/services/"), "blue"),
-    "before-the-scale-down": (Match("bg_scale", "PATCH", "/deployments/"), "green"),
-}, "before-the-switch", promise={"before-the-switch": "a run that was overtaken can write nothing"}))
+@pytest.mark.parametrize(
+    ("match", "live"),
+    sampled(
+        {
+            "before-the-switch": (Match("bg_switch", "PATCH", "/services/"), "blue"),
+            "before-the-scale-down": (Match("bg_scale", "PATCH", "/deployments/"), "green"),
+        },
+        "before-the-switch",
+        promise={"before-the-switch": "a run that was overtaken can write nothing"},
+    ),
+)
 def test_paused_beyond_its_lease(scene: Scene, match: Match, live: str) -> None:
     """A run that sleeps longer than its lease is taken over; awake again it can write nothing."""
     paused, gate = scene.start_held("release.yml", match, version="2.0")
@@ -140,5 +158,9 @@ def test_paused_beyond_its_lease(scene: Scene, match: Match, live: str) -> None:
 
 def versions(objects: list[dict]) -> dict[str, str]:
     """Who has the object been changed by since: its generation, selector and annotations."""
-    return {item["metadata"]["name"]: str((item["metadata"].get("generation"), item["spec"].get("selector"),
-                                           item["metadata"].get("annotations"))) for item in objects}
+    return {
+        item["metadata"]["name"]: str(
+            (item["metadata"].get("generation"), item["spec"].get("selector"), item["metadata"].get("annotations"))
+        )
+        for item in objects
+    }

@@ -20,8 +20,13 @@ def break_pods(scene: Scene, number: int) -> None:
     scene.note(f"green: {number} of {len(pods)} pods begin to crash")
     for name in pods[:number]:
         # A new image for a container restarts it in its place; the Deployment has no say in it.
-        scene.app.kubectl("patch", "pod", name, "--type=json",
-                          '--patch=[{"op": "replace", "path": "/spec/containers/0/image", "value": "myapp:crash"}]')
+        scene.app.kubectl(
+            "patch",
+            "pod",
+            name,
+            "--type=json",
+            '--patch=[{"op": "replace", "path": "/spec/containers/0/image", "value": "myapp:crash"}]',
+        )
     for name in pods[:number]:
         scene.app.kubectl("wait", "--for=condition=Ready=false", f"pod/{name}", "--timeout=60s")
     scene.note(f"green: {number} pods are unready")
@@ -44,7 +49,9 @@ def test_at_full_strength(scene: Scene, figure: Callable[[str], None], broken: i
     assert within(seconds, 1)
 
 
-@pytest.mark.parametrize("broken", sampled(BROKEN, "3-of-3", promise={"3-of-3": "the way back does not depend on the broken color"}))
+@pytest.mark.parametrize(
+    "broken", sampled(BROKEN, "3-of-3", promise={"3-of-3": "the way back does not depend on the broken color"})
+)
 def test_scaled_down_to_one(scene: Scene, figure: Callable[[str], None], broken: int | None) -> None:
     back = broken_after_switch(scene, broken, idle=1)
     seconds = back.switched() - back.requests[0].at

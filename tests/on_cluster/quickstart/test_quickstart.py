@@ -53,13 +53,27 @@ class Reader:
 
     def __init__(self, home: Path, package: Path, namespace: str) -> None:
         self.home, self.package, self.namespace = home, package, namespace
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "K8S_AUTH_", "VIRTUAL_ENV"))}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("ANSIBLE_", "K8S_AUTH_", "VIRTUAL_ENV"))
+        }
         # The cache of pip stays where it is, and Python is the one that the tools have been made from.
-        tools = os.pathsep.join([str(Path(harness.command("kubectl")).parent), str(Path(sys.base_prefix) / "bin"), "/usr/bin", "/bin"])
+        tools = os.pathsep.join(
+            [str(Path(harness.command("kubectl")).parent), str(Path(sys.base_prefix) / "bin"), "/usr/bin", "/bin"]
+        )
         cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
         config = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-        self.environ = {**kept, "HOME": str(home), "PATH": tools, "KUBECONFIG": harness.kubeconfig(), "XDG_CACHE_HOME": cache,
-                        "XDG_CONFIG_HOME": config, "ANSIBLE_NOCOLOR": "1", "PIP_NO_COMPILE": "1"}
+        self.environ = {
+            **kept,
+            "HOME": str(home),
+            "PATH": tools,
+            "KUBECONFIG": harness.kubeconfig(),
+            "XDG_CACHE_HOME": cache,
+            "XDG_CONFIG_HOME": config,
+            "ANSIBLE_NOCOLOR": "1",
+            "PIP_NO_COMPILE": "1",
+        }
         self.directory = home / "work"
         self.directory.mkdir()
         self.typed: list[str] = []
@@ -67,7 +81,9 @@ class Reader:
     def own(self, text: str) -> str:
         """What the page says, with what is the reader's own."""
         text = text.replace("collection install bluegreen.kubernetes", f"collection install {self.package}")
-        text = text.replace("-n web ", f"-n {self.namespace} ").replace("bluegreen_namespace: web", f"bluegreen_namespace: {self.namespace}")
+        text = text.replace("-n web ", f"-n {self.namespace} ").replace(
+            "bluegreen_namespace: web", f"bluegreen_namespace: {self.namespace}"
+        )
         delay = rf"\1\2\n\1bluegreen_scale_down_delay: {harness.DELAY}"
         return re.sub(r"^( *)(bluegreen_services:.*)$", delay, text, flags=re.MULTILINE)
 
@@ -80,8 +96,17 @@ class Reader:
         lasting = [line for line in self.typed if line.startswith((". ", "export "))]
         script = "\n".join(["set -e", *lasting, self.own(block.text)])
         self.typed += self.own(block.text).splitlines()
-        result = subprocess.run(["bash", "-c", script], cwd=self.directory, env=self.environ, stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, check=False)
+        result = subprocess.run(
+            ["bash", "-c", script],
+            cwd=self.directory,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=900,
+            check=False,
+        )
         assert result.returncode == 0, f"{block}\n{block.text}\n{result.stdout}"
         return result.stdout
 
@@ -111,15 +136,21 @@ def test_quick_start(namespace: str, tmp_path: Path) -> None:
     service = harness.kubectl("-n", namespace, "get", "service", "storefront", "--output=jsonpath={.spec.selector}")
     assert service == '{"app":"storefront","track":"b"}'
     image = "jsonpath={.spec.template.spec.containers[*].image}"
-    assert harness.kubectl("-n", namespace, "get", "deployment", "storefront-b", f"--output={image}") == "myapp:3.0 myapp-postgres:15"
+    assert (
+        harness.kubectl("-n", namespace, "get", "deployment", "storefront-b", f"--output={image}")
+        == "myapp:3.0 myapp-postgres:15"
+    )
 
 
 def one_deployment() -> dict[str, Any]:
     """The storefront before it had colors: a Service that selects by its name, and one Deployment."""
     service, deployment, _other = copy.deepcopy(STOREFRONT["items"])
     deployment["metadata"]["name"] = "storefront"
-    for labels in (service["spec"]["selector"], deployment["spec"]["selector"]["matchLabels"],
-                   deployment["spec"]["template"]["metadata"]["labels"]):
+    for labels in (
+        service["spec"]["selector"],
+        deployment["spec"]["selector"]["matchLabels"],
+        deployment["spec"]["template"]["metadata"]["labels"],
+    ):
         del labels["track"]
     return {"apiVersion": "v1", "kind": "List", "items": [service, deployment]}
 
@@ -152,6 +183,8 @@ def test_from_one_deployment(namespace: str, tmp_path: Path) -> None:
             reader.type(block)
         assert traffic.flowing()
     assert not traffic.report.failed, traffic.report.line()
-    assert "2.0" in {version for versions in traffic.report.answers.values() for version in versions}, traffic.report.line()
+    assert "2.0" in {version for versions in traffic.report.answers.values() for version in versions}, (
+        traffic.report.line()
+    )
     deployments = harness.kubectl("-n", namespace, "get", "deployments", "--output=name").split()
     assert deployments == ["deployment.apps/storefront-a", "deployment.apps/storefront-b"]

@@ -51,10 +51,15 @@ def traffic(app: Application) -> Iterator[Traffic]:
 @pytest.fixture
 def play(app: Application) -> Callable[..., Run]:
     """Runs a playbook of the recipes, with the recipes' inventory, in the application's namespace."""
+
     def run(playbook: str, *arguments: str, **variables: object) -> Run:
         values = {"team": app.namespace, **QUICK, **variables}
         path = f"{environment()['ANSIBLE_COLLECTIONS_PATH']}:{collections_path()}"
-        return Run([Path(playbook).name, "--inventory", str(RECIPES / "inventory"), "--limit", "myapp", *arguments], values,
-                   cwd=(RECIPES / playbook).parent, env={**app.credentials, "ANSIBLE_COLLECTIONS_PATH": path}).finish()
+        return Run(
+            [Path(playbook).name, "--inventory", str(RECIPES / "inventory"), "--limit", "myapp", *arguments],
+            values,
+            cwd=(RECIPES / playbook).parent,
+            env={**app.credentials, "ANSIBLE_COLLECTIONS_PATH": path},
+        ).finish()
 
     return run

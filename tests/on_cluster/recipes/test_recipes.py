@@ -46,8 +46,9 @@ def test_single_modules(app: Application, play: Play, traffic: Traffic) -> None:
 
 
 @pytest.mark.parametrize("way", ["kubernetes_core", "kustomize", "helm"])
-def test_deployed_by_tasks_of_ones_own(app: Application, play: Play, traffic: Traffic, monkeypatch: pytest.MonkeyPatch,
-                                       way: str) -> None:
+def test_deployed_by_tasks_of_ones_own(
+    app: Application, play: Play, traffic: Traffic, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
     grant_deploying(app)
     if way == "helm":
         monkeypatch.setenv("PATH", f"{go_install(HELM).parent}:{os.environ['PATH']}")
@@ -85,8 +86,12 @@ def test_own_tasks_that_fail_or_touch_what_is_live(app: Application, play: Play,
     assert run.outcome == "aborted" and "the chart is broken" in run.result["msg"], run.output
     grant_deploying(app)
     live = tmp_path / "live.yml"
-    patch = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "app-blue", "namespace": app.namespace},
-             "spec": {"template": {"metadata": {"annotations": {"touched": "1"}}}}}
+    patch = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "app-blue", "namespace": app.namespace},
+        "spec": {"template": {"metadata": {"annotations": {"touched": "1"}}}},
+    }
     live.write_text(json.dumps([{"name": "Deploy", "kubernetes.core.k8s": {"definition": patch}}]))
     run = play("by_own_tasks/release.yml", version="2.0", deploy=str(live))
     assert run.outcome == "aborted" and "has changed app-blue, which is live" in run.output, run.output
@@ -94,14 +99,20 @@ def test_own_tasks_that_fail_or_touch_what_is_live(app: Application, play: Play,
 
 
 def test_a_smoke_test_in_a_role_of_ones_own(app: Application, play: Play, traffic: Traffic) -> None:
-    service = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "myapp-preview"},
-               "spec": {"ports": [{"port": 80, "targetPort": 8080}], "selector": {"app": "myapp", "version": "none"}}}
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "myapp-preview"},
+        "spec": {"ports": [{"port": 80, "targetPort": 8080}], "selector": {"app": "myapp", "version": "none"}},
+    }
     app.apply(service)
     address = app.get("service", "myapp-preview")["spec"]["clusterIP"]
     run = play("release_with_own_smoke_test.yml", version="2.0", preview_url=f"http://{address}")
     assert (run.code, run.outcome, app.color) == (0, "released", "green"), run.output
     assert "It is the version that was meant" in run.output
-    run = play("release_with_own_smoke_test.yml", version="wrong-version", preview_url=f"http://{address}", bluegreen_checks=[])
+    run = play(
+        "release_with_own_smoke_test.yml", version="wrong-version", preview_url=f"http://{address}", bluegreen_checks=[]
+    )
     assert run.outcome == "aborted" and "answers as" in run.result["msg"], run.output
     assert app.color == "green"
 
@@ -121,11 +132,26 @@ def test_rolled_back_from_a_rescue(app: Application, play: Play, traffic: Traffi
 def test_from_a_bastion_over_ssh(app: Application, traffic: Traffic, tmp_path: Path) -> None:
     with bastion_of(app, tmp_path) as bastion:
         hosts = tmp_path / "hosts.yml"
-        hosts.write_text(yaml.safe_dump({"all": {"children": {
-            "applications": {"hosts": {"myapp": {"team": app.namespace, "bluegreen_scale_down_delay": DELAY}}},
-            "bastions": {"hosts": {"bastion": bastion.login}}}}}))
+        hosts.write_text(
+            yaml.safe_dump(
+                {
+                    "all": {
+                        "children": {
+                            "applications": {
+                                "hosts": {"myapp": {"team": app.namespace, "bluegreen_scale_down_delay": DELAY}}
+                            },
+                            "bastions": {"hosts": {"bastion": bastion.login}},
+                        }
+                    }
+                }
+            )
+        )
         (tmp_path / "group_vars").symlink_to(RECIPES / "inventory" / "group_vars")
-        run = Run(["release_from_bastion.yml", "--inventory", str(hosts)], {"version": "2.0"}, cwd=RECIPES,
-                  env={"KUBECONFIG": str(tmp_path / "no-kubeconfig")}).finish()
+        run = Run(
+            ["release_from_bastion.yml", "--inventory", str(hosts)],
+            {"version": "2.0"},
+            cwd=RECIPES,
+            env={"KUBECONFIG": str(tmp_path / "no-kubeconfig")},
+        ).finish()
     assert (run.code, run.outcome, app.color) == (0, "released", "green"), run.output
     assert len([command for command in bastion.commands if "AnsiballZ_bg_" in command]) >= 5, bastion.commands

@@ -21,14 +21,20 @@ def app(namespace: str) -> Iterator[Application]:
     """Services and Deployments that have never to run: for each mistake an application of its own."""
     application = Application(namespace)
     application.delete(wait=True)
-    application.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {OURS: "true"}}})
+    application.apply(
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace, "labels": {OURS: "true"}}}
+    )
     application.apply(
         *application.accounts(),
-        service("myapp", "blue"), deployment("app-blue", "myapp", "blue"), deployment("app-green", "myapp", "green"),
+        service("myapp", "blue"),
+        deployment("app-blue", "myapp", "blue"),
+        deployment("app-green", "myapp", "green"),
         service("colorless", "purple"),
-        service("single", "blue"), deployment("single-blue", "single", "blue"),
-        service("twofold", "blue"), *[deployment(f"twofold-{color}", "twofold", color, ["web", "worker"])
-                                      for color in ("blue", "green")])
+        service("single", "blue"),
+        deployment("single-blue", "single", "blue"),
+        service("twofold", "blue"),
+        *[deployment(f"twofold-{color}", "twofold", color, ["web", "worker"]) for color in ("blue", "green")],
+    )
     # Who may list the Services is told which there are. No release needs that, so the shipped Role does not have it.
     application.kubectl("create", "role", "lists", "--verb=list", "--resource=services")
     application.kubectl("create", "rolebinding", "lists", "--role=lists", f"--serviceaccount={namespace}:release")
@@ -38,57 +44,85 @@ def app(namespace: str) -> Iterator[Application]:
 
 
 def service(name: str, color: str) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
-            "spec": {"ports": [{"port": 80}], "selector": {"app": name, "version": color}}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"ports": [{"port": 80}], "selector": {"app": name, "version": color}},
+    }
 
 
 def deployment(name: str, app: str, color: str, containers: list[str] | None = None) -> dict[str, Any]:
     labels = {"app": app, "version": color}
-    template = {"metadata": {"labels": labels},
-                "spec": {"containers": [{"name": container, "image": "myapp:1.0"} for container in containers or ["app"]]}}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-            "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}}
+    template = {
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": container, "image": "myapp:1.0"} for container in containers or ["app"]]},
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template},
+    }
 
 
 # mistake: (the variables that contain it, the text)
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "no version": ({}, """\
+    "no version": (
+        {},
+        """\
 No version was given.
 Live now: blue (version 1.0, 0 of 0 pods ready)
-Next: Add -e version=X (it becomes the image tag), or set bluegreen_image to a whole image name."""),
-
-    "a number as version": ({"version": 1.1}, """\
+Next: Add -e version=X (it becomes the image tag), or set bluegreen_image to a whole image name.""",
+    ),
+    "a number as version": (
+        {"version": 1.1},
+        """\
 The version must be a string, not the number 1.1.
   YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.
 Live now: blue (version 1.0, 0 of 0 pods ready)
-Next: Quote it: version: "1.1" (on the command line -e version=1.1 is a string already; in a survey of AWX type the quotes)."""),
-
-    "an unknown Service": ({"version": "2.0", "bluegreen_services": ["shop"]}, """\
+Next: Quote it: version: "1.1" (on the command line -e version=1.1 is a string already; in a survey of AWX type the quotes).""",
+    ),
+    "an unknown Service": (
+        {"version": "2.0", "bluegreen_services": ["shop"]},
+        """\
 There is no Service 'shop' in namespace '{namespace}' of {host}.
   Services there: colorless, myapp, single, twofold.
-Next: Correct bluegreen_services or bluegreen_namespace (the connection comes from kubeconfig {kubeconfig})."""),
-
-    "a Service with neither color": ({"version": "2.0", "bluegreen_services": ["colorless"]}, """\
+Next: Correct bluegreen_services or bluegreen_namespace (the connection comes from kubeconfig {kubeconfig}).""",
+    ),
+    "a Service with neither color": (
+        {"version": "2.0", "bluegreen_services": ["colorless"]},
+        """\
 Service 'colorless' in namespace '{namespace}' selects neither color.
   Its selector is {{"app": "colorless", "version": "purple"}}; expected 'version' to be one of blue and green.
-Next: Put the color that shall be live into the selector, or set bluegreen_color_label and bluegreen_colors to what the Service uses."""),
-
-    "no Deployment for a color": ({"version": "2.0", "bluegreen_services": ["single"]}, """\
+Next: Put the color that shall be live into the selector, or set bluegreen_color_label and bluegreen_colors to what the Service uses.""",
+    ),
+    "no Deployment for a color": (
+        {"version": "2.0", "bluegreen_services": ["single"]},
+        """\
 There is no Deployment for the color green in namespace '{namespace}'.
   Looked for pod labels {{"app": "single", "version": "green"}}.
   Deployments there: app-blue, app-green, single-blue, twofold-blue, twofold-green.
 Live now: blue (version 1.0, 0 of 0 pods ready)
-Next: Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{green: NAME}}."""),
-
-    "an ambiguous container": ({"version": "2.0", "bluegreen_services": ["twofold"]}, """\
+Next: Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{green: NAME}}.""",
+    ),
+    "an ambiguous container": (
+        {"version": "2.0", "bluegreen_services": ["twofold"]},
+        """\
 It is not clear which container of Deployment 'twofold-blue' carries the version.
   Its containers: web, worker; none is named 'app'.
-Next: Set bluegreen_containers: [NAME]."""),
-
-    "mistyped checks": ({"version": "2.0", "bluegreen_checks": [
-        {"name": "health", "htpp": "/health"},
-        {"name": "version", "http": "api/status", "timeout": "soon", "expect": {"stats": 200}},
-        {"name": "version", "http": "/api/status", "method": "FETCH", "retries": -1}]}, """\
+Next: Set bluegreen_containers: [NAME].""",
+    ),
+    "mistyped checks": (
+        {
+            "version": "2.0",
+            "bluegreen_checks": [
+                {"name": "health", "htpp": "/health"},
+                {"name": "version", "http": "api/status", "timeout": "soon", "expect": {"stats": 200}},
+                {"name": "version", "http": "/api/status", "method": "FETCH", "retries": -1},
+            ],
+        },
+        """\
 The checks have 8 mistakes.
   check health: needs exactly one of http, url, command, prometheus, tcp, job, grpc
   check health: unknown option 'htpp'; known are body, ca_cert, delay, expect, headers, host, http, method, name, pods, \
@@ -99,11 +133,14 @@ port, retries, scheme, service, timeout, via
   check version: retries is a whole number of 0 or more, not -1
   check version: method 'FETCH' is none of GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS
   two checks are named 'version'; give each its own name
-Next: Correct bluegreen_checks; nothing has been changed."""),
+Next: Correct bluegreen_checks; nothing has been changed.""",
+    ),
 }
 
 
-@pytest.mark.parametrize("mistake", one_of(MISTAKES, "mistyped checks", "a mistake is refused before anything is changed"))
+@pytest.mark.parametrize(
+    "mistake", one_of(MISTAKES, "mistyped checks", "a mistake is refused before anything is changed")
+)
 def test_mistake_is_named(app: Application, audit: Audit, mistake: str) -> None:
     variables, text = MISTAKES[mistake]
     mark = audit.mark()
@@ -119,10 +156,13 @@ def test_unreachable_api_server(app: Application, tmp_path: Path, playbook: str)
 
     file = changed_kubeconfig(tmp_path, nowhere)
     run = app.playbook(playbook, "-vvv", version="2.0", bluegreen_kubeconfig=str(file), bluegreen_api_timeout="2s")
-    refused(run, f"""\
+    refused(
+        run,
+        f"""\
 The API server https://127.0.0.1:9 does not answer: Connection refused
 Next: Check the address (it comes from kubeconfig {file}), the network and whether the API server runs; \
-then run the same command again.""")
+then run the same command again.""",
+    )
 
 
 @pytest.mark.parametrize("playbook", ["release.yml", "rollback.yml"])
@@ -133,10 +173,13 @@ def test_wrong_token(app: Application, audit: Audit, tmp_path: Path, playbook: s
     mark = audit.mark()
     file = changed_kubeconfig(tmp_path, forged)
     run = app.playbook(playbook, "-vvv", version="2.0", bluegreen_kubeconfig=str(file))
-    refused(run, f"""\
+    refused(
+        run,
+        f"""\
 The API server does not accept the credentials (HTTP 401 for \
 'get /apis/apps/v1/namespaces/{app.namespace}/deployments').
-Next: Renew the token or certificate, then run the same command again.""")
+Next: Renew the token or certificate, then run the same command again.""",
+    )
     assert "forged-token" not in run.output
     assert not [str(request) for request in audit.since(mark, namespace=app.namespace) if request.writes]
 

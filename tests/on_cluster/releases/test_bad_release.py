@@ -33,8 +33,20 @@ class Observer:
     def __init__(self, app: Application) -> None:
         reasons = 'jsonpath={.status.containerStatuses[*].state.waiting.reason}{"\\n"}'
         self.process = subprocess.Popen(
-            [command("kubectl"), "--namespace", app.namespace, "get", "pods", "--selector=app=myapp,version=green", "--watch",
-             f"--output={reasons}"], env=environment(), stdout=subprocess.PIPE, text=True)
+            [
+                command("kubectl"),
+                "--namespace",
+                app.namespace,
+                "get",
+                "pods",
+                "--selector=app=myapp,version=green",
+                "--watch",
+                f"--output={reasons}",
+            ],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         self.seen: dict[str, float] = {}
         self.thread = threading.Thread(target=self._read, daemon=True)
 
@@ -76,27 +88,35 @@ def waiting(*reasons: str) -> Callable[[Application, Run, Observer], float]:
 
 def condition(kind: str) -> Callable[[Application, Run, Observer], float]:
     """The time since which a condition of the idle Deployment is true."""
+
     def since(app: Application, _run: Run, _observer: Observer) -> float:
         conditions = {item["type"]: item for item in app.deployment("green")["status"]["conditions"]}
         assert conditions[kind]["status"] == "True"
         return moment(conditions[kind]["lastTransitionTime"])
+
     return since
 
 
 def line(text: str, after: float = 0) -> Callable[[Application, Run, Observer], float]:
     """The time at which the run has printed a line, and `after` seconds."""
+
     def printed(_app: Application, run: Run, _observer: Observer) -> float:
         at = run.time_of(text)
         assert at is not None, run.output
         return at + after
+
     return printed
 
 
 def registry(app: Application) -> None:
     """A registry at the node's port 8080 that has no image: the example application, which answers 404."""
     [blue] = [item for item in app.manifests() if item["metadata"]["name"] == "app-blue"]
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "registry"},
-           "spec": {**blue["spec"]["template"]["spec"], "hostNetwork": True}}
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "registry"},
+        "spec": {**blue["spec"]["template"]["spec"], "hostNetwork": True},
+    }
     pod["spec"]["containers"][0]["env"] = []
     app.apply(pod)
     app.kubectl("wait", "--for=condition=Ready", "pod/registry", "--timeout=60s")
@@ -104,7 +124,9 @@ def registry(app: Application) -> None:
 
 def quota(app: Application) -> None:
     """Room for the four pods that are there, and for no other."""
-    app.apply({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": {"pods": "4"}}})
+    app.apply(
+        {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "full"}, "spec": {"hard": {"pods": "4"}}}
+    )
     app.kubectl("wait", "--for=jsonpath={.status.used.pods}=4", "resourcequota/full", "--timeout=60s")
 
 
@@ -114,33 +136,68 @@ def missing_key(app: Application) -> None:
     needed = {"name": "SETTING", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "setting"}}}
     path = "/spec/template/spec/containers/0/env/-"
     app.kubectl("scale", "deployment/app-green", "--replicas=0")
-    app.kubectl("patch", "deployment", "app-green", "--type=json",
-                f"--patch={json.dumps([{'op': 'add', 'path': path, 'value': needed}])}")
+    app.kubectl(
+        "patch",
+        "deployment",
+        "app-green",
+        "--type=json",
+        f"--patch={json.dumps([{'op': 'add', 'path': path, 'value': needed}])}",
+    )
 
 
 CASES = {
     "an image that does not exist": Bad(
-        "9.9", [r"localhost:8080/myapp:9\.9: not found", r"event Failed: Failed to pull image",
-                r"pod app-green-\S+: app: (ErrImagePull|ImagePullBackOff), not ready"],
-        waiting("ErrImagePull", "ImagePullBackOff"), registry, {"bluegreen_image": "localhost:8080/myapp"}),
+        "9.9",
+        [
+            r"localhost:8080/myapp:9\.9: not found",
+            r"event Failed: Failed to pull image",
+            r"pod app-green-\S+: app: (ErrImagePull|ImagePullBackOff), not ready",
+        ],
+        waiting("ErrImagePull", "ImagePullBackOff"),
+        registry,
+        {"bluegreen_image": "localhost:8080/myapp"},
+    ),
     "a container that crashes at its start": Bad(
-        "crash", [r"CrashLoopBackOff, exited with 1 before, not ready", r"event BackOff: Back-off restarting failed container",
-                  r"last log lines of app-green-\S+/app:\n(.*\n)?.*CRASH=start: this image gives up at its start"],
-        waiting("CrashLoopBackOff")),
+        "crash",
+        [
+            r"CrashLoopBackOff, exited with 1 before, not ready",
+            r"event BackOff: Back-off restarting failed container",
+            r"last log lines of app-green-\S+/app:\n(.*\n)?.*CRASH=start: this image gives up at its start",
+        ],
+        waiting("CrashLoopBackOff"),
+    ),
     "a pod that never becomes ready": Bad(
-        "never-ready", [r"is not ready after 8 s", r"app: running, not ready", r"event Unhealthy: Readiness probe failed",
-                        r"last log lines of app-green-\S+/app:\n(.*\n)+.*NEVER_READY is set"],
-        line("Wait until every pod", after=8), variables={"bluegreen_wait_timeout": "8s"}),
+        "never-ready",
+        [
+            r"is not ready after 8 s",
+            r"app: running, not ready",
+            r"event Unhealthy: Readiness probe failed",
+            r"last log lines of app-green-\S+/app:\n(.*\n)+.*NEVER_READY is set",
+        ],
+        line("Wait until every pod", after=8),
+        variables={"bluegreen_wait_timeout": "8s"},
+    ),
     "a wrong version that answers": Bad(
-        "wrong-version", [r'version on app-green-\S+: version is "0\.9", expected "wrong-version" \(answer: \{.*"version":"0\.9"'],
-        line("run all checks on green")),
+        "wrong-version",
+        [r'version on app-green-\S+: version is "0\.9", expected "wrong-version" \(answer: \{.*"version":"0\.9"'],
+        line("run all checks on green"),
+    ),
     "a quota that is too small": Bad(
-        "2.0", [r"FailedCreate: .*exceeded quota: full, requested: pods=1, used: pods=4, limited: pods=4"],
-        condition("ReplicaFailure"), quota),
+        "2.0",
+        [r"FailedCreate: .*exceeded quota: full, requested: pods=1, used: pods=4, limited: pods=4"],
+        condition("ReplicaFailure"),
+        quota,
+    ),
     "a key that is not in the ConfigMap": Bad(
-        "2.0", [r"CreateContainerConfigError: couldn't find key setting in ConfigMap", r"event Failed: Error: couldn't find key",
-                r"pod app-green-\S+: app: CreateContainerConfigError, not ready"],
-        waiting("CreateContainerConfigError"), missing_key),
+        "2.0",
+        [
+            r"CreateContainerConfigError: couldn't find key setting in ConfigMap",
+            r"event Failed: Error: couldn't find key",
+            r"pod app-green-\S+: app: CreateContainerConfigError, not ready",
+        ],
+        waiting("CreateContainerConfigError"),
+        missing_key,
+    ),
 }
 
 
@@ -163,9 +220,15 @@ def bad(app: Application, request: pytest.FixtureRequest) -> Iterator[Bad]:
         app.wait("app-green")
 
 
-@pytest.mark.parametrize("bad", one_of(CASES, "a container that crashes at its start",
-                                       "a release that cannot work ends by itself, explains itself and changes nothing for users"),
-                         indirect=True)
+@pytest.mark.parametrize(
+    "bad",
+    one_of(
+        CASES,
+        "a container that crashes at its start",
+        "a release that cannot work ends by itself, explains itself and changes nothing for users",
+    ),
+    indirect=True,
+)
 def test_bad_release(app: Application, traffic: Traffic, bad: Bad) -> None:
     pods, selector = app.uids("blue"), app.get("service", "myapp")["spec"]["selector"]
 
@@ -183,7 +246,11 @@ def test_bad_release(app: Application, traffic: Traffic, bad: Bad) -> None:
     assert "Live now: blue (version 1.0, 3 of 3 pods ready)" in text and "\nNext: " in text
     # ... and users notice nothing.
     assert app.uids("blue") == pods
-    assert [status["restartCount"] for pod in app.pods("blue") for status in pod["status"]["containerStatuses"]] == [0, 0, 0]
+    assert [status["restartCount"] for pod in app.pods("blue") for status in pod["status"]["containerStatuses"]] == [
+        0,
+        0,
+        0,
+    ]
     assert app.get("service", "myapp")["spec"]["selector"] == selector
     assert traffic.flowing()
     part = traffic.report.between(run.began, time.time())

@@ -14,16 +14,26 @@ from harness import Application, Audit
 def versions(app: Application) -> dict[str, Any]:
     """What every change of the application's objects would change as well."""
     objects = [*app.get("services"), *app.get("deployments"), *app.get("leases")]
-    return {f"{item['kind']} {item['metadata']['name']}": item["metadata"]["generation"]
-            if item["kind"] == "Deployment" else item["metadata"]["resourceVersion"] for item in objects}
+    return {
+        f"{item['kind']} {item['metadata']['name']}": item["metadata"]["generation"]
+        if item["kind"] == "Deployment"
+        else item["metadata"]["resourceVersion"]
+        for item in objects
+    }
 
 
 def diff(output: str, sign: str) -> set[str]:
     """The lines that --diff shows as removed or added, as YAML would have them."""
-    return {line[1:].strip().rstrip(",").replace('"', "") for line in output.splitlines() if line.startswith(sign) and not line.startswith(sign * 3)}
+    return {
+        line[1:].strip().rstrip(",").replace('"', "")
+        for line in output.splitlines()
+        if line.startswith(sign) and not line.startswith(sign * 3)
+    }
 
 
-PLANNED = pytest.param("release.yml", marks=pytest.mark.promise("--check --diff shows the whole release and writes nothing"))
+PLANNED = pytest.param(
+    "release.yml", marks=pytest.mark.promise("--check --diff shows the whole release and writes nothing")
+)
 
 
 @pytest.fixture(scope="module", params=[PLANNED, "rollback.yml"])

@@ -43,7 +43,9 @@ def test_after_the_switch_a_hook_that_fails_switches_back(app: Application) -> N
 @pytest.mark.promise("tasks of one's own run before and after each stage")
 def test_all_of_them_run_in_their_order(app: Application) -> None:
     every = [f"{when}_{stage}" for stage in STAGES for when in ("before", "after")]
-    run = app.playbook("release.yml", version="2.0", bluegreen_scale_down_delay=0, bluegreen_hooks=hooks("say.yml", *every))
+    run = app.playbook(
+        "release.yml", version="2.0", bluegreen_scale_down_delay=0, bluegreen_hooks=hooks("say.yml", *every)
+    )
     assert run.outcome == "released", run.output
     assert [run.result[key] for key in ("active_color", "version", "previous_version")] == ["green", "2.0", "1.0"]
     said = [line.partition("hook ")[2].rstrip('"') for _at, line in run.lines if '"msg": "hook ' in line]
@@ -55,8 +57,9 @@ def test_all_of_them_run_in_their_order(app: Application) -> None:
 
 
 def test_a_rollback_runs_the_one_after_its_switch(app: Application) -> None:
-    run = app.playbook("rollback.yml", bluegreen_scale_down_delay=0,
-                       bluegreen_hooks=hooks("say.yml", "after_switch", "before_deploy"))
+    run = app.playbook(
+        "rollback.yml", bluegreen_scale_down_delay=0, bluegreen_hooks=hooks("say.yml", "after_switch", "before_deploy")
+    )
     assert run.outcome == "rolled_back", run.output
     assert "hook after_switch: blue gets 1.0 after 2.0, live is blue" in run.output
     assert "hook before_deploy" not in run.output

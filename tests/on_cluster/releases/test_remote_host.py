@@ -33,8 +33,11 @@ def inventory(bastion: Host, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def play(app: Application, inventory: Path, playbook: str, *arguments: str, **variables: object) -> Run:
     """Run a playbook on the bastion, from a controller that knows no cluster."""
     nowhere = str(inventory.parent / "no-kubeconfig")
-    return Run([playbook, "-i", str(inventory), *arguments], app.variables(bluegreen_scale_down_delay=0, **variables),
-               env={"KUBECONFIG": nowhere}).finish()
+    return Run(
+        [playbook, "-i", str(inventory), *arguments],
+        app.variables(bluegreen_scale_down_delay=0, **variables),
+        env={"KUBECONFIG": nowhere},
+    ).finish()
 
 
 @pytest.mark.promise("modules work on another host than the controller")

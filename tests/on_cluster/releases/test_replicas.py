@@ -9,7 +9,9 @@ import pytest
 from harness import DELAY, Application, Audit, moment
 
 
-@pytest.mark.promise("the new color has the live one's number of pods before the switch, and the old one keeps its own for the delay")
+@pytest.mark.promise(
+    "the new color has the live one's number of pods before the switch, and the old one keeps its own for the delay"
+)
 def test_five_pods_before_the_switch_and_the_delay_after_it(app: Application, audit: Audit) -> None:
     app.kubectl("scale", "deployment/app-blue", "--replicas=5")
     app.wait("app-blue")
@@ -21,8 +23,12 @@ def test_five_pods_before_the_switch_and_the_delay_after_it(app: Application, au
     requests = audit.since(mark, namespace=app.namespace, agent="bluegreen.kubernetes/")
     [switch] = [request for request in requests if request.replaces("services", "myapp", "/spec/selector")]
     green = app.pods("green")
-    ready = [moment(condition["lastTransitionTime"]) for pod in green for condition in pod["status"]["conditions"]
-             if condition["type"] == "Ready" and condition["status"] == "True"]
+    ready = [
+        moment(condition["lastTransitionTime"])
+        for pod in green
+        for condition in pod["status"]["conditions"]
+        if condition["type"] == "Ready" and condition["status"] == "True"
+    ]
     assert len(ready) == len(green) == 5
     assert max(ready) <= switch.received
 
@@ -32,7 +38,9 @@ def test_five_pods_before_the_switch_and_the_delay_after_it(app: Application, au
 
 
 @pytest.mark.alone  # it measures time
-def test_no_pod_is_left_where_none_is_wanted_and_no_delay_is_kept_where_it_is_zero(app: Application, audit: Audit) -> None:
+def test_no_pod_is_left_where_none_is_wanted_and_no_delay_is_kept_where_it_is_zero(
+    app: Application, audit: Audit
+) -> None:
     mark = audit.mark()
     run = app.playbook("release.yml", version="3.0", bluegreen_scale_down_delay=0, bluegreen_idle_replicas=0)
     assert run.outcome == "released", run.output

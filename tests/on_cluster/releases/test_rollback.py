@@ -22,7 +22,9 @@ def back(app: Application, audit: Audit) -> tuple[Run, list[Request], Report]:
 
 
 def release(app: Application, version: str, idle_replicas: int) -> None:
-    run = app.playbook("release.yml", version=version, bluegreen_scale_down_delay=0, bluegreen_idle_replicas=idle_replicas)
+    run = app.playbook(
+        "release.yml", version=version, bluegreen_scale_down_delay=0, bluegreen_idle_replicas=idle_replicas
+    )
     assert run.outcome == "released", run.output
 
 
@@ -48,9 +50,12 @@ def test_pods_that_are_not_there_are_started_first(app: Application, audit: Audi
     run, requests, users = back(app, audit)
 
     assert (run.outcome, run.result["version"], app.color) == ("rolled_back", "1.0", "blue"), run.output
-    writes = [(request.resource, request.name) for request in requests
-              if request.replaces("deployments", "app-blue", "/spec/replicas")
-              or request.replaces("services", "myapp", "/spec/selector")]
+    writes = [
+        (request.resource, request.name)
+        for request in requests
+        if request.replaces("deployments", "app-blue", "/spec/replicas")
+        or request.replaces("services", "myapp", "/spec/selector")
+    ]
     assert writes == [("deployments", "app-blue"), ("services", "myapp")]
     assert len(app.pods("blue")) == 3
     assert users.failures == {} and users.answers.keys() == {"blue", "green"}, users.line()

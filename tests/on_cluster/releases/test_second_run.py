@@ -22,5 +22,7 @@ def test_second_release_writes_nothing(app: Application, audit: Audit) -> None:
     assert "green (version 2.0) is live already; nothing was changed." in second.output
     assert "changed=0 " in second.output
     requests = audit.since(mark, namespace=app.namespace)
-    assert any(request.agent.startswith("bluegreen.kubernetes/") for request in requests), "the run asked for nothing at all"
+    assert any(request.agent.startswith("bluegreen.kubernetes/") for request in requests), (
+        "the run asked for nothing at all"
+    )
     assert not [str(request) for request in requests if request.writes]

@@ -14,10 +14,14 @@ import yaml
 from checkout import ROOT
 from harness import EXAMPLE, Application, Run, command
 
-PLAY = [{
-    "name": "A play of one's own", "hosts": "localhost", "gather_facts": False,
-    "tasks": [{"name": "Release", "ansible.builtin.include_role": {"name": "bluegreen.kubernetes.bluegreen"}}],
-}]
+PLAY = [
+    {
+        "name": "A play of one's own",
+        "hosts": "localhost",
+        "gather_facts": False,
+        "tasks": [{"name": "Release", "ansible.builtin.include_role": {"name": "bluegreen.kubernetes.bluegreen"}}],
+    }
+]
 
 
 def released(app: Application, run: Run, version: str) -> None:
@@ -59,8 +63,13 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     galaxy = [command("ansible-galaxy"), "collection"]
     subprocess.run([*galaxy, "build", "--output-path", directory], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     [artifact] = directory.glob("*.tar.gz")
-    subprocess.run([*galaxy, "install", artifact, "-p", directory], cwd=directory, check=True, stdout=subprocess.DEVNULL,
-                   env={"PATH": str(Path(galaxy[0]).parent), "HOME": str(directory)})
+    subprocess.run(
+        [*galaxy, "install", artifact, "-p", directory],
+        cwd=directory,
+        check=True,
+        stdout=subprocess.DEVNULL,
+        env={"PATH": str(Path(galaxy[0]).parent), "HOME": str(directory)},
+    )
     return directory
 
 
@@ -68,8 +77,10 @@ def test_the_installed_artifact(app: Application, installed: Path) -> None:
     """The example that comes with it, and the collection's playbook."""
     example = installed / "ansible_collections" / "bluegreen" / "kubernetes" / "examples" / "myapp"
     elsewhere = {"ANSIBLE_COLLECTIONS_PATH": str(installed), "HOME": str(installed), **app.credentials}
-    for arguments in (["release.yml", *quick(app, "2.0")],
-                      ["bluegreen.kubernetes.release", "-i", "inventory", *quick(app, "3.0")]):
+    for arguments in (
+        ["release.yml", *quick(app, "2.0")],
+        ["bluegreen.kubernetes.release", "-i", "inventory", *quick(app, "3.0")],
+    ):
         run = Run([*arguments, "-vvv"], cwd=example, env=elsewhere)
         released(app, run, "2.0" if arguments[0] == "release.yml" else "3.0")
         assert f"statically imported: {installed}/ansible_collections/bluegreen/kubernetes/roles/" in run.output

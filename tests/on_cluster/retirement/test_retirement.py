@@ -38,9 +38,16 @@ def retire(app: Application, *arguments: str, **variables: object) -> Run:
 
 def writes_nothing(app: Application, act: Callable[[], Run]) -> Run:
     """What an act returns; it must not have changed the Service or a Deployment."""
+
     def seen() -> list[tuple]:
-        return [(item["metadata"]["name"], item["metadata"]["generation"] if item["kind"] == "Deployment" else 0,
-                 item["metadata"].get("annotations")) for item in app.get("deployments,services")]
+        return [
+            (
+                item["metadata"]["name"],
+                item["metadata"]["generation"] if item["kind"] == "Deployment" else 0,
+                item["metadata"].get("annotations"),
+            )
+            for item in app.get("deployments,services")
+        ]
 
     before = seen()
     run = act()
@@ -54,7 +61,9 @@ def test_what_is_not_due_stays_and_says_until_when(app: Application) -> None:
     assert "blue (version 1.0, 1 of 1 pods ready) stays until 20" in run.output
     status = app.playbook("status.yml")
     assert "retires: blue is due at 20" in status.output and "green is live since 20" in status.output
-    assert re.search(r"rollback: to blue \(version 1.0\), after 2 more of its pods are ready, about \d+ s", status.output)
+    assert re.search(
+        r"rollback: to blue \(version 1.0\), after 2 more of its pods are ready, about \d+ s", status.output
+    )
     data = json.loads(next(line for line in status.output.splitlines() if "RUN: " in line).partition("RUN: ")[2])
     shown = data["bluegreen_status"]["myapp"]
     assert (shown["active_color"], shown["rollback_to"]["version"]) == ("green", "1.0")
@@ -62,8 +71,9 @@ def test_what_is_not_due_stays_and_says_until_when(app: Application) -> None:
 
 
 @pytest.mark.promise("retired to zero: nothing is used, and a rollback has it up again")
-def test_at_zero_it_uses_nothing_and_a_rollback_has_it_up_again(app: Application,
-                                                                record_property: Callable[[str, object], None]) -> None:
+def test_at_zero_it_uses_nothing_and_a_rollback_has_it_up_again(
+    app: Application, record_property: Callable[[str, object], None]
+) -> None:
     planned = writes_nothing(app, lambda: retire(app, "--check", "--diff"))
     assert planned.outcome == "planned" and "app-blue would have 0 replicas" in planned.output
     assert retire(app).outcome == "retired"
@@ -79,8 +89,9 @@ def test_at_zero_it_uses_nothing_and_a_rollback_has_it_up_again(app: Application
 
 
 @pytest.mark.promise("retired by deletion: the manifest is kept, and a rollback brings it back as it was")
-def test_deleted_its_manifest_is_kept_and_comes_back_as_it_was(app: Application,
-                                                               record_property: Callable[[str, object], None]) -> None:
+def test_deleted_its_manifest_is_kept_and_comes_back_as_it_was(
+    app: Application, record_property: Callable[[str, object], None]
+) -> None:
     before = app.deployment("blue")
     # A run that was killed after it had kept an older manifest, and before it deleted anything.
     stale = {KEY: base64.b64encode(b"{}").decode()}

@@ -10,9 +10,11 @@ from collections.abc import Callable
 
 def green(**env: str) -> Callable[[list[dict]], None]:
     """A change of the manifests: settings that only the green colour's container gets."""
+
     def change(manifests: list[dict]) -> None:
         for item in manifests:
             if item["kind"] == "Deployment" and item["metadata"]["name"] == "app-green":
                 container = item["spec"]["template"]["spec"]["containers"][0]
                 container["env"] += [{"name": key, "value": value} for key, value in env.items()]
+
     return change

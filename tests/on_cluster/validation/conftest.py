@@ -33,6 +33,7 @@ def new_app(request: pytest.FixtureRequest) -> Iterator[Callable[..., Applicatio
     """Deploys the example application (with the arguments of harness.Application); it ends with the test."""
     name = re.sub(r"[^a-z0-9]+", "-", request.node.originalname.removeprefix("test_"))[:40].strip("-")
     with ExitStack() as stack:
+
         def new(**options: object) -> Application:
             return stack.enter_context(Application(f"validation-{name}-{uuid.uuid4().hex[:6]}", **options))
 

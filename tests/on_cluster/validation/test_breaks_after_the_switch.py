@@ -38,42 +38,85 @@ class Scenario:
 
 UNHEALTHY = {"UNHEALTHY_AFTER": str(AFTER)}
 SCENARIOS = [
-    Scenario("A0 health 500, checks as the documentation shows them", "not reverted; dead from 8 s on, analysis Successful",
-             UNHEALTHY, {"bluegreen_bake_interval": 2}),
-    Scenario("A1 health 500, checked every second", "reverted 6.3 s after the switch", UNHEALTHY,
-             {"bluegreen_bake_interval": 1}),
-    Scenario("A2 health 500, checked every 5 s", "not reverted; outage from 9 s on", UNHEALTHY,
-             {"bluegreen_bake_interval": 5}),
-    Scenario("A3 crash", "reverted 12.8 s after the switch, because the pods were briefly ready again",
-             {"CRASH_AFTER": str(AFTER)}, {"bluegreen_bake_interval": 1}),
-    Scenario("A4 one pod unready, the API fails on all", "not reverted; outage from 43 s on until a manual undo",
-             {"FAIL_AFTER": str(AFTER)}, {"bluegreen_bake_interval": 2}, one_unready=True),
-    Scenario("A5 a business check fails, all pods ready", "reverted 4.9 s after the switch", {},
-             {"bluegreen_bake_checks": [*CHECKS, BUSINESS], "bluegreen_bake_interval": 1}),
-    Scenario("A6 health 500, no checks at all", "not reverted; outage from 8 s on", UNHEALTHY, {"bluegreen_checks": []}),
-    Scenario("A7 all pods unready", "not reverted; outage from 8 s on until a manual undo", UNHEALTHY,
-             {"bluegreen_bake_checks": [], "bluegreen_bake_interval": 2}),
+    Scenario(
+        "A0 health 500, checks as the documentation shows them",
+        "not reverted; dead from 8 s on, analysis Successful",
+        UNHEALTHY,
+        {"bluegreen_bake_interval": 2},
+    ),
+    Scenario(
+        "A1 health 500, checked every second",
+        "reverted 6.3 s after the switch",
+        UNHEALTHY,
+        {"bluegreen_bake_interval": 1},
+    ),
+    Scenario(
+        "A2 health 500, checked every 5 s",
+        "not reverted; outage from 9 s on",
+        UNHEALTHY,
+        {"bluegreen_bake_interval": 5},
+    ),
+    Scenario(
+        "A3 crash",
+        "reverted 12.8 s after the switch, because the pods were briefly ready again",
+        {"CRASH_AFTER": str(AFTER)},
+        {"bluegreen_bake_interval": 1},
+    ),
+    Scenario(
+        "A4 one pod unready, the API fails on all",
+        "not reverted; outage from 43 s on until a manual undo",
+        {"FAIL_AFTER": str(AFTER)},
+        {"bluegreen_bake_interval": 2},
+        one_unready=True,
+    ),
+    Scenario(
+        "A5 a business check fails, all pods ready",
+        "reverted 4.9 s after the switch",
+        {},
+        {"bluegreen_bake_checks": [*CHECKS, BUSINESS], "bluegreen_bake_interval": 1},
+    ),
+    Scenario(
+        "A6 health 500, no checks at all", "not reverted; outage from 8 s on", UNHEALTHY, {"bluegreen_checks": []}
+    ),
+    Scenario(
+        "A7 all pods unready",
+        "not reverted; outage from 8 s on until a manual undo",
+        UNHEALTHY,
+        {"bluegreen_bake_checks": [], "bluegreen_bake_interval": 2},
+    ),
 ]
 
 
 @pytest.mark.parametrize("scenario", one_of(SCENARIOS, "A0", "a version that breaks after the switch is switched back"))
-def test_breaks_after_the_switch(new_app: Callable[..., Application], figure: Callable[[str], None],
-                                 scenario: Scenario) -> None:
+def test_breaks_after_the_switch(
+    new_app: Callable[..., Application], figure: Callable[[str], None], scenario: Scenario
+) -> None:
     app = new_app(replicas=(3, 0), change=green(**scenario.env))
     audit = Audit()
     mark = audit.mark()
     blue = app.uids("blue")
     with Traffic(app.url("/api/status"), rate=20, keepalive=False, timeout=4) as traffic:
-        run = app.start("release.yml", version="2.0", bluegreen_bake_time=90, bluegreen_scale_down_delay=DELAY,
-                        **scenario.settings)
+        run = app.start(
+            "release.yml", version="2.0", bluegreen_bake_time=90, bluegreen_scale_down_delay=DELAY, **scenario.settings
+        )
         run.wait_for("bake: ")
-        began = min((moment(pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"])
-                     for pod in app.pods("green") if "running" in pod["status"]["containerStatuses"][0]["state"]),
-                    default=None)
+        began = min(
+            (
+                moment(pod["status"]["containerStatuses"][0]["state"]["running"]["startedAt"])
+                for pod in app.pods("green")
+                if "running" in pod["status"]["containerStatuses"][0]["state"]
+            ),
+            default=None,
+        )
         if scenario.one_unready:
             name = app.pods("green")[0]["metadata"]["name"]
-            app.kubectl("patch", "pod", name, "--type=json", '--patch=[{"op": "replace", '
-                        '"path": "/spec/containers/0/image", "value": "myapp:never-ready"}]')
+            app.kubectl(
+                "patch",
+                "pod",
+                name,
+                "--type=json",
+                '--patch=[{"op": "replace", "path": "/spec/containers/0/image", "value": "myapp:never-ready"}]',
+            )
         run.finish()
     assert run.code != 0 and run.outcome == "reverted", run.output[-4000:]
     assert run.result["reason"] == "bake_failed"

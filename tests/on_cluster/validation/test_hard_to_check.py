@@ -32,8 +32,17 @@ def ca() -> trustme.CA:
 def awkward(new_app: Callable[..., Application], ca: trustme.CA) -> Application:
     def change(manifests: list[dict]) -> None:
         own = ca.issue_cert(NAME)
-        manifests.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "tls"}, "stringData": {
-            "tls.crt": own.cert_chain_pems[0].bytes().decode(), "tls.key": own.private_key_pem.bytes().decode()}})
+        manifests.append(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {"name": "tls"},
+                "stringData": {
+                    "tls.crt": own.cert_chain_pems[0].bytes().decode(),
+                    "tls.key": own.private_key_pem.bytes().decode(),
+                },
+            }
+        )
         for item in manifests:
             if item["kind"] == "Deployment":
                 spec = item["spec"]["template"]["spec"]
@@ -49,8 +58,13 @@ def awkward(new_app: Callable[..., Application], ca: trustme.CA) -> Application:
 def checked(app: Application, report: Path, *checks: dict) -> dict[str, list[dict]]:
     """A release with these checks; what the report has of each."""
     version = {"blue": "2.0", "green": "1.0"}[app.color]
-    run = app.playbook("release.yml", version=version, bluegreen_checks=list(checks), bluegreen_report=str(report),
-                       bluegreen_scale_down_delay=0)
+    run = app.playbook(
+        "release.yml",
+        version=version,
+        bluegreen_checks=list(checks),
+        bluegreen_report=str(report),
+        bluegreen_scale_down_delay=0,
+    )
     found: dict[str, list[dict]] = {}
     for check in json.loads((report / "myapp.json").read_text())["checks"]:
         found.setdefault(check["name"], []).append(check)
@@ -72,14 +86,25 @@ def test_all_kinds(awkward: Application, ca: trustme.CA, tmp_path: Path) -> None
     ca.cert_pem.write_to_path(own)
     trustme.CA().cert_pem.write_to_path(other)
     good = [
-        {"name": "own CA and token", "http": "/token", **TLS, "host": NAME, "ca_cert": str(own),
-         "headers": TOKEN, "expect": {"json": {"tls": True}}},
+        {
+            "name": "own CA and token",
+            "http": "/token",
+            **TLS,
+            "host": NAME,
+            "ca_cert": str(own),
+            "headers": TOKEN,
+            "expect": {"json": {"tls": True}},
+        },
         {"name": "TLS of whoever", "http": "/health", **TLS},
         {"name": "token", "http": "/token", "headers": TOKEN, "expect": {"json": {"tls": False}}},
         {"name": "host, by the proxy", "http": "/named", "host": NAME, "via": "proxy", "expect": {"text": "known"}},
         {"name": "host, by a port-forward", "http": "/named", "host": NAME, "via": "port_forward"},
-        {"name": "redirect wanted", "http": "/moved", "via": "port_forward",
-         "expect": {"status": 302, "header": {"Location": "/health"}}},
+        {
+            "name": "redirect wanted",
+            "http": "/moved",
+            "via": "port_forward",
+            "expect": {"status": 302, "header": {"Location": "/health"}},
+        },
         {"name": "huge", "http": "/huge", "expect": {"text": "the start"}},
         {"name": "huge, by a port-forward", "http": "/huge", "via": "port_forward", "expect": {"text": "the start"}},
         {"name": "warms up", "http": "/warms-up", "timeout": 1, "retries": 1, "delay": 0},
@@ -87,26 +112,42 @@ def test_all_kinds(awkward: Application, ca: trustme.CA, tmp_path: Path) -> None
     ]
     results = checked(awkward, tmp_path, *good)
     assert {name: only(found, "via") for name, found in results.items()} == {
-        "own CA and token": "port_forward", "TLS of whoever": "proxy", "token": "port_forward",
-        "host, by the proxy": "proxy", "host, by a port-forward": "port_forward", "redirect wanted": "port_forward",
-        "huge": "proxy", "huge, by a port-forward": "port_forward", "warms up": "proxy", "no token": "proxy"}
+        "own CA and token": "port_forward",
+        "TLS of whoever": "proxy",
+        "token": "port_forward",
+        "host, by the proxy": "proxy",
+        "host, by a port-forward": "port_forward",
+        "redirect wanted": "port_forward",
+        "huge": "proxy",
+        "huge, by a port-forward": "port_forward",
+        "warms up": "proxy",
+        "no token": "proxy",
+    }
     assert {result["attempts"] for result in results["warms up"]} == {2}
     assert awkward.color == "green"
 
     bad = {
-        "another CA": ({"http": "/health", **TLS, "host": NAME, "ca_cert": str(other)},
-                       "certificate verify failed"),
-        "another name": ({"http": "/health", **TLS, "host": "other.example.com", "ca_cert": str(own)},
-                         "certificate is not valid for 'other.example.com'"),
+        "another CA": ({"http": "/health", **TLS, "host": NAME, "ca_cert": str(other)}, "certificate verify failed"),
+        "another name": (
+            {"http": "/health", **TLS, "host": "other.example.com", "ca_cert": str(own)},
+            "certificate is not valid for 'other.example.com'",
+        ),
         "no token": ({"http": "/token"}, "HTTP 401 instead of 2xx (answer: who are you?)"),
         "not in the list": ({"http": "/named"}, "HTTP 421 instead of 2xx (answer: no such host"),
         "redirect": ({"http": "/moved", "via": "port_forward"}, "HTTP 302 instead of 2xx, to /health"),
-        "huge, no JSON": ({"http": "/huge", "expect": {"json": {"version": "2.0"}}},
-                          "the answer is no JSON (more than 1048576 bytes of it are not read)"),
-        "broken JSON": ({"http": "/broken", "expect": {"json": {"version": "2.0"}}},
-                        'the answer is no JSON (answer: {"version": "2.0")'),
+        "huge, no JSON": (
+            {"http": "/huge", "expect": {"json": {"version": "2.0"}}},
+            "the answer is no JSON (more than 1048576 bytes of it are not read)",
+        ),
+        "broken JSON": (
+            {"http": "/broken", "expect": {"json": {"version": "2.0"}}},
+            'the answer is no JSON (answer: {"version": "2.0")',
+        ),
         "reset": ({"http": "/reset"}, "the application broke the connection off"),
-        "reset, by a port-forward": ({"http": "/reset", "via": "port_forward"}, "the application broke the connection off"),
+        "reset, by a port-forward": (
+            {"http": "/reset", "via": "port_forward"},
+            "the application broke the connection off",
+        ),
         "its own 503": ({"http": "/unavailable"}, "HTTP 503 instead of 2xx (answer: no endpoints available"),
         "nothing there": ({"http": "/health", "port": 9999}, "nothing accepts connections at the pod's address"),
         "too slow": ({"http": "/warms-up", "timeout": 1}, "no answer in 1 s"),
@@ -123,8 +164,12 @@ def test_all_kinds(awkward: Application, ca: trustme.CA, tmp_path: Path) -> None
 @contextlib.contextmanager
 def closed(port: int, *how: str) -> Iterator[None]:
     """A firewall between the node, with the API server, and this port of pods, as a NetworkPolicy makes one."""
-    status = subprocess.run([sys.executable, str(ROOT / "tests" / "cluster" / "cluster.py"), "status"],
-                            stdout=subprocess.PIPE, text=True, check=True).stdout
+    status = subprocess.run(
+        [sys.executable, str(ROOT / "tests" / "cluster" / "cluster.py"), "status"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    ).stdout
     node = re.search(r"first process (\d+)", status)[1]
     rule = ["OUTPUT", "-p", "tcp", "--dport", str(port), "-j", *how]
 
@@ -142,8 +187,13 @@ def test_network_policy(awkward: Application, tmp_path: Path) -> None:
     """What keeps the API server's proxy from the pods is told apart from an application that fails."""
     check = {"http": "/health", "timeout": 2}
     with closed(8080, "DROP"):
-        results = checked(awkward, tmp_path, {"name": "auto", **check}, {"name": "its own failure", **check, "http": "/unavailable"},
-                          {"name": "proxy", **check, "via": "proxy"})
+        results = checked(
+            awkward,
+            tmp_path,
+            {"name": "auto", **check},
+            {"name": "its own failure", **check, "http": "/unavailable"},
+            {"name": "proxy", **check, "via": "proxy"},
+        )
     assert {result["passed"] for result in results["auto"]} == {True} and only(results["auto"], "via") == "port_forward"
     assert "HTTP 503 instead of 2xx" in only(results["its own failure"], "reason")
     assert "no answer in 2 s" in only(results["proxy"], "reason")
@@ -151,6 +201,8 @@ def test_network_policy(awkward: Application, tmp_path: Path) -> None:
         results = checked(awkward, tmp_path, {"name": "refused", **check})
     assert all("or a NetworkPolicy refuses the API server" in result["reason"] for result in results["refused"])
     with closed(8080, "REJECT", "--reject-with", "icmp-admin-prohibited"):
-        results = checked(awkward, tmp_path, {"name": "prohibited", **check}, {"name": "proxy", **check, "via": "proxy"})
+        results = checked(
+            awkward, tmp_path, {"name": "prohibited", **check}, {"name": "proxy", **check, "via": "proxy"}
+        )
     assert only(results["prohibited"], "via") == "port_forward"
     assert all("(a NetworkPolicy or firewall?)" in result["reason"] for result in results["proxy"])

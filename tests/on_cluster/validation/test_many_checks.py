@@ -33,13 +33,20 @@ def watched(run: Run) -> tuple[float, int]:
         open_now: set[str] = set()
         for process in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError, ValueError):
-                if os.getsid(int(process.name)) != run.group and os.getpgid(int(process.name)) != run.group \
-                        and f"BG_TEST_RUN={run.tag}".encode() not in (process / "environ").read_bytes():
+                if (
+                    os.getsid(int(process.name)) != run.group
+                    and os.getpgid(int(process.name)) != run.group
+                    and f"BG_TEST_RUN={run.tag}".encode() not in (process / "environ").read_bytes()
+                ):
                     continue
                 found = re.search(r"VmRSS:\s+(\d+)", (process / "status").read_text())
                 memory = max(memory, int(found[1]) / 1000 if found else 0)
                 links = {os.readlink(path) for path in (process / "fd").iterdir()}
-                inodes = {row.split()[9] for row in (process / "net" / "tcp").read_text().splitlines()[1:] if row.split()[3] == "01"}
+                inodes = {
+                    row.split()[9]
+                    for row in (process / "net" / "tcp").read_text().splitlines()[1:]
+                    if row.split()[3] == "01"
+                }
                 open_now |= {link for link in links if link[8:-1] in inodes}
         sockets = max(sockets, len(open_now))
         time.sleep(0.05)
@@ -48,19 +55,28 @@ def watched(run: Run) -> tuple[float, int]:
 
 
 def start(app: Application, tag: str, report: Path, **variables: object) -> Run:
-    run = Run(["release.yml"], app.variables(bluegreen_scale_down_delay=0, bluegreen_idle_replicas=0, bluegreen_report=str(report),
-                                             **variables), env={"BG_TEST_RUN": tag, **app.credentials})
+    run = Run(
+        ["release.yml"],
+        app.variables(
+            bluegreen_scale_down_delay=0, bluegreen_idle_replicas=0, bluegreen_report=str(report), **variables
+        ),
+        env={"BG_TEST_RUN": tag, **app.credentials},
+    )
     run.tag = tag
     return run
 
 
-def test_two_hundred_executions(new_app: Callable[..., Application], figure: Callable[[str], None], tmp_path: Path) -> None:
+def test_two_hundred_executions(
+    new_app: Callable[..., Application], figure: Callable[[str], None], tmp_path: Path
+) -> None:
     """20 checks of 0.5 s on 10 pods, 50 at a time: 2 s by arithmetic."""
     app = new_app(replicas=(10, 0))
     checks = [{"name": f"slow {number}", **SLOW} for number in range(20)]
     best = None
     for version in ("2.0", "3.0", "2.0"):  # a busy machine has its moments: the best of three
-        run = start(app, "speed", tmp_path, version=version, bluegreen_checks=checks, bluegreen_checks_parallel=50).finish()
+        run = start(
+            app, "speed", tmp_path, version=version, bluegreen_checks=checks, bluegreen_checks_parallel=50
+        ).finish()
         number, seconds = validated(run, tmp_path)
         assert number == 200
         best = min(best or seconds, seconds)
@@ -70,26 +86,38 @@ def test_two_hundred_executions(new_app: Callable[..., Application], figure: Cal
     assert best <= 2 * 1.3
 
 
-def test_a_thousand_checks(new_app: Callable[..., Application], figure: Callable[[str], None], tmp_path: Path,
-                           everything: bool) -> None:
+def test_a_thousand_checks(
+    new_app: Callable[..., Application], figure: Callable[[str], None], tmp_path: Path, everything: bool
+) -> None:
     """On 10 pods, 32 at a time; bounded: a hundred checks, which are a thousand executions."""
     app = new_app(replicas=(10, 0))
     few = [{"name": "health", "http": "/health"}]
     many = [{"name": f"health {number}", "http": "/health"} for number in range(1000 if everything else 100)]
     memory, _sockets = watched(start(app, f"few-{os.getpid()}", tmp_path, version="2.0", bluegreen_checks=few))
-    run = start(app, f"many-{os.getpid()}", tmp_path, version="3.0", bluegreen_checks=many, bluegreen_checks_parallel=32)
+    run = start(
+        app, f"many-{os.getpid()}", tmp_path, version="3.0", bluegreen_checks=many, bluegreen_checks_parallel=32
+    )
     more, sockets = watched(run)
     number, seconds = validated(run, tmp_path)
     assert number == 10 * len(many)
-    figure(f"{number} executions, 32 at a time: {seconds:.1f} s, {more - memory:.0f} MB more memory in the largest process "
-           f"({memory:.0f} MB with one check), {sockets} connections at most")
+    figure(
+        f"{number} executions, 32 at a time: {seconds:.1f} s, {more - memory:.0f} MB more memory in the largest process "
+        f"({memory:.0f} MB with one check), {sockets} connections at most"
+    )
     assert more - memory <= 100
     assert sockets <= 32 + 2  # the lock is kept on one of its own, and the run has one
 
 
 def test_a_check_that_hangs_ends_at_its_timeout(app: Application, tmp_path: Path) -> None:
-    run = app.playbook("release.yml", version="2.0", bluegreen_report=str(tmp_path), bluegreen_checks=[
-        {"name": "hangs", "http": "/slow?seconds=30", "timeout": 2}, {"name": "script hangs", "command": "sh -c 'sleep 300'", "timeout": 2, "pods": "one"}])
+    run = app.playbook(
+        "release.yml",
+        version="2.0",
+        bluegreen_report=str(tmp_path),
+        bluegreen_checks=[
+            {"name": "hangs", "http": "/slow?seconds=30", "timeout": 2},
+            {"name": "script hangs", "command": "sh -c 'sleep 300'", "timeout": 2, "pods": "one"},
+        ],
+    )
     assert run.outcome == "aborted" and run.result["reason"] == "checks_failed", run.output[-3000:]
     checks = json.loads((tmp_path / "myapp.json").read_text())["checks"]
     assert {check["name"] for check in checks} == {"hangs", "script hangs"}

@@ -14,12 +14,20 @@ import pytest
 from harness import Application, Audit, Request, until
 
 PREVIEW = "myapp-preview"
-CHECK = {"name": "preview", "http": "/api/status", "via": "service_proxy", "service": PREVIEW, "retries": 5,
-         "expect": {"json": {"version": "{{ bluegreen_expected_version }}"}}}
+CHECK = {
+    "name": "preview",
+    "http": "/api/status",
+    "via": "service_proxy",
+    "service": PREVIEW,
+    "retries": 5,
+    "expect": {"json": {"version": "{{ bluegreen_expected_version }}"}},
+}
 
 
 def with_preview(manifests: list[dict]) -> None:
-    service = copy.deepcopy(next(item for item in manifests if item["kind"] == "Service" and item["metadata"]["name"] == "myapp"))
+    service = copy.deepcopy(
+        next(item for item in manifests if item["kind"] == "Service" and item["metadata"]["name"] == "myapp")
+    )
     service["metadata"]["name"] = PREVIEW
     service["spec"]["selector"]["version"] = "none"
     service["spec"].pop("type", None)
@@ -35,15 +43,21 @@ def shown(app: Application) -> str:
 def endpoints(app: Application) -> set[str]:
     """The names of the pods that it leads to; pods that still finish what they have, and get nothing new, are not ready."""
     slices = app.get("endpointslices", "", f"--selector=kubernetes.io/service-name={PREVIEW}")
-    return {endpoint["targetRef"]["name"] for piece in slices for endpoint in piece.get("endpoints") or []
-            if endpoint["conditions"]["ready"]}
+    return {
+        endpoint["targetRef"]["name"]
+        for piece in slices
+        for endpoint in piece.get("endpoints") or []
+        if endpoint["conditions"]["ready"]
+    }
 
 
 def never_live(requests: list[Request]) -> list[tuple[str, str]]:
     """What the preview was made to show, in order; at no time it was what the Service showed at that time."""
     live, preview, seen = "blue", "none", []
     for request in requests:
-        for operation in request.body if isinstance(request.body, list) and request.status == 200 and request.writes else []:
+        for operation in (
+            request.body if isinstance(request.body, list) and request.status == 200 and request.writes else []
+        ):
             if operation["path"] != "/spec/selector" or operation["op"] != "replace":
                 continue
             shows = operation["value"]["version"]
@@ -63,9 +77,14 @@ def test_preview(new_app: Callable[..., Application]) -> None:
     app.grant("service-checks")
     audit = Audit()
     mark = audit.mark()
-    prepared = app.playbook("../../playbooks/prepare.yml", "--inventory=inventory", version="2.0", bluegreen_hosts="myapp",
-                            bluegreen_preview_service=PREVIEW,
-                            bluegreen_checks=[*app.variables()["bluegreen_checks"], CHECK])
+    prepared = app.playbook(
+        "../../playbooks/prepare.yml",
+        "--inventory=inventory",
+        version="2.0",
+        bluegreen_hosts="myapp",
+        bluegreen_preview_service=PREVIEW,
+        bluegreen_checks=[*app.variables()["bluegreen_checks"], CHECK],
+    )
     assert prepared.outcome == "prepared", prepared.output[-4000:]
     assert (app.color, shown(app)) == ("blue", "green")
     green = {pod["metadata"]["name"] for pod in app.pods("green")}
@@ -73,8 +92,14 @@ def test_preview(new_app: Callable[..., Application]) -> None:
     address = app.get("service", PREVIEW)["spec"]["clusterIP"]
     with urllib.request.urlopen(f"http://{address}/api/status", timeout=10) as answer:
         assert json.load(answer)["version"] == "2.0"
-    promoted = app.playbook("../../playbooks/promote.yml", "--inventory=inventory", version="2.0", bluegreen_hosts="myapp",
-                            bluegreen_preview_service=PREVIEW, bluegreen_scale_down_delay=0)
+    promoted = app.playbook(
+        "../../playbooks/promote.yml",
+        "--inventory=inventory",
+        version="2.0",
+        bluegreen_hosts="myapp",
+        bluegreen_preview_service=PREVIEW,
+        bluegreen_scale_down_delay=0,
+    )
     assert promoted.outcome == "released", promoted.output[-4000:]
     assert (app.color, shown(app)) == ("green", "none")
     until(lambda: not endpoints(app), "the preview Service leads nowhere", 10)
@@ -83,9 +108,12 @@ def test_preview(new_app: Callable[..., Application]) -> None:
     assert failed.outcome == "aborted", failed.output[-4000:]
     assert (app.color, shown(app)) == ("green", "none")
 
-    run = app.start("release.yml", version="slow-start", bluegreen_preview_service=PREVIEW,
-                    bluegreen_checks=[
-                        {"name": "long", "command": "sh -c 'sleep 300'", "timeout": 300, "pods": "one"}])
+    run = app.start(
+        "release.yml",
+        version="slow-start",
+        bluegreen_preview_service=PREVIEW,
+        bluegreen_checks=[{"name": "long", "command": "sh -c 'sleep 300'", "timeout": 300, "pods": "one"}],
+    )
     try:
         run.wait_for("Preview - show the new version")
         assert shown(app) == "blue"
@@ -105,5 +133,9 @@ def test_a_mistake_is_refused_before_anything(new_app: Callable[..., Application
     for name, text in (("myapp", "carry the users' traffic"), ("nobody", "does not exist")):
         run = app.playbook("release.yml", version="2.0", bluegreen_preview_service=name)
         assert run.outcome == "refused" and text in run.output, run.output[-3000:]
-    ours = [request for request in audit.since(mark, namespace=app.namespace, agent="bluegreen.kubernetes/") if request.writes]
+    ours = [
+        request
+        for request in audit.since(mark, namespace=app.namespace, agent="bluegreen.kubernetes/")
+        if request.writes
+    ]
     assert not ours

@@ -27,7 +27,13 @@ from harness import CHECKS, Application, Failure
 SCREENSHOTS = ROOT / "tests" / "output" / "report"
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text())
 # Of its own accord it asks its maker for updates and more.
-QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run", "--disable-quic")
+QUIET = (
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+)
 
 
 def browser(*arguments: str, profile: Path) -> str:
@@ -36,9 +42,23 @@ def browser(*arguments: str, profile: Path) -> str:
     if not command:
         pytest.skip("CHROMIUM IS NOT INSTALLED: the report was NOT opened in a browser")
     sandbox = ["--no-sandbox"] * (os.geteuid() == 0)
-    run = subprocess.run([command, "--headless", *sandbox, *QUIET, "--disable-gpu", "--hide-scrollbars",
-                          f"--user-data-dir={profile}", "--enable-logging=stderr", *arguments],
-                         capture_output=True, text=True, timeout=120, check=False)
+    run = subprocess.run(
+        [
+            command,
+            "--headless",
+            *sandbox,
+            *QUIET,
+            "--disable-gpu",
+            "--hide-scrollbars",
+            f"--user-data-dir={profile}",
+            "--enable-logging=stderr",
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     if run.returncode:
         raise Failure(f"chromium ended with {run.returncode}: {run.stderr[-2000:]}")
     return run.stderr
@@ -48,13 +68,20 @@ def look(page: Path, profile: Path) -> None:
     """Take screenshots of a page as a desktop and a phone show it, light and dark; nothing may go to the console."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     phone = profile.parent / f"{page.stem}-phone.html"  # Chromium's own window is never as narrow as a phone's
-    phone.write_text(f'<body style="margin:0"><iframe src="{page.name}" style="width:390px;height:3000px;border:0"></iframe>')
+    phone.write_text(
+        f'<body style="margin:0"><iframe src="{page.name}" style="width:390px;height:3000px;border:0"></iframe>'
+    )
     shutil.copy(page, phone.parent / page.name)
     for kind, source, size in (("desktop", page, "1100,1400"), ("phone", phone, "500,3000")):
         for theme, scheme in (("light", "1"), ("dark", "0")):
             picture = SCREENSHOTS / f"{page.stem}-{kind}-{theme}.png"
-            said = browser(f"--screenshot={picture}", f"--window-size={size}", f"--blink-settings=preferredColorScheme={scheme}",
-                           source.as_uri(), profile=profile)
+            said = browser(
+                f"--screenshot={picture}",
+                f"--window-size={size}",
+                f"--blink-settings=preferredColorScheme={scheme}",
+                source.as_uri(),
+                profile=profile,
+            )
             assert picture.stat().st_size > 10000
             assert "CONSOLE" not in said, said
 
@@ -69,15 +96,23 @@ def test_the_browser_would_show_an_error(tmp_path: Path) -> None:
 RUNS = {
     "success": ({}, "released", {"version": "2.0", "bluegreen_bake_time": 6, "bluegreen_bake_interval": 1}),
     "failed-check": ({}, "aborted", {"version": "wrong-version"}),
-    "way-back": ({"FAIL_AFTER": "15"}, "reverted", {"version": "2.0", "bluegreen_bake_time": 60, "bluegreen_bake_interval": 1}),
+    "way-back": (
+        {"FAIL_AFTER": "15"},
+        "reverted",
+        {"version": "2.0", "bluegreen_bake_time": 60, "bluegreen_bake_interval": 1},
+    ),
 }
 
 
-@pytest.mark.parametrize("name", one_of(RUNS, "failed-check", "the report says what failed, to people, to programs and to CI"))
+@pytest.mark.parametrize(
+    "name", one_of(RUNS, "failed-check", "the report says what failed, to people, to programs and to CI")
+)
 def test_report(new_app: Callable[..., Application], tmp_path: Path, name: str) -> None:
     env, outcome, settings = RUNS[name]
     app = new_app(replicas=(3, 0), change=green(**env))
-    run = app.playbook("release.yml", bluegreen_report=str(tmp_path), bluegreen_scale_down_delay=1, bluegreen_checks=CHECKS, **settings)
+    run = app.playbook(
+        "release.yml", bluegreen_report=str(tmp_path), bluegreen_scale_down_delay=1, bluegreen_checks=CHECKS, **settings
+    )
     assert run.outcome == outcome, run.output[-4000:]
 
     document = json.loads((tmp_path / "myapp.json").read_text())

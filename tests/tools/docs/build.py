@@ -45,12 +45,16 @@ def page_of(path: str) -> str:
 
 def pages() -> dict[str, str]:
     """Page by file. The role's README is left out: it has a page of its own, from its argument specification."""
-    return {path: page_of(path) for path in checkout.files()
-            if path.endswith(".md") and path.startswith(("docs/", "examples/", "tests/", "CONTRIBUTING", "CODE_OF"))}
+    return {
+        path: page_of(path)
+        for path in checkout.files()
+        if path.endswith(".md") and path.startswith(("docs/", "examples/", "tests/", "CONTRIBUTING", "CODE_OF"))
+    }
 
 
 def relink(path: str, text: str, site: dict[str, str]) -> str:
     """A file's text with its links as the site has them."""
+
     def link(found: re.Match[str]) -> str:
         label, target = found.groups()
         name, _hash, anchor = target.partition("#")
@@ -79,15 +83,33 @@ def menu(site: dict[str, str]) -> str:
         names = [site[name] for name in names if name in site]
         lines += ["```{toctree}", ":hidden:", f":caption: {section.splitlines()[0]}", "", *names, "```", ""]
     modules = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("bg_*.py"))
-    lines += ["```{toctree}", ":hidden:", ":caption: Reference", "", "Overview <reference/index>",
-              "The role and its variables <reference/bluegreen_role>",
-              *[f"{name} <reference/{name}_module>" for name in modules],
-              "Environment variables <reference/environment_variables>", "```"]
+    lines += [
+        "```{toctree}",
+        ":hidden:",
+        ":caption: Reference",
+        "",
+        "Overview <reference/index>",
+        "The role and its variables <reference/bluegreen_role>",
+        *[f"{name} <reference/{name}_module>" for name in modules],
+        "Environment variables <reference/environment_variables>",
+        "```",
+    ]
     lost = set(site.values()) - {"index"} - set("\n".join(lines).split("\n"))
     if lost - {"code_of_conduct"} - {name for name in lost if name.startswith("examples-")}:
         raise Failure(f"{FRONT} does not lead to {', '.join(sorted(lost))}")
-    return "\n".join([*lines, "", "```{toctree}", ":hidden:", ":caption: Examples", "",
-                      *sorted(name for name in lost if name.startswith("examples-")), "```", ""])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "```{toctree}",
+            ":hidden:",
+            ":caption: Examples",
+            "",
+            *sorted(name for name in lost if name.startswith("examples-")),
+            "```",
+            "",
+        ]
+    )
 
 
 def write_source(source: Path) -> None:
@@ -112,8 +134,9 @@ def fit_reference(directory: Path) -> None:
 
 
 def run(*command: str | Path) -> None:
-    result = subprocess.run(command, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                            check=False)
+    result = subprocess.run(
+        command, stdin=subprocess.DEVNULL, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
     if result.returncode != 0:
         raise Failure(f"{command[0]} failed (exit code {result.returncode}):\n{result.stdout}")
 
@@ -124,8 +147,16 @@ def main() -> int:
         (source / "reference").mkdir(parents=True)
         try:
             write_source(source)
-            run("antsibull-docs", "collection", "--use-current", "--squash-hierarchy", "--fail-on-error",
-                "--dest-dir", source / "reference", "bluegreen.kubernetes")
+            run(
+                "antsibull-docs",
+                "collection",
+                "--use-current",
+                "--squash-hierarchy",
+                "--fail-on-error",
+                "--dest-dir",
+                source / "reference",
+                "bluegreen.kubernetes",
+            )
             fit_reference(source / "reference")
             shutil.rmtree(TARGET, ignore_errors=True)
             run("sphinx-build", "-q", "-W", "--keep-going", source, TARGET)

@@ -24,9 +24,16 @@ COMMAND = "$ ansible-playbook -i inventory.yml bluegreen.kubernetes.release -e v
 
 
 def main(capture: Path) -> int:
-    text = "\n".join(line for line in capture.read_text().replace("\r", "").split("\n") if not line.startswith("Script "))
+    text = "\n".join(
+        line for line in capture.read_text().replace("\r", "").split("\n") if not line.startswith("Script ")
+    )
     text = re.sub(r"^TASK .*\n.*skipping: .*\n\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r"^(PLAY|TASK)( RECAP)? (\[.*\] )?\*+$", r"\1\2 \3***", text.replace("bluegreen.kubernetes.bluegreen : ", ""), flags=re.MULTILINE)
+    text = re.sub(
+        r"^(PLAY|TASK)( RECAP)? (\[.*\] )?\*+$",
+        r"\1\2 \3***",
+        text.replace("bluegreen.kubernetes.bluegreen : ", ""),
+        flags=re.MULTILINE,
+    )
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     console.print(Text(f"{COMMAND}\n", style="bold"))
     for line in text.strip().split("\n"):
@@ -35,7 +42,9 @@ def main(capture: Path) -> int:
         console.print(shown)
     picture = console.export_svg(title="a release")
     # The picture needs nothing beside it: any monospaced font will do.
-    picture = re.sub(r"\s*@font-face \{.*?\n    \}\n", "\n", picture, flags=re.DOTALL).replace("Fira Code, monospace", "monospace")
+    picture = re.sub(r"\s*@font-face \{.*?\n    \}\n", "\n", picture, flags=re.DOTALL).replace(
+        "Fira Code, monospace", "monospace"
+    )
     (Path(__file__).parents[3] / "docs" / "images" / "release.svg").write_text(picture)
     return 0
 

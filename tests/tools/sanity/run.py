@@ -56,7 +56,9 @@ def prepare_home() -> None:
     for version in set(re.findall(r"\bpip='([0-9.]+)'", source.read_text())):
         if not (target / f"pip-{version}-py3-none-any.whl").exists():
             call(sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", target, f"pip=={version}")
-        shutil.copy(Path(__file__).parent / "bootstrap" / "get_pip.py", target / f"get_pip_{version.replace('.', '_')}.py")
+        shutil.copy(
+            Path(__file__).parent / "bootstrap" / "get_pip.py", target / f"get_pip_{version.replace('.', '_')}.py"
+        )
 
 
 def environment() -> dict[str, str]:
@@ -83,8 +85,15 @@ def run_tests(target: Path, names: list[str]) -> list[str]:
     for name in names:
         command += ["--test", name]
     lines = []
-    with subprocess.Popen(command, cwd=target, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True) as process:
+    with subprocess.Popen(
+        command,
+        cwd=target,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
         assert process.stdout is not None
         for line in process.stdout:
             lines.append(line.rstrip())
@@ -127,8 +136,10 @@ def main() -> int:
         print(f"\n{name}: {verdicts[name][0]}\n{details}")
     if any(result == "NOT RUN" for result, details in verdicts.values()):
         print("\nThe last lines of ansible-test:\n" + "\n".join(lines[-15:]))
-    print(f"\nsanity: {len(listed) - len(bad)} of {len(listed)} tests hold, Python {PYTHON},"
-          f" {time.monotonic() - started:.0f} s")
+    print(
+        f"\nsanity: {len(listed) - len(bad)} of {len(listed)} tests hold, Python {PYTHON},"
+        f" {time.monotonic() - started:.0f} s"
+    )
     return int(bool(bad))
 
 
