@@ -21,7 +21,6 @@ from pathlib import Path
 import checkout
 
 SHELL_SCRIPTS = [path for path in checkout.files() if path.endswith(".sh") or path == ".ci/run"]
-# Where the code is as `ruff format` writes it.
 # The longest ones first: as many run at a time as there are CPUs.
 CHECKS = {
     "ansible-lint": ["ansible-lint", "--strict", "--nocolor", "-q"],
