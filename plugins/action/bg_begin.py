@@ -21,6 +21,8 @@ class ActionModule(OperationAction):
         found = {
             "application": name,
             "directory": _variables.directory(task_vars),
+            # Not by a template: before ansible-core 2.19 that makes text of a number, which could not be refused any more.
+            "version": self._templar.template(task_vars["version"]) if "version" in task_vars else None,
             "settings": _variables.settings(task_vars, self._templar.template) if "settings" not in given else None,
             "approved": _variables.approved(task_vars, name),
             **_variables.who(task_vars),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import end
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import place
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _ending, _variables
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
@@ -29,6 +30,13 @@ class ActionModule(OperationAction):
         if not result.get("result"):  # no connection, for whatever reason: what is known is said all the same
             nothing = {name: option.get("default") for name, option in end.ARGUMENTS.items()}
             result = {**result, **end.blind({**nothing, **given}, self._task.check_mode), "failed": False}
-        report = {key: given.get(key) for key in ("application", "namespace", "by", "job", "failure", "directory")}
+        if result["bad"] and given.get("failure") is None:
+            # It had come to its end, and then it turned out that another run has the lock. Whoever calls this in the rescue
+            # says it, as of every failure.
+            return {**result, "failed": True, "reason": result["result"]["reason"]}
+        report = {key: given.get(key) for key in ("application", "namespace", "by", "job", "failure")}
+        report["directory"] = (
+            place(given["directory"], _variables.directory(task_vars or {})) if given.get("directory") else None
+        )
         report["stages"] = result.pop("stages")
         return {**result, **_ending.end(self, result["result"], report)}

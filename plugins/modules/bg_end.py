@@ -16,8 +16,9 @@ description:
     the next run in, says it in one sentence, and leaves it as C(bluegreen_result) for the rest of the play and for the next
     job of a workflow.
   - What it tells is what it has read, never what was asked for. Where nothing can be read any more, it says what is known.
-  - It does not fail, whatever the outcome, because the results of a failed task are handed on to nobody. RV(bad) says
-    whether the play should.
+  - With O(failure) it does not fail, whatever the outcome, because the results of a failed task are handed on to nobody.
+    RV(bad) says whether the play should. Without, it fails when it turns out that another run has taken over, so that the
+    C(rescue) says it.
   - P(bluegreen.kubernetes.bluegreen#role) ends with it, on success and on failure. In a playbook that is put together from
     the modules it belongs at the end of the C(block), and into the C(rescue).
   - The report is written, and the result handed on, only when it runs as an action.
@@ -48,7 +49,7 @@ options:
     type: dict
   directory:
     description:
-      - Directory for the report, see O(bluegreen.kubernetes.bg_report#module:directory).
+      - Directory for the report, see O(bluegreen.kubernetes.bg_report#module:directory). Relative to the playbook.
       - If not given, none is written.
     type: path
   by:

@@ -18,6 +18,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outc
     BAD,
     Happened,
     Result,
+    are_frozen,
     compose,
     judge,
 )
@@ -63,7 +64,7 @@ def happened_of(params: Params, dry_run: bool) -> Happened:
     begun = params["begun"]
     lock_id = params["lock_id"] or begun.get("lock_id")
     own = _own_stages(params["stages"], begun)
-    return Happened(
+    happened = Happened(
         flow=params["flow"],
         planned=dry_run,
         needed=begun.get("needed") is not False,
@@ -72,8 +73,10 @@ def happened_of(params: Params, dry_run: bool) -> Happened:
         resumes=begun.get("resumes") if lock_id else None,  # without the lock, it has not gone on with anything
         own_tasks=any(step["name"] == "deploy_tasks" for step in begun.get("steps") or []),
         stages=own,
-        failure=_failure(params["failure"], own.get("hand back")),
+        failure=params["failure"],
     )
+    happened.failure = _failure(happened)
+    return happened
 
 
 def _own_stages(stages: Result, begun: Result) -> dict[str, Result]:
@@ -91,11 +94,13 @@ def _own_stages(stages: Result, begun: Result) -> dict[str, Result]:
     return own
 
 
-def _failure(failure: Result | None, handed_back: Result | None) -> Result | None:
+def _failure(happened: Happened) -> Result | None:
     """What failed, and what could not be put right after it."""
-    if failure is None or not handed_back or not handed_back.get("failed"):
+    failure = happened.failure
+    if failure is None or not are_frozen(happened):
         return failure
-    text = f"And the writes could not be handed to the database of the live color, so they may be refused:\n{handed_back['msg']}"
+    why = happened.of("hand back").get("msg") or "it could not be read what is live."
+    text = f"And the writes could not be handed to the database of the live color, so they may be refused:\n{why}"
     return dict(failure, msg=f"{failure.get('msg')}\n{text}")
 
 

@@ -126,7 +126,7 @@ def _of_failure(run: Happened, now: Result) -> str:
 
 def _is_not_right(run: Happened, now: Result, switched: bool) -> bool:
     """Whether users, or the writes of those whom they serve, may be worse off than before the run."""
-    if run.of("hand back").get("failed") or run.lock_id and now.get("pending_color"):
+    if are_frozen(run) or run.lock_id and now.get("pending_color"):
         return True
     if run.of("switch back").get("failed"):
         # Without an answer, nobody knows whether the switch has arrived.
@@ -134,6 +134,13 @@ def _is_not_right(run: Happened, now: Result, switched: bool) -> bool:
             return True
     active = now.get("active_color")
     return switched and not is_back(run, now) and (active is None or active != good_color(run, now))
+
+
+def are_frozen(run: Happened) -> bool:
+    """Whether writes were handed over, and nobody could hand them back to the database of what is live."""
+    back = run.of("hand back")
+    never_tried = bool(run.of("hand over").get("job")) and run.of("switch back").get("failed") and "job" not in back
+    return bool(back.get("failed") or never_tried)
 
 
 def own_entry(run: Happened, now: Result) -> Result:

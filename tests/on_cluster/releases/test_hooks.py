@@ -63,3 +63,16 @@ def test_a_rollback_runs_the_one_after_its_switch(app: Application) -> None:
     assert run.outcome == "rolled_back", run.output
     assert "hook after_switch: blue gets 1.0 after 2.0, live is blue" in run.output
     assert "hook before_deploy" not in run.output
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome"), [("before_switch", "aborted"), ("after_switch", "reverted"), ("after_scale_down", "reverted")]
+)
+def test_a_hook_that_includes_what_is_not_there(app: Application, name: str, outcome: str) -> None:
+    """Ansible goes to the rescue without a result of what failed."""
+    run = app.playbook(
+        "release.yml", version="2.0", bluegreen_scale_down_delay=0, bluegreen_hooks=hooks("include_missing.yml", name)
+    )
+    assert (run.code, run.outcome) == (2, outcome), run.output
+    assert "A file of tasks could not be included" in run.result["msg"]
+    assert app.color == "blue"

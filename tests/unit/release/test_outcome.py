@@ -416,3 +416,18 @@ def test_what_others_say_is_bounded() -> None:
 def test_every_outcome_has_a_sentence() -> None:
     assert set(_outcome.SENTENCES) == {*GOOD, *BAD}
     assert not set(GOOD) & set(BAD)
+
+
+# switch back, hand back, what users see, whether the writes may be refused
+@pytest.mark.parametrize(
+    "back, handed, now, outcome",
+    [
+        (LOST, {}, UNKNOWN, "failed"),  # nobody knew what is live, so nothing was handed back
+        (LOST, {"hand back": {"job": "hand-over"}}, BLUE, "aborted"),
+        (STAYED, {"hand back": {"job": "hand-over"}}, BLUE, "aborted"),
+        (STAYED, {"hand back": {"job": "hand-over", "failed": True}}, BLUE, "failed"),
+    ],
+)
+def test_writes_that_were_handed_over(back: Any, handed: Any, now: Any, outcome: str) -> None:
+    stages = {**MOVE_REFUSED, "hand over": {"job": "hand-over", "changed": True}, **back, **handed}
+    assert judge(happened("release", "not_ready", stages), now) == outcome

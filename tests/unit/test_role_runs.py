@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The role itself, played by ansible-playbook against an API server that does not answer."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PLAY = """\
+- hosts: shop
+  connection: local
+  gather_facts: false
+  vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}", bluegreen_services: [shop], bluegreen_api_timeout: 0.1}
+  module_defaults:
+    group/bluegreen.kubernetes.bg: {host: "http://127.0.0.1:9", api_key: none}
+  tasks:
+    - ansible.builtin.include_role: {name: bluegreen.kubernetes.bluegreen, tasks_from: main}
+"""
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Path:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "play.yml").write_text(PLAY)
+    return tmp_path
+
+
+def run(play: Path, *words: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+    """ansible-playbook, from another directory than the playbook's."""
+    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "shop,", str(play / "play.yml"), *words]
+    return subprocess.run(
+        [*command, "-e", json.dumps(variables)],
+        cwd=play / "elsewhere",
+        env={**os.environ, "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_run_that_cannot_begin_is_reported_beside_its_playbook(play: Path) -> None:
+    """Also where a variable mentions what only a step binds."""
+    ended = run(play, version="2.0", bluegreen_report="reports/{{ bluegreen_expected_version }}-{{ bluegreen_color }}")
+    assert ended.returncode == 2
+    assert "REFUSED: nothing was changed. The API server" in ended.stdout
+    assert "The API server http://127.0.0.1:9 does not answer" in ended.stdout.rpartition("Fail with what failed")[2]
+    assert (play / "reports" / "2.0-" / "shop.html").is_file()
+
+
+def test_a_typing_error_in_a_variable_is_refused(play: Path) -> None:
+    ended = run(play, version="2.0", bluegreen_check=[])
+    assert ended.returncode == 2
+    assert "There is no variable bluegreen_check; did you mean bluegreen_checks?" in ended.stdout
