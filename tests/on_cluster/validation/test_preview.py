@@ -115,7 +115,7 @@ def test_preview(new_app: Callable[..., Application]) -> None:
         bluegreen_checks=[{"name": "long", "command": "sh -c 'sleep 300'", "timeout": 300, "pods": "one"}],
     )
     try:
-        run.wait_for("Preview - show the new version")
+        run.wait_for("run all checks on blue")  # the headline of the task after it
         assert shown(app) == "blue"
     finally:
         run.kill()
