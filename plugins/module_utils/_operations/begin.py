@@ -199,7 +199,4 @@ def _goes_on(flow: str, now: planning.Reading) -> bool:
 
 def _put_back(cluster: Cluster, params: Params, app: Application, lock_id: str, progress: Progress) -> None:
     """Undo a switch that was interrupted between two Services."""
-    nothing = {name: spec.get("default") for name, spec in switch.ARGUMENTS.items()}
-    switch.run(
-        dict(nothing, **params, color=app.active, force=True, lock_id=lock_id, wait_timeout=0), cluster, progress
-    )
+    switch.put_on(app.active, params, cluster, progress, force=True, lock_id=lock_id)

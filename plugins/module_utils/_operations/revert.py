@@ -15,7 +15,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CONNECTION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_revert"
@@ -39,10 +39,8 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     if target is None or not params["switches"] or params["failure"].get("reason") == "superseded":
         why = "it is not this run's to move" if target is None else "nothing is put back"
         return dict(result, msg=f"The traffic stays where it is, {why}: {cluster.live} is live.")
-    given = {name: params[name] for name in params if name in switch.ARGUMENTS or name in CONNECTION}
-    nothing = {name: spec.get("default") for name, spec in switch.ARGUMENTS.items()}
     try:
-        back = switch.run(dict(nothing, **dict(given, color=target, reverts=reverts)), cluster, progress)
+        back = switch.put_on(target, params, cluster, progress, reverts=reverts)
     except BlueGreenError as error:
         error.result = _returned(error.result, app, target)
         raise

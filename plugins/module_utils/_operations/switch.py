@@ -12,6 +12,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     SERVICE_NAME,
@@ -36,7 +37,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Observation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CONNECTION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, now
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -79,6 +80,13 @@ FOLLOW_TIMEOUT = 180
 # Seconds in which nodes usually follow the EndpointSlices; nothing but a probe tells when they have. Whatever Ansible does
 # earlier, be it to print a line, takes CPU time from a kube-proxy on the same machine (measured in docs/bench.md).
 NODES_PAUSE = 0.1
+
+
+def put_on(color: str, params: Params, cluster: Cluster, progress: Progress, **options: Any) -> Object:
+    """The switch as a part of another operation, which gives its own options; all others have their defaults."""
+    nothing = {name: option.get("default") for name, option in ARGUMENTS.items()}
+    given = {name: value for name, value in params.items() if name in ARGUMENTS or name in CONNECTION}
+    return run({**nothing, **given, "color": color, **options}, cluster, progress)
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
