@@ -106,28 +106,18 @@ def load_configuration(options: Params) -> tuple[Any, str, str | None]:
 
 def _load_kubeconfig(configuration: Any, chosen: Any, context: str | None, source: str) -> str | None:
     """Fill ``configuration`` from a kubeconfig and return the namespace of the context."""
-    kwargs = {"context": context, "client_configuration": configuration, "persist_config": False}
     try:
-        if isinstance(chosen, dict):
-            kubernetes_config.load_kube_config_from_dict(config_dict=chosen, **kwargs)
-            contexts = chosen
-        else:
-            kubernetes_config.load_kube_config(config_file=os.path.expanduser(str(chosen)), **kwargs)
-            contexts = None
+        content = chosen if isinstance(chosen, dict) else kube_config.KubeConfigMerger(str(chosen)).config
+        # Not by load_kube_config, which does not tell the context: the file would be parsed once more to learn it.
+        loader = kube_config.KubeConfigLoader(content, active_context=context, config_base_path=None)
+        loader.load_and_set(configuration)
     except (kubernetes_config.ConfigException, OSError, yaml.YAMLError, TypeError) as error:
         raise BlueGreenError(
             f"The {source} cannot be used: {short(error)}",
             "no_cluster",
             next_step="Give an existing file with the context wanted (option kubeconfig, K8S_AUTH_KUBECONFIG or KUBECONFIG).",
         ) from error
-    if contexts:
-        active = context or contexts.get("current-context")
-        found = [item for item in contexts.get("contexts", []) if item["name"] == active]
-        return found[0]["context"].get("namespace") if found else None
-    every, active = kubernetes_config.list_kube_config_contexts(config_file=os.path.expanduser(str(chosen)))
-    if context:
-        active = next(item for item in every if item["name"] == context)
-    return active["context"].get("namespace")
+    return loader.current_context["context"].get("namespace")
 
 
 def authorization(configuration: Any) -> dict[str, str]:

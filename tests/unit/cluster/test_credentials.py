@@ -142,7 +142,6 @@ def test_a_context(option: bool, file: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert (cluster.host, cluster.namespace) == ("http://other.example", "from-other")
 
 
-@pytest.mark.xfail(strict=True, reason="the file is read once more for the namespace, and then without the context")
 def test_a_context_of_a_kubeconfig_that_has_chosen_none(tmp_path: Path) -> None:
     config = kubeconfig("http://x.example")
     del config["current-context"]
