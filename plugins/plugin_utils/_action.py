@@ -15,9 +15,11 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import multiprocessing
 import os
 import signal
+import ssl
 from collections.abc import Callable
 from typing import Any
 
@@ -33,6 +35,13 @@ from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._keeper impor
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # Before 2.19, ansible-core shows a failure only as one line of JSON, in which nobody reads a pod's last log lines.
 MESSAGES_ARE_SHOWN = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
+
+# OpenSSL is set up here once, and not by every worker.
+ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+# What is loaded by now stays until the end: the garbage collections of the workers that are forked from here need not copy it
+# to look at it, nor does the end of ansible-playbook, which would cost it a tenth of a second.
+gc.freeze()
 
 
 class OperationAction(ActionBase):

@@ -1,10 +1,11 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The worker process in which an operation runs ends with its run."""
+"""The worker process in which an operation runs: what it is forked with, and that it ends with its run."""
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import time
@@ -35,3 +36,7 @@ def test_a_worker_works_only_for_a_parent_that_lives(parent_lives: bool) -> None
     os.waitpid(run, 0)
     assert os.read(hears, 100) == (b"working" if parent_lives else b"")  # nothing: it has ended
     os.close(hears)
+
+
+def test_what_is_loaded_is_left_alone_by_the_collections_of_workers() -> None:
+    assert not any(item is _action.execute for item in gc.get_objects())
