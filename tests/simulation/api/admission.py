@@ -48,6 +48,36 @@ def check_quota(store: Store, item: Object, dry_run: bool) -> None:
             )
 
 
+def keep_usage(store: Store) -> None:
+    """Let the status of quotas follow what there is, as the quota controller does."""
+
+    def look(kind: str, new: Object, old: Object | None) -> None:
+        if kind == "MODIFIED" and old is not None and _takes(new) == _takes(old):
+            return
+        ns = new["metadata"].get("namespace")
+        for quota in store.list("ResourceQuota", ns):
+            _write_usage(store, quota)
+
+    for name in KINDS:
+        if name == "ResourceQuota":
+            store.subscribe(name, lambda kind, new, old: kind != "DELETED" and _write_usage(store, new))
+        elif name != "Event":
+            store.subscribe(name, look)
+
+
+def _write_usage(store: Store, quota: Object) -> None:
+    metadata = quota["metadata"]
+    if store.get("ResourceQuota", metadata["namespace"], metadata["name"]) is None:
+        return
+    hard = (quota.get("spec") or {}).get("hard") or {}
+    used = {name: _written(name, amount) for name, amount in usage(store, metadata["namespace"], hard).items()}
+
+    def change(item: Object) -> None:
+        item["status"] = {"hard": hard, "used": used}
+
+    store.update("ResourceQuota", metadata["namespace"], metadata["name"], change, "quota-controller", status=True)
+
+
 def usage(store: Store, ns: Any, hard: Object) -> dict[str, float]:
     used = dict.fromkeys(hard, 0.0)
     kinds = ["Pod"] + [kind.name for kind in KINDS.values() if _counts(kind.name) & used.keys()]

@@ -93,6 +93,7 @@ class Store:
         self._telling = False
         self._owned: dict[tuple[str, str], Any] = {}  # by uid and manager: what only server-side apply has brought
         self._second, self._stamp = -1, ""
+        admission.keep_usage(self)
 
     # --- reading
 
