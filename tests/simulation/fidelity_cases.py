@@ -210,10 +210,10 @@ def creating_dry(send: Any) -> None:
 def creating_oddly(send: Any) -> None:
     send("POST", SERVICES, {**service("odd"), "metadata": {"name": "odd", "resourceVersion": "5"}})
     send("POST", SERVICES, {**service("odd"), "metadata": {"name": "odd", "namespace": "elsewhere"}})
-    send("POST", SERVICES, {**service("odd"), "metadata": {}})
+    send("POST", LEASES, {**lease("odd"), "metadata": {}})
     send("POST", SERVICES, deployment("odd"))
     send("POST", SERVICES, b"{")
-    send("POST", SECRETS, {**secret(""), "metadata": {"generateName": "Odd_"}})
+    send("POST", SECRETS, {**secret(""), "metadata": {"generateName": "odd-"}})
     send("POST", SECRETS, {**secret("odd-empty"), "metadata": {"name": "odd-empty", "labels": {}, "annotations": None}})
     send("PUT", f"{SECRETS}/odd-other", secret("odd-one"))
     send("PUT", f"{SERVICES}/odd-none", service("odd-none"))
@@ -306,6 +306,11 @@ def refused_others(send: Any) -> None:
     send("POST", SERVICES, service("bad", type="Nonsense"))
     send("POST", SERVICES, service("Bad"))
     send("POST", LEASES, lease("bad", leaseDurationSeconds=0))
+    send("POST", LEASES, lease("bad", renewTime="2026-01-01T00:00:11Z"))
+    send("POST", SECRETS, secret("bad", data={"a": "not base64!"}))
+    send("POST", DEPLOYMENTS, deployment("bad", replicas="three"))
+    number = pod_spec(containers=[{"name": "app", "image": "a:1", "env": [{"name": "A", "value": 5}]}])
+    send("POST", DEPLOYMENTS, deployment("bad", template={"metadata": {"labels": {"app": "bad"}}, "spec": number}))
     send("POST", LEASES, lease("bad", leaseTransitions=-1))
     send("POST", JOBS, job("bad", backoffLimit=-1))
     always = {"spec": {"restartPolicy": "Always", "containers": [{"name": "a", "image": "a:1"}]}}
@@ -351,6 +356,11 @@ def patching_deployments(send: Any) -> None:
         operation("replace", "/spec/selector/matchLabels/version", "green"),
         operation("replace", "/spec/template/metadata/labels/version", "green"),
     )
+    patch(operation("add", "/metadata/annotations/example.com~1empty", None))
+    patch(operation("add", "/metadata/annotations/example.com~1number", 5))
+    patch(operation("replace", "/metadata/annotations", "text"))
+    patch(operation("replace", "/metadata/deletionTimestamp", "2026-01-01T00:00:00Z"))
+    patch(operation("replace", "/metadata/generation", 99))
     patch(operation("add", "/spec/paused", True))
     patch(operation("remove", "/spec/paused"))
     patch(operation("replace", "/metadata/name", "other"))
@@ -387,7 +397,13 @@ def patching_services(send: Any) -> None:
     send("PATCH", path, [operation("replace", "/spec/clusterIP", "198.18.8.9")], JSON_PATCH)
     send("PATCH", path, {"metadata": {"labels": {"a": "b", "app": None}}}, MERGE_PATCH)
     send("PATCH", path, {"metadata": {"resourceVersion": "1"}}, MERGE_PATCH)
-    send("GET", path)
+    current = send("GET", path)
+    send("PUT", path, {**current, "metadata": {**current["metadata"], "uid": "00000000-0000-4000-8000-000000000000"}})
+    send("PUT", path, {**current, "metadata": {**current["metadata"], "resourceVersion": "1"}})
+    send("PUT", path, {**current, "metadata": {"name": "switched"}})
+    send("PATCH", path, [operation("remove", "/metadata/labels")], JSON_PATCH)
+    send("PATCH", path, [operation("replace", "/metadata/labels/app", "x")], JSON_PATCH)
+    send("PATCH", path, [operation("replace", "/metadata/labels", {"app": "x"})], JSON_PATCH)
 
 
 @case
@@ -478,8 +494,6 @@ def applying_over_what_was_created(send: Any) -> None:
     del given["metadata"]["labels"], given["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
     send("PATCH", path, given, APPLY, **manager)
     send("PATCH", path, given, APPLY, fieldManager="somebody-else")
-    given["spec"]["template"]["spec"]["containers"][0]["image"] = "myapp:9"
-    send("PATCH", path, given, APPLY, fieldManager="somebody-else")
     port = {"name": "http", "port": 80, "targetPort": 8080}
     send("POST", SERVICES, service("mixed"))
     applied = service("mixed", ports=[port, {"name": "more", "port": 81}], selector={"app": "mixed"})
@@ -549,12 +563,11 @@ def watching(send: Any) -> None:
     send("GET", SECRETS, **follow, resourceVersion=version, allowWatchBookmarks="true")
     send("GET", SECRETS, **follow, resourceVersion="0")
     send("GET", SECRETS, **follow)
-    send("GET", SECRETS, **follow, resourceVersion="1")
     send("GET", SECRETS, **follow, resourceVersion="nonsense")
     send(
         "GET", SECRETS, watch="true", timeoutSeconds="1", resourceVersion=version, fieldSelector="metadata.name=seen-1"
     )
-    now = send("GET", SECRETS)["metadata"]["resourceVersion"]
+    now = send("GET", SECRETS, labelSelector="app=watched")["metadata"]["resourceVersion"]
     send("GET", SECRETS, **follow, resourceVersion=now)
 
 
@@ -599,7 +612,6 @@ def pods(send: Any) -> None:
     send("PATCH", f"{PODS}/still/status", {"status": {"phase": "Running"}}, MERGE_PATCH)
     send("POST", DEPLOYMENTS, deployment("still"))
     send("PATCH", f"{DEPLOYMENTS}/still/status", {"spec": {"replicas": 7}}, MERGE_PATCH)
-    send("GET", f"{DEPLOYMENTS}/still/scale")
 
 
 @case

@@ -5,24 +5,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from simulation.api.answers import forbidden
 from simulation.api.kinds import KINDS, Object
+from simulation.api.quantities import quantity, written
 
 if TYPE_CHECKING:
     from simulation.api.store import Store
-
-QUANTITY = re.compile(r"([0-9.]+)([a-zA-Z]*)")
-FACTORS = {
-    "": 1.0, "m": 0.001, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40,
-}  # fmt: skip
-
-
-def quantity(text: Any) -> float:
-    found = QUANTITY.fullmatch(str(text))
-    return float(found[1]) * FACTORS[found[2]] if found else 0.0
 
 
 def check_quota(store: Store, item: Object, dry_run: bool) -> None:
@@ -70,7 +60,7 @@ def _write_usage(store: Store, quota: Object) -> None:
     if store.get("ResourceQuota", metadata["namespace"], metadata["name"]) is None:
         return
     hard = (quota.get("spec") or {}).get("hard") or {}
-    used = {name: _written(name, amount) for name, amount in usage(store, metadata["namespace"], hard).items()}
+    used = {name: written(name, amount) for name, amount in usage(store, metadata["namespace"], hard).items()}
 
     def change(item: Object) -> None:
         item["status"] = {"hard": hard, "used": used}
@@ -132,13 +122,4 @@ def _all_given(quota: Object, hard: Object, pod: Object) -> None:
 
 
 def _listed(names: list[str], amounts: dict[str, float]) -> str:
-    return ",".join(f"{name}={_written(name, amounts[name])}" for name in names)
-
-
-def _written(name: str, amount: float) -> str:
-    """As the server writes quantities: of memory with the largest unit that leaves no rest, of others in thousandths if need be."""
-    if "memory" in name or "storage" in name:
-        for unit in ("Ti", "Gi", "Mi", "Ki"):
-            if amount and amount % FACTORS[unit] == 0:
-                return f"{amount / FACTORS[unit]:.0f}{unit}"
-    return f"{amount:.0f}" if abs(amount - round(amount)) < 1e-9 else f"{amount * 1000:.0f}m"
+    return ",".join(f"{name}={written(name, amounts[name])}" for name in names)

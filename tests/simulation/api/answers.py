@@ -25,7 +25,7 @@ class Refused(Exception):
             "metadata": {},
             "status": "Failure",
             "message": self.message,
-            "reason": self.reason,
+            **({"reason": self.reason} if self.reason else {}),
             **({} if self.details is None else {"details": self.details}),
             "code": self.status,
         }
@@ -87,6 +87,17 @@ def conflict(kind: Kind, name: str, why: str) -> Refused:
     return Refused(409, "Conflict", message, details(kind, name))
 
 
+def precondition(kind: Kind, name: str, field: str, wanted: str, found: str) -> Refused:
+    """Of a deletion."""
+    what = f"{kind.name}.{kind.group}" if kind.group else kind.name
+    might = "deleted and then recreated" if field == "UID" else "modified"
+    message = (
+        f'Operation cannot be fulfilled on {what} "{name}": the {field} in the precondition ({wanted}) does not match'
+        f" the {field} in record ({found}). The object might have been {might}"
+    )
+    return Refused(409, "Conflict", message, {**details(kind, name), "kind": kind.name})
+
+
 def modified(kind: Kind, name: str) -> Refused:
     return conflict(
         kind, name, "the object has been modified; please apply your changes to the latest version and try again"
@@ -113,6 +124,33 @@ def invalid(kind: Kind, name: str, causes: list[Cause]) -> Refused:
     said = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     found = {**details(kind, name), "kind": kind.name, "causes": [cause._asdict() for cause in causes]}
     return Refused(422, "Invalid", f'{what} "{name}" is invalid: {said}', found)
+
+
+def invalid_options(options: str, field: str, value: Any, *supported: str) -> Refused:
+    """Of options in the query or in the body of a deletion."""
+    listed = ", ".join(f'"{one}"' for one in supported)
+    cause = Cause(
+        "FieldValueNotSupported", f"Unsupported value: {json.dumps(value)}: supported values: {listed}", field
+    )
+    found = {"group": "meta.k8s.io", "kind": options, "causes": [cause._asdict()]}
+    return Refused(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {field}: {cause.message}', found)
+
+
+def unreadable_patch(item: Object, why: str) -> Refused:
+    """A patch that leaves something that is no object of its kind."""
+    text = json.dumps(json.dumps(item, separators=(",", ":")))
+    cause = Cause("FieldValueInvalid", f"Invalid value: {text}: {why}", "patch")
+    return Refused(422, "Invalid", f' "" is invalid: patch: {cause.message}', {"causes": [cause._asdict()]})
+
+
+def unreadable_body(kind: Kind, why: str) -> Refused:
+    return bad_request(f'{kind.name} in version "{kind.version}" cannot be handled as a {kind.name}: {why}')
+
+
+def must_have_version(kind: Kind, name: str) -> Refused:
+    cause = Cause("FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion")
+    message = f'{kind.qualified} "{name}" is invalid: {cause.field}: {cause.message}'
+    return Refused(422, "Invalid", message, details(kind, name, causes=[cause._asdict()]))
 
 
 def expired(asked: int, oldest: int) -> Refused:

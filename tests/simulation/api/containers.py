@@ -66,6 +66,8 @@ class Containers:
         service = self.store.version("Service", ns, name).object
         ports = service["spec"].get("ports") or []
         chosen = [one for one in ports if port in ("", one.get("name"), str(one["port"]))]
+        if port and not chosen:
+            raise Refused(503, "ServiceUnavailable", f'no service port {port} found for service "{name}"')
         found = []
         for piece in self.store.list("EndpointSlice", ns, {"kubernetes.io/service-name": name}):
             for one in piece.get("ports") or []:
@@ -88,7 +90,9 @@ class Containers:
             raise bad_request(f"container {container} is not valid for pod {name}")
         previous = query.get("previous") == "true"
         found = self.logs(pod, container, previous)
-        if found is None or not pod["spec"].get("nodeName"):
+        if not pod["spec"].get("nodeName"):
+            return Answer(204, {}, b"")
+        if found is None:
             kept = "previous terminated " if previous else ""
             if previous:
                 raise bad_request(f'{kept}container "{container}" in pod "{name}" not found')

@@ -202,7 +202,14 @@ def _secret(item: Object, random: Random) -> None:
     missing(item, type="Opaque")
 
 
+def _event(item: Object, random: Random) -> None:
+    missing(item, source={}, reportingComponent="", reportingInstance="")
+    for key in ("eventTime", "firstTimestamp", "lastTimestamp"):
+        item.setdefault(key, None)
+
+
 _BY_KIND: dict[str, Defaulting] = {
+    "Event": _event,
     "Pod": _pod,
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,

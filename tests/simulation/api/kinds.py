@@ -51,7 +51,7 @@ KINDS = {
         Kind("Job", "jobs", "batch", status=True, counted=True),
         Kind("EndpointSlice", "endpointslices", "discovery.k8s.io", counted=True),
         Kind("Lease", "leases", "coordination.k8s.io"),
-        Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2", status=True),
+        Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2", status=True, counted=True),
         Kind("PodDisruptionBudget", "poddisruptionbudgets", "policy", status=True, counted=True),
     )
 }

@@ -19,11 +19,38 @@ from simulation.api.kinds import Object, copied
 # --- JSON Patch (RFC 6902)
 
 
+class Replace(jsonpatch.ReplaceOperation):
+    """The server takes a key that an object does not have for one to be added."""
+
+    def apply(self, obj: Any) -> Any:
+        target, key = self.pointer.to_last(obj)
+        if isinstance(target, dict) and key is not None:
+            target[key] = self.operation["value"]
+            return obj
+        return super().apply(obj)
+
+
+class Test(jsonpatch.TestOperation):
+    """The server takes a key that an object does not have for null."""
+
+    def apply(self, obj: Any) -> Any:
+        target, key = self.pointer.to_last(obj)
+        if isinstance(target, dict) and key not in target and self.operation.get("value") is None:
+            return obj
+        return super().apply(obj)
+
+
+class JsonPatch(jsonpatch.JsonPatch):  # type: ignore[misc]
+    operations = {**jsonpatch.JsonPatch.operations, "replace": Replace, "test": Test}
+
+
 def json_patched(target: Object, operations: Any) -> Any:
     if not isinstance(operations, list):
-        raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+        )
     try:
-        return jsonpatch.JsonPatch(operations).apply(copied(target), in_place=True)
+        return JsonPatch(operations).apply(copied(target), in_place=True)
     except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
         raise not_applicable() from error
 
@@ -64,92 +91,66 @@ ATOMIC = {"selector", "nodeSelector", "resourceFieldRef", "configMapKeyRef", "se
 SETS = {"finalizers"}
 
 
-def applied(live: Any, given: Any, previous: Any = None, key: str = "") -> Any:
-    """``live`` with what is ``given``, and without what this manager had given before (``previous``) and gives no more.
+Path = tuple[Any, ...]
 
-    ``previous`` has only what nobody else has given.
-    """
+
+def applied(live: Object, given: Object, left_out: set[Path]) -> Object:
+    """``live`` with what is ``given``, and without the fields that its manager gives no more."""
+    return _without(_with(live, given), left_out, (), "")
+
+
+def _with(live: Any, given: Any, key: str = "") -> Any:
     if isinstance(given, dict) and isinstance(live, dict) and key not in ATOMIC:
-        result = dict(live)
-        previous = previous if isinstance(previous, dict) else {}
-        for name, value in given.items():
-            result[name] = applied(live.get(name), value, previous.get(name), name)
-        for name, value in previous.items():
-            if name not in given and name in live:
-                left = applied(live[name], {} if isinstance(value, dict) else [], value, name)
-                if left and isinstance(value, (dict, list)) and name not in ATOMIC:
-                    result[name] = left
-                else:
-                    del result[name]
-        return result
+        return {**live, **{name: _with(live.get(name), value, name) for name, value in given.items()}}
     if isinstance(given, list) and isinstance(live, list):
         if key in SETS:
             return live + [item for item in given if item not in live]
         keys = _list_keys(key, given + live)
         if keys:
-            return _applied_items(live, given, previous if isinstance(previous, list) else [], keys)
+            wanted = {_identity(item, keys): item for item in given}
+            there = {_identity(item, keys) for item in live}
+            kept = [_with(item, wanted.get(_identity(item, keys), {})) for item in live]
+            return kept + [item for item in given if _identity(item, keys) not in there]
     return given
+
+
+def _without(value: Any, left_out: set[Path], path: Path, key: str) -> Any:
+    if isinstance(value, dict) and key not in ATOMIC:
+        pairs = [(name, (*path, name), item) for name, item in value.items()]
+        return {name: _without(item, left_out, at, name) for name, at, item in pairs if at not in left_out}
+    if isinstance(value, list):
+        keys = _list_keys(key, value)
+        if keys:
+            items = [((*path, _identity(item, keys)), item) for item in value]
+            return [_without(item, left_out, at, "") for at, item in items if at not in left_out]
+    return value
+
+
+_PARTED = object()
+
+
+def paths(value: Any, path: Path = (), key: str = "") -> dict[Path, Any]:
+    """The fields that an object has, by their ways, with the values of those that have no parts; items of lists by what
+    tells them apart.
+    """
+    found: dict[Path, Any] = {}
+    if isinstance(value, dict) and key not in ATOMIC:
+        found[path] = _PARTED
+        for name, item in value.items():
+            found.update(paths(item, (*path, name), name))
+        return found
+    keys = _list_keys(key, value) if isinstance(value, list) else ()
+    found[path] = _PARTED if keys else value
+    for item in value if keys else ():
+        found.update(paths(item, (*path, _identity(item, keys))))
+    return found
+
+
+def _identity(item: Object, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(item.get(key, "TCP" if key == "protocol" else None) for key in keys)
 
 
 def _list_keys(key: str, items: list[Any]) -> tuple[str, ...]:
     if key == "ports":
         return ("containerPort", "protocol") if any("containerPort" in item for item in items) else ("port", "protocol")
     return LIST_KEYS.get(key, ())
-
-
-def _applied_items(live: list[Any], given: list[Any], previous: list[Any], keys: tuple[str, ...]) -> list[Any]:
-    def identity(item: Object) -> tuple[Any, ...]:
-        return tuple(item.get(key, "TCP" if key == "protocol" else None) for key in keys)
-
-    before = {identity(item): item for item in previous}
-    wanted = {identity(item): item for item in given}
-    there = {identity(item) for item in live}
-    result = []
-    for item in live:
-        name = identity(item)
-        if name in wanted:
-            result.append(applied(item, wanted[name], before.get(name)))
-        elif name not in before:
-            result.append(item)
-    return result + [item for item in given if identity(item) not in there]
-
-
-def introduced(live: Any, given: Any, key: str = "") -> Any:
-    """The part of ``given`` that ``live`` does not have: what the manager that applies it alone owns."""
-    if isinstance(given, dict) and isinstance(live, dict) and key not in ATOMIC:
-        parts = {name: introduced(live.get(name), value, name) for name, value in given.items()}
-        return {name: part for name, part in parts.items() if part is not None} or None
-    if isinstance(given, list) and isinstance(live, list):
-        keys = _list_keys(key, given + live)
-        if keys:
-            there = {tuple(item.get(name) for name in keys): item for item in live}
-            result = []
-            for item in given:
-                part = introduced(there.get(tuple(item.get(name) for name in keys)), item)
-                if part is not None:
-                    result.append({**{name: item[name] for name in keys if name in item}, **part})
-            return result or None
-    return given if live is None else None
-
-
-def kept(before: Any, given: Any, key: str = "") -> Any:
-    """The part of what a manager owned alone that it still gives."""
-    if isinstance(before, dict) and isinstance(given, dict) and key not in ATOMIC:
-        parts = {name: kept(value, given[name], name) for name, value in before.items() if name in given}
-        return {name: part for name, part in parts.items() if part is not None} or None
-    if isinstance(before, list) and isinstance(given, list):
-        keys = _list_keys(key, given + before)
-        if keys:
-            wanted = {tuple(item.get(name) for name in keys): item for item in given}
-            names = [tuple(item.get(name) for name in keys) for item in before]
-            return [
-                kept(item, wanted[name]) for item, name in zip(before, names, strict=True) if name in wanted
-            ] or None
-    return given if before is not None else None
-
-
-def both(one: Any, other: Any, key: str = "") -> Any:
-    """Two parts of an object together."""
-    if one is None or other is None:
-        return other if one is None else one
-    return applied(one, other, None, key)

@@ -10,7 +10,17 @@ import json
 from typing import Any, NamedTuple
 
 from simulation.api import patch, selectors
-from simulation.api.answers import JSON, Answer, Refused, as_json, bad_request, not_found, text, unknown_path
+from simulation.api.answers import (
+    JSON,
+    Answer,
+    Refused,
+    as_json,
+    bad_request,
+    invalid_options,
+    not_found,
+    text,
+    unknown_path,
+)
 from simulation.api.containers import Containers, World
 from simulation.api.kinds import BY_PATH, Kind, Object, copied
 from simulation.api.store import Store, Version
@@ -26,6 +36,10 @@ PLAIN = {
 SERVER = {"major": "1", "minor": "34", "gitVersion": "v1.34.0", "platform": "linux/amd64"}
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+
+
+OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
+CREATED_BY_PUT = {"Service", "Lease", "Event"}
 
 
 class Target(NamedTuple):
@@ -70,11 +84,15 @@ class Api:
                 return text(200, PLAIN[path])
             if path == "/version":
                 return as_json(200, SERVER)
+            if not path.startswith("/api"):
+                return text(404, "404 page not found\n")
             target = _target(path)
             given = {name.lower(): value for name, value in (headers or {}).items()}
             if target.rest and not target.rest.startswith("status"):
                 return self._subresource(method, target, query, given, body)
-            client = Client(given.get("user-agent", ""), query, _dry_run(query.get("dryRun")))
+            client = Client(
+                given.get("user-agent", ""), query, _dry_run(query.get("dryRun"), OPTIONS.get(method, "DeleteOptions"))
+            )
             return self._answer(method, target, client, given.get("content-type", "application/json"), body)
         except Refused as error:
             headers = {**JSON, "Retry-After": "1"} if error.status == 429 else JSON
@@ -101,7 +119,7 @@ class Api:
         return self._list(target, query)
 
     def _list(self, target: Target, query: Query) -> Answer:
-        selects = selectors.both(query.get("labelSelector", ""), query.get("fieldSelector", ""))
+        selects = selectors.both(target.kind.name, query.get("labelSelector", ""), query.get("fieldSelector", ""))
         kind = target.kind
         if query.get("watch") in ("true", "1"):
             return Answer(200, JSON, b"", Watch(self.store, kind, target.ns, selects, query).stream)
@@ -127,22 +145,20 @@ class Api:
 
     def _replace(self, target: Target, client: Client, body: bytes | None) -> Answer:
         new = _object(body, target.kind)
-        old = self.store.version(target.kind.name, target.ns or "", target.name)
-        return _one(200, self._write(target, client, old, new, "update"))
+        kind, ns = target.kind.name, target.ns or ""
+        _same_name(new, target)
+        if kind in CREATED_BY_PUT and self.store.get(kind, ns, target.name) is None:
+            new["metadata"]["namespace"] = target.ns
+            return _one(201, self.store.created(new, client.by, client.dry_run))
+        return _one(200, self._write(target, client, self.store.version(kind, ns, target.name), new, "update"))
 
     def _patch(self, target: Target, client: Client, content_type: str, body: bytes | None) -> Answer:
         if content_type == APPLY_PATCH:
             return self._apply(target, client, body)
         if content_type not in (JSON_PATCH, MERGE_PATCH):
-            accepted = f"{JSON_PATCH}, {MERGE_PATCH}, {APPLY_PATCH}"
-            raise Refused(
-                415,
-                "UnsupportedMediaType",
-                f"the body of the request was in an unknown format - accepted media types include: {accepted}",
-                {},
-            )
+            raise Refused(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
         old = self.store.version(target.kind.name, target.ns or "", target.name)
-        given = _parsed(body)
+        given = _parsed(body, "invalid JSON patch")
         if content_type == JSON_PATCH:
             new = patch.json_patched(old.object, given)
         else:
@@ -171,8 +187,8 @@ class Api:
                 },
             )
         given = _object(body, target.kind, strict=True)
-        metadata = given.setdefault("metadata", {})
-        metadata.setdefault("name", target.name)
+        given.setdefault("metadata", {}).setdefault("name", target.name)
+        _same_name(given, target)
         found = self.store.get(target.kind.name, target.ns or "", target.name)
         if found is None:
             return self._applied_first(target, client, given, manager)
@@ -195,19 +211,21 @@ class Api:
         if not isinstance(new, dict):
             raise bad_request("the patch leaves no object")
         status = target.rest == "status"
-        return self.store.replaced(old, new, client.by, status, client.dry_run, verb)
+        return self.store.replaced(old, new, client.by, status, client.dry_run, verb, by_request=True)
 
     def _delete(self, target: Target, client: Client, body: bytes | None) -> Answer:
-        options = _parsed(body) if body else {}
+        options = _parsed(body, "invalid options") if body else {}
         query = client.query
         grace = options.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
-        dry_run = _dry_run(options.get("dryRun")) if body else client.dry_run
+        dry_run = _dry_run(options.get("dryRun"), "DeleteOptions") if body else client.dry_run
         propagation = options.get("propagationPolicy", query.get("propagationPolicy"))
-        kind, ns = target.kind.name, target.ns or ""
-        before = self.store.version(kind, ns, target.name)
-        left = self.store.delete(
-            kind,
-            ns,
+        if propagation not in (None, "Foreground", "Background", "Orphan"):
+            raise invalid_options(
+                "DeleteOptions", "propagationPolicy", propagation, "Foreground", "Background", "Orphan", "nil"
+            )
+        left, gone = self.store.delete(
+            target.kind.name,
+            target.ns or "",
             target.name,
             client.by,
             int(grace) if grace is not None else None,
@@ -215,11 +233,9 @@ class Api:
             options.get("preconditions"),
             dry_run,
         )
-        if left:
+        if not gone or target.kind.name in RETURNED:
             return _one(200, left)
-        if kind in RETURNED:
-            return _one(200, before)
-        details = {"name": target.name, "kind": target.kind.plural, "uid": before.object["metadata"]["uid"]}
+        details = {"name": target.name, "kind": target.kind.plural, "uid": left.object["metadata"]["uid"]}
         if target.kind.group:
             details["group"] = target.kind.group
         body_of = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
@@ -259,30 +275,40 @@ def _one(status: int, version: Version) -> Answer:
     return Answer(status, JSON, version.text + b"\n")
 
 
-def _dry_run(value: Any) -> bool:
+def _dry_run(value: Any, options: str) -> bool:
     values = [value] if isinstance(value, str) else value or []
     for one in values:
         if one != "All":
-            raise bad_request(f'invalid dry run option "{one}"')
+            raise invalid_options(options, "dryRun", values, "All")
     return bool(values)
 
 
-def _parsed(body: bytes | None) -> Any:
+def _parsed(body: bytes | None, fault: str) -> Any:
     try:
         return json.loads(body or b"")
     except ValueError as error:
-        raise bad_request(f"the object provided is unrecognized (must be of type JSON): {error}") from error
+        raise bad_request(fault) from error
+
+
+def _same_name(item: Object, target: Target) -> None:
+    name = item.setdefault("metadata", {}).get("name")
+    if name != target.name:
+        raise bad_request(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
 
 
 def _object(body: bytes | None, kind: Kind, strict: bool = False) -> Object:
-    given = _pruned(_parsed(body))
+    text = (body or b"").decode("utf-8", "replace")
+    fault = f"the object provided is unrecognized (must be of type {kind.name}): couldn't get version/kind; json parse error:"
+    given = _pruned(_parsed(body, f"{fault} unexpected end of JSON input ({text})"))
     if not isinstance(given, dict):
-        raise bad_request("the object provided is no object")
+        raise bad_request(f"{fault} it is no object ({text})")
+    if strict and not {"kind", "apiVersion"} <= given.keys():
+        raise bad_request(f"invalid object type: /, Kind={given.get('kind', '')}")
     found = (given.get("apiVersion", kind.api_version), given.get("kind", kind.name))
-    if found != (kind.api_version, kind.name) or (strict and not {"kind", "apiVersion"} <= given.keys()):
+    if found != (kind.api_version, kind.name):
         raise bad_request(
             f'{found[1]} in version "{found[0].rpartition("/")[2]}" cannot be handled as a {kind.name}:'
-            f" converting ({found[0]}.{found[1]}) to ({kind.api_version}.{kind.name}): unknown conversion"
+            f" converting ({found[0].rpartition('/')[2]}.{found[1]}) to ({kind.group.partition('.')[0] or 'core'}.{kind.name}): unknown conversion"
         )
     return {**given, "apiVersion": kind.api_version, "kind": kind.name}
 
@@ -296,7 +322,7 @@ def _pruned(value: Any) -> Any:
                 if result is value:
                     result = dict(value)
                 del result[key]
-            elif type(item) is dict or type(item) is list:
+            elif (type(item) is dict and key not in STRINGS) or type(item) is list:
                 pruned = _pruned(item)
                 if pruned is not item:
                     if result is value:
@@ -309,4 +335,5 @@ def _pruned(value: Any) -> Any:
     return value
 
 
+STRINGS = {"annotations", "labels"}  # null is an empty text there
 NULLABLE = {"eventTime", "lastProbeTime"}

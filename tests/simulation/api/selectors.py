@@ -14,6 +14,26 @@ from simulation.api.kinds import Object
 
 Selects = Callable[[Object], bool]
 
+METADATA = {"metadata.name", "metadata.namespace"}
+INVOLVED = {"kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"}
+FIELDS = {
+    "Event": {"reason", "reportingComponent", "source", "type"} | {f"involvedObject.{field}" for field in INVOLVED},
+    "Pod": {
+        "spec.nodeName",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "status.phase",
+        "status.podIP",
+    },
+    "Service": {"spec.clusterIP", "spec.type"},
+    "Secret": {"type"},
+    "ReplicaSet": {"status.replicas"},
+    "Job": {"status.successful"},
+    "Node": {"spec.unschedulable"},
+    "Namespace": {"status.phase"},
+}
+
 _REQUIREMENT = re.compile(
     r"\s*(?:(?P<absent>!\s*)?(?P<key>[\w./-]+)\s*(?:(?P<op>==|=|!=)\s*(?P<value>[\w.-]*)|(?P<set>in|notin)\s*\((?P<values>[^)]*)\))?)\s*(?:,|$)"
 )
@@ -27,7 +47,8 @@ def labels(selector: str) -> Selects:
     while at < len(selector):
         found = _REQUIREMENT.match(selector, at)
         if not found:
-            raise bad_request(f"unable to parse requirement: found '{selector[at:]}'")
+            rest = re.sub(r"^\s*!?\s*[\w./-]+\s*(=|==|!=)\s*(?=\W)", "", selector[at:])
+            raise bad_request(f"unable to parse requirement: found '{rest}', expected: identifier")
         tests.append(_test(found))
         at = found.end()
     if len(tests) == 1:
@@ -54,11 +75,14 @@ def _test(found: re.Match[str]) -> Callable[[dict[str, str]], bool]:
 
 
 @functools.lru_cache(maxsize=1024)
-def fields(selector: str) -> Selects:
+def fields(kind: str, selector: str) -> Selects:
     """Whether an object has the values that a ``fieldSelector`` wants."""
+    known = METADATA | FIELDS.get(kind, set())
     wanted = []
     for part in filter(None, selector.split(",")):
         path, operator, value = re.split(r"(==|!=|=)", part, maxsplit=1)
+        if path not in known:
+            raise bad_request(f"field label not supported: {path}")
         wanted.append((path.split("."), operator != "!=", value))
     return lambda item: all((_field(item, path) == value) is same for path, same, value in wanted)
 
@@ -70,11 +94,11 @@ def _field(item: object, path: list[str]) -> str:
 
 
 @functools.lru_cache(maxsize=1024)
-def both(label_selector: str, field_selector: str) -> Selects | None:
+def both(kind: str, label_selector: str, field_selector: str) -> Selects | None:
     """``None`` where everything is wanted."""
     if not field_selector:
         return labels(label_selector) if label_selector else None
     if not label_selector:
-        return fields(field_selector)
-    first, second = labels(label_selector), fields(field_selector)
+        return fields(kind, field_selector)
+    first, second = labels(label_selector), fields(kind, field_selector)
     return lambda item: first(item) and second(item)

@@ -14,8 +14,20 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from simulation.api import admission, defaults, patch, validation
-from simulation.api.answers import Cause, Refused, already_exists, bad_request, conflict, invalid, modified, not_found
+from simulation.api import admission, decoding, defaults, patch, validation
+from simulation.api.answers import (
+    Refused,
+    already_exists,
+    bad_request,
+    conflict,
+    invalid,
+    modified,
+    must_have_version,
+    not_found,
+    precondition,
+    unreadable_body,
+    unreadable_patch,
+)
 from simulation.api.kinds import KINDS, Kind, Object, copied
 from simulation.clock import Hub
 
@@ -24,6 +36,8 @@ Hook = Callable[[str, Object, "Object | None", str], "Object | None"]
 Key = tuple[str, str]
 
 FIRST_VERSION = 1000
+CONDITIONAL = {"Lease", "PodDisruptionBudget"}  # of these, who replaces one has to say which version
+OTHERS = ""  # the manager that stands for all who do not apply
 KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName", "generation")
 NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -91,7 +105,8 @@ class Store:
         self._subscribers: dict[str, list[Callable[[Change], None]]] = {name: [] for name in KINDS}
         self._told: deque[tuple[str, Change]] = deque()
         self._telling = False
-        self._owned: dict[tuple[str, str], Any] = {}  # by uid and manager: what only server-side apply has brought
+        # By uid and manager: the fields it applies; of others, the fields that they have, and all that was there last.
+        self._owners: dict[str, dict[str, tuple[set[Any], dict[Any, Any]]]] = {}
         self._second, self._stamp = -1, ""
         admission.keep_usage(self)
 
@@ -156,7 +171,7 @@ class Store:
         item["apiVersion"] = kind.api_version
         metadata = item.setdefault("metadata", {})
         if metadata.get("resourceVersion"):
-            raise Refused(500, "InternalError", "resourceVersion should not be set on objects to be created")
+            raise Refused(500, "", "resourceVersion should not be set on objects to be created")
         if kind.namespaced:
             metadata.setdefault("namespace", "default")
         if not metadata.get("name") and metadata.get("generateName"):
@@ -169,14 +184,9 @@ class Store:
             metadata["generation"] = 1
         if kind.status:
             item["status"] = copied(defaults.STATUS.get(kind.name, {}))
-        if not metadata.get("name"):
-            raise invalid(
-                kind,
-                "",
-                [Cause("FieldValueRequired", "Required value: name or generateName is required", "metadata.name")],
-            )
         item = self._admitted("create", item, None, by)
         _tidy(metadata)
+        _readable(kind, verb, item)
         defaults.fill(item, self.hub.random)
         validation.check(item, None)
         admission.check_quota(self, item, dry_run)
@@ -198,7 +208,14 @@ class Store:
         return self.replaced(old, new, by, status=status).object
 
     def replaced(
-        self, old: Version, new: Object, by: str, status: bool = False, dry_run: bool = False, verb: str = "update"
+        self,
+        old: Version,
+        new: Object,
+        by: str,
+        status: bool = False,
+        dry_run: bool = False,
+        verb: str = "update",
+        by_request: bool = False,
     ) -> Version:
         """Store ``new``, which may share parts with the old object, in its place."""
         kind, was = KINDS[old.object["kind"]], old.object
@@ -207,16 +224,18 @@ class Store:
         if metadata.get("resourceVersion") not in (None, "", before["resourceVersion"]):
             raise modified(kind, name)
         if metadata.get("uid") not in (None, "", before["uid"]):
-            raise conflict(
-                kind,
-                name,
-                f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: {before['uid']}",
-            )
+            raise _other_uid(kind, verb, was, metadata["uid"])
+        if verb == "update" and by_request and kind.name in CONDITIONAL and not metadata.get("resourceVersion"):
+            raise must_have_version(kind, name)
         if metadata.get("name") != name:
             raise bad_request(
                 f"the name of the object ({metadata.get('name')}) does not match the name on the URL ({name})"
             )
         metadata.update(name=name, resourceVersion=before["resourceVersion"])
+        if verb == "patch" and metadata.get("deletionTimestamp") != before.get("deletionTimestamp"):
+            raise invalid(
+                kind, name, [validation.immutable("metadata.deletionTimestamp", metadata["deletionTimestamp"])]
+            )
         for key in KEPT:
             if key in before:
                 metadata[key] = before[key]
@@ -226,6 +245,7 @@ class Store:
             metadata["namespace"] = before["namespace"]
         _tidy(metadata)
         new = {**new, "kind": kind.name, "apiVersion": kind.api_version, "metadata": metadata}
+        _readable(kind, verb, new)
         if kind.status and status:
             new = {
                 **was,
@@ -250,11 +270,17 @@ class Store:
         if _content(new) == _content(was):
             if new["metadata"] != was["metadata"]:
                 validation.check_metadata(new)
+                # Alone of all kinds, a Deployment counts changes to its annotations as well.
+                if kind.name == "Deployment" and _annotations(new) != _annotations(was):
+                    new["metadata"]["generation"] = was["metadata"].get("generation", 0) + 1
             return new
         new = copied(new)
         defaults.fill(new, self.hub.random)
         validation.check(new, was)
-        if kind.counted and _content(new) != _content(was):
+        changed = _content(new) != _content(was)
+        if kind.name == "Deployment":
+            changed = changed or _annotations(new) != _annotations(was)
+        if kind.counted and changed:
             new["metadata"]["generation"] = was["metadata"].get("generation", 0) + 1
         return new
 
@@ -268,12 +294,12 @@ class Store:
         propagation: str | None = None,
         preconditions: Object | None = None,
         dry_run: bool = False,
-    ) -> Version | None:
+    ) -> tuple[Version, bool]:
         """Delete an object, or mark it for that: a pod until its node is done with it, others until their finalizers are gone.
 
         A node ends the life of a pod with ``grace=0``.
 
-        :returns: the object when it is still there, or ``None``.
+        :returns: the object as it is now or as it was last, and whether it is gone.
         """
         old = self.version(kind, ns, name)
         item, of = old.object, KINDS[kind]
@@ -281,11 +307,7 @@ class Store:
         for key, field, word in (("uid", "uid", "UID"), ("resourceVersion", "resourceVersion", "ResourceVersion")):
             wanted = (preconditions or {}).get(key)
             if wanted and wanted != metadata[field]:
-                raise conflict(
-                    of,
-                    name,
-                    f"Precondition failed: {word} in precondition: {wanted}, {word} in object meta: {metadata[field]}",
-                )
+                raise precondition(of, name, word, wanted, metadata[field])
         self._admitted("delete", item, item, by)
         marked = dict(metadata)
         finalizers = [one for one in metadata.get("finalizers") or [] if one not in ("orphan", "foregroundDeletion")]
@@ -295,40 +317,56 @@ class Store:
             finalizers.append("orphan")
         seconds = _grace(item, grace) if kind == "Pod" else 0
         if not finalizers and not seconds:
-            self._removed(of, (ns, name), old, by, dry_run)
-            return None
+            if kind == "Pod":
+                old = Version({**item, "metadata": {**metadata, **self._marks(metadata, 0)}})
+            return self._removed(of, (ns, name), old, by, dry_run), True
         if finalizers:
             marked["finalizers"] = finalizers
         if "deletionTimestamp" not in metadata or seconds < metadata.get("deletionGracePeriodSeconds", 0):
-            marked["deletionTimestamp"] = self.stamp(seconds)
-            marked["deletionGracePeriodSeconds"] = seconds
-            if "deletionTimestamp" not in metadata and "generation" in metadata:
-                marked["generation"] = metadata["generation"] + 1
+            marked.update(self._marks(metadata, seconds))
         if marked == metadata:
-            return old
-        return self._stored("delete", of, (ns, name), {**item, "metadata": marked}, old, by, dry_run)
+            return old, False
+        return self._stored("delete", of, (ns, name), {**item, "metadata": marked}, old, by, dry_run), False
 
     # --- server-side apply
 
     def merged(self, old: Version, given: Object, manager: str, dry_run: bool) -> Object:
-        """What an object becomes when a manager applies ``given``; what it alone had brought and gives no more is taken away."""
+        """What an object becomes when a manager applies ``given``.
+
+        What it gave before and gives no more is taken away, unless somebody else has it as well: whoever made the object has
+        all that it had then, and others have what has come since the last apply.
+        """
         live = old.object
-        name = (live["metadata"]["uid"], manager)
-        before = self._owned.get(name)
-        version = given["metadata"].get("resourceVersion")
-        if version and version != live["metadata"]["resourceVersion"]:
+        if (
+            given["metadata"].get("resourceVersion", live["metadata"]["resourceVersion"])
+            != live["metadata"]["resourceVersion"]
+        ):
             raise modified(KINDS[live["kind"]], live["metadata"]["name"])
-        given = _without_identity(given)
-        new = patch.applied(live, given, before)
+        owners = self._owners.setdefault(live["metadata"]["uid"], {})
+        there, wanted = patch.paths(_fields(live)), patch.paths(_fields(given))
+        others, last = owners.get(OTHERS, (set(), {}))
+        others = (others | (there.keys() - last.keys())) - {path for path in wanted if there.get(path) != wanted[path]}
+        mine = owners.get(manager, (set(), {}))[0]
+        kept = others.union(*(owned for name, (owned, _last) in owners.items() if name not in (OTHERS, manager)))
+        new = patch.applied(live, _fields(given), mine - wanted.keys() - kept)
         if not dry_run:
-            self._owned[name] = patch.both(patch.introduced(live, given), patch.kept(before, given))
+            owners[OTHERS] = (others, patch.paths(_fields(new)))
+            owners[manager] = (set(wanted), {})
         return new
 
     def own(self, made: Version, given: Object, manager: str) -> None:
         """All of an object that was made by an apply is its manager's."""
-        self._owned[made.object["metadata"]["uid"], manager] = _without_identity(given)
+        owners = {OTHERS: (set(), patch.paths(_fields(made.object))), manager: (set(patch.paths(_fields(given))), {})}
+        self._owners[made.object["metadata"]["uid"]] = owners
 
     # --- inside
+
+    def _marks(self, metadata: Object, seconds: int) -> Object:
+        """What metadata gets when the object's deletion begins."""
+        marks = {"deletionTimestamp": self.stamp(seconds), "deletionGracePeriodSeconds": seconds}
+        if "deletionTimestamp" not in metadata and "generation" in metadata:
+            marks["generation"] = metadata["generation"] + 1
+        return marks
 
     def stamp(self, later: float = 0) -> str:
         """The wall clock, as objects have it."""
@@ -393,17 +431,51 @@ class Store:
             self._telling = False
 
 
+def _readable(kind: Kind, verb: str, item: Object) -> None:
+    why = decoding.unreadable(item)
+    if why:
+        raise unreadable_patch(item, why) if verb == "patch" else unreadable_body(kind, why)
+
+
+def _other_uid(kind: Kind, verb: str, was: Object, uid: str) -> Refused:
+    name, found = was["metadata"]["name"], was["metadata"]["uid"]
+    if verb == "patch":
+        return invalid(kind, name, [validation.immutable("metadata.uid", uid)])
+    folder = "services/specs" if kind.name == "Service" else kind.plural
+    key = f"/registry/{folder}/{was['metadata'].get('namespace', '')}/{name}"
+    return conflict(
+        kind,
+        name,
+        f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed:"
+        f" UID in precondition: {uid}, UID in object meta: {found}",
+    )
+
+
+def _annotations(item: Object) -> Object:
+    return item["metadata"].get("annotations") or {}
+
+
 def _tidy(metadata: Object) -> None:
     """What is empty is left out."""
     for key in ("labels", "annotations", "finalizers", "ownerReferences"):
         if key in metadata and not metadata[key]:
             del metadata[key]
+    for key in ("labels", "annotations"):
+        values = metadata.get(key)
+        if type(values) is dict and None in values.values():
+            metadata[key] = {name: "" if value is None else value for name, value in values.items()}
 
 
-def _without_identity(given: Object) -> Object:
-    own = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
-    metadata = {key: value for key, value in given.get("metadata", {}).items() if key not in own}
-    return {**{key: value for key, value in given.items() if key not in ("kind", "apiVersion")}, "metadata": metadata}
+def _fields(item: Object) -> Object:
+    """What managers can own."""
+    metadata = item.get("metadata") or {}
+    found = {
+        key: metadata[key] for key in ("labels", "annotations", "finalizers", "ownerReferences") if key in metadata
+    }
+    return {
+        "metadata": found,
+        **{key: item[key] for key in item if key not in ("kind", "apiVersion", "metadata", "status")},
+    }
 
 
 def _content(item: Object) -> Object:

@@ -12,11 +12,12 @@ from typing import Any
 
 from simulation.api.answers import Cause, invalid
 from simulation.api.kinds import KINDS, Object
+from simulation.api.quantities import quantity
 
 Checking = Callable[[Object, "Object | None"], Iterator[Cause]]
 
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-LABEL_1035 = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?")
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 
@@ -25,10 +26,9 @@ NO_SUBDOMAIN = (
     " end with an alphanumeric character (e.g. 'example.com', regex used for validation is"
     r" '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
-NO_LABEL_1035 = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character,"
-    " and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is"
-    " '[a-z]([-a-z0-9]*[a-z0-9])?')"
+NO_LABEL = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an"
+    " alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 NO_LABEL_VALUE = (
     "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and"
@@ -36,6 +36,11 @@ NO_LABEL_VALUE = (
     " '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
 )
 NOT_NEGATIVE = "must be greater than or equal to 0"
+POD_IS_FIXED = (
+    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
+    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
+    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)\n"
+)
 ANNOTATION_BYTES = 262144
 
 
@@ -65,7 +70,11 @@ def required(field: str, why: str = "") -> Cause:
 
 def unsupported(field: str, value: Any, *supported: str) -> Cause:
     listed = ", ".join(f'"{one}"' for one in supported)
-    return Cause("FieldValueNotSupported", f"Unsupported value: {json.dumps(value)}: supported values: {listed}", field)
+    return Cause(
+        "FieldValueNotSupported",
+        f"Unsupported value: {json.dumps(value, separators=(',', ':'))}: supported values: {listed}",
+        field,
+    )
 
 
 def immutable(field: str, value: Any) -> Cause:
@@ -75,9 +84,12 @@ def immutable(field: str, value: Any) -> Cause:
 def _metadata(item: Object) -> Iterator[Cause]:
     metadata = item["metadata"]
     name = metadata.get("name", "")
+    if not name:
+        yield required("metadata.name", "name or generateName is required")
+        return
     if item["kind"] == "Service":
-        if not LABEL_1035.fullmatch(name) or len(name) > 63:
-            yield wrong("metadata.name", name, NO_LABEL_1035)
+        if not LABEL.fullmatch(name) or len(name) > 63:
+            yield wrong("metadata.name", name, NO_LABEL)
     elif not SUBDOMAIN.fullmatch(name) or len(name) > 253:
         yield wrong("metadata.name", name, NO_SUBDOMAIN)
     yield from _labels("metadata.labels", metadata.get("labels"))
@@ -105,7 +117,8 @@ def _deployment(item: Object, old: Object | None) -> Iterator[Cause]:
     yield from _selected(item, old)
     strategy = spec["strategy"]
     if strategy["type"] not in ("Recreate", "RollingUpdate"):
-        yield unsupported("spec.strategy.type", strategy["type"], "Recreate", "RollingUpdate")
+        value = {"Type": strategy["type"], "RollingUpdate": strategy.get("rollingUpdate")}
+        yield unsupported("spec.strategy", value, "Recreate", "RollingUpdate")
     elif strategy["type"] == "Recreate" and strategy.get("rollingUpdate") is not None:
         yield Cause(
             "FieldValueForbidden",
@@ -168,6 +181,20 @@ def _job(item: Object, old: Object | None) -> Iterator[Cause]:
 
 def _pod(item: Object, old: Object | None) -> Iterator[Cause]:
     yield from _pod_spec("spec", item["spec"], ("Always", "OnFailure", "Never"))
+    if old is not None and _fixed(item["spec"], old["spec"]) != _fixed(old["spec"], item["spec"]):
+        yield Cause("FieldValueForbidden", f"Forbidden: {POD_IS_FIXED}", "spec")
+
+
+def _fixed(spec: Object, other: Object) -> Object:
+    """What of a pod's spec may not change; that a node is chosen is no change."""
+    changeable = {"activeDeadlineSeconds", "tolerations", "schedulingGates"}
+    if not spec.get("nodeName") or not other.get("nodeName"):
+        changeable.add("nodeName")
+    kept = {key: value for key, value in spec.items() if key not in changeable}
+    for key in ("containers", "initContainers"):
+        if key in kept:
+            kept[key] = [{**container, "image": ""} for container in kept[key]]
+    return kept
 
 
 def _pod_spec(field: str, spec: Object, restart: tuple[str, ...]) -> Iterator[Cause]:
@@ -187,7 +214,9 @@ def _pod_spec(field: str, spec: Object, restart: tuple[str, ...]) -> Iterator[Ca
         seen.add(container.get("name", ""))
     for number, container in enumerate(spec.get("initContainers") or []):
         yield from _container(f"{field}.initContainers[{number}]", container, volumes)
-    if spec.get("restartPolicy") not in restart:
+    if spec.get("restartPolicy") not in restart and len(restart) == 2:
+        yield required(f"{field}.restartPolicy", "valid values: " + ", ".join(f'"{one}"' for one in restart))
+    elif spec.get("restartPolicy") not in restart:
         yield unsupported(f"{field}.restartPolicy", spec.get("restartPolicy"), *restart)
 
 
@@ -196,6 +225,12 @@ def _container(field: str, container: Object, volumes: set[str]) -> Iterator[Cau
         yield required(f"{field}.name")
     if not container.get("image"):
         yield required(f"{field}.image")
+    resources = container.get("resources") or {}
+    limits = resources.get("limits") or {}
+    for name, amount in (resources.get("requests") or {}).items():
+        if name in limits and quantity(amount) > quantity(limits[name]):
+            why = f"must be less than or equal to {name} limit of {limits[name]}"
+            yield wrong(f"{field}.resources.requests", str(amount), why)
     names: set[str] = set()
     for number, port in enumerate(container.get("ports") or []):
         where = f"{field}.ports[{number}]"
@@ -277,10 +312,10 @@ def _autoscaler(item: Object, old: Object | None) -> Iterator[Cause]:
     least, most = spec["minReplicas"], spec.get("maxReplicas") or 0
     if least < 1:
         yield wrong("spec.minReplicas", least, "must be greater than or equal to 1")
-    if most < 1:
-        yield wrong("spec.maxReplicas", most, "must be greater than 0")
     if most < least:
         yield wrong("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
+    if not most:
+        yield required("spec.maxReplicas")
 
 
 def _secret(item: Object, old: Object | None) -> Iterator[Cause]:

@@ -53,6 +53,7 @@ class Watch:
     ) -> None:
         self.store, self.kind, self.ns, self.selects = store, kind, ns, selects
         self.stream = Stream(store.hub)
+        _number(query.get("resourceVersion") or "0")
         self.bookmarks = query.get("allowWatchBookmarks") in ("true", "1")
         hub = store.hub
         seconds = float(query.get("timeoutSeconds") or hub.random.uniform(1800, 3600))
@@ -79,7 +80,7 @@ class Watch:
             if initial and self.bookmarks:
                 self.bookmark({"k8s.io/initial-events-end": "true"})
             return
-        number = int(asked)
+        number = _number(asked)
         if number < self.store.forgotten:
             raise expired(number, self.store.forgotten)
         for change in self.store.history[self.kind.name]:
@@ -126,6 +127,13 @@ class Watch:
     def _quiet(self) -> None:
         if self._bookmark:
             self._bookmark.cancel()
+
+
+def _number(version: str) -> int:
+    if not version.isdigit():
+        why = f'Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
+        raise Refused(500, "", f"resourceVersion: {why}")
+    return int(version)
 
 
 def _line(what: str, text: bytes) -> bytes:
