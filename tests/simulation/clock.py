@@ -20,6 +20,7 @@ import greenlet
 
 # What the wall clock shows when a simulation begins: 2026-01-01T00:00:00Z.
 EPOCH = 1767225600.0
+TICK = 1e-6  # seconds, the shortest wait
 
 
 class Killed(greenlet.GreenletExit):
@@ -68,7 +69,7 @@ class Task:
         self.greenlet = greenlet.greenlet(self._run, hub.greenlet)
         group.tasks.append(self)
 
-    def _run(self) -> None:
+    def _run(self, _begin: bool) -> None:
         try:
             self.result = self._function(*self._arguments)
         except Killed:
@@ -174,7 +175,8 @@ class Hub:
                     timer.cancel()
                 self.after(0, self._resume, task, by_signal)
 
-        timer = self.after(timeout, wake, False) if timeout is not None else None
+        # Time always goes on while something waits: a remainder too small to be added to the clock would be waited for for ever.
+        timer = self.after(max(timeout, TICK), wake, False) if timeout is not None else None
         if waiting is not None:
             waiting.append(wake)
         result = self.greenlet.switch()
@@ -201,12 +203,17 @@ class Hub:
     def kill(self, group: Group) -> None:
         """End a process at once: its tasks run no further; all they still do is leave their frames."""
         group.dead = True
-        for task in group.tasks:
-            if not task.done and task is not self.current:
-                before, self.current = self.current, task
-                try:
-                    task.greenlet.throw(Killed)
-                finally:
-                    self.current = before
+        self.after(0, self._bury, group)
         if self.current is not None and self.current.group is group:
             raise Killed
+
+    def _bury(self, group: Group) -> None:
+        for task in group.tasks:
+            if task.done:
+                continue
+            before, self.current = self.current, task
+            try:
+                task.greenlet.throw(Killed)
+            finally:
+                self.current = before
+                task.done = True

@@ -234,7 +234,7 @@ class Store:
         metadata.update(name=name, resourceVersion=before["resourceVersion"])
         if verb == "patch" and metadata.get("deletionTimestamp") != before.get("deletionTimestamp"):
             raise invalid(
-                kind, name, [validation.immutable("metadata.deletionTimestamp", metadata["deletionTimestamp"])]
+                kind, name, [validation.immutable("metadata.deletionTimestamp", metadata.get("deletionTimestamp"))]
             )
         for key in KEPT:
             if key in before:
@@ -245,7 +245,8 @@ class Store:
             metadata["namespace"] = before["namespace"]
         _tidy(metadata)
         new = {**new, "kind": kind.name, "apiVersion": kind.api_version, "metadata": metadata}
-        _readable(kind, verb, new)
+        if not status:
+            _readable(kind, verb, new)
         if kind.status and status:
             new = {
                 **was,
