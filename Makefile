@@ -12,11 +12,11 @@ PYTHON ?= python3
 # What needs no cluster; then what every change has to hold on one, and the suites that are run whole before a release.
 FIRST := lint sanity unit
 PROMISES := demo molecule promises
-SUITES := demo molecule releases databases retirement recipes quickstart awx validation faults
+SUITES := demo molecule releases databases retirement recipes quickstart awx validation fidelity faults
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit promises molecule releases databases awx recipes retirement validation faults quickstart cluster-test bench docs matrix mutation clean
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit promises molecule releases databases awx recipes retirement validation faults fidelity quickstart cluster-test bench docs matrix mutation clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -95,6 +95,9 @@ faults: tools images ## kill, cut, pause and forbid everything, under traffic; A
 validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects, ARGS=--all takes all
 	@$(PYTHON) tests/tools/images.py validation
 	@$(IN) python -m pytest tests/on_cluster/validation -n 2 $(ARGS)
+
+fidelity: tools cluster ## the simulated API server against the real one: the same requests, the same answers
+	@$(IN) python -m pytest tests/on_cluster/fidelity $(ARGS)
 
 cluster-test: tools ## the embedded cluster itself: started twice, killed, found stale, stopped without a trace
 	@$(IN) python -m pytest tests/cluster $(ARGS)

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The same requests to a real API server and to the simulated one, and where their answers differ.
 
-Used as ``python -m simulation.fidelity`` with KUBECONFIG set. What is random (uids, versions, times, addresses) and what
+Used as ``python -m simulation.fidelity [CASE ...]`` with KUBECONFIG set; ``--record`` keeps the real answers, which
+test_api_answers.py compares without a cluster. What is random (uids, versions, times, addresses) and what
 the real cluster's controllers write is not compared; all else is: the code, the content's type, and every field.
 """
 
@@ -15,6 +16,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
@@ -24,6 +26,8 @@ from simulation.clock import Hub
 from simulation.fidelity_cases import CASES
 
 Json = Any
+RECORDED = Path(__file__).with_name("answers.json")
+NS = "sim-fidelity"
 METHODS = {"GET": "get", "POST": "create", "PUT": "replace", "DELETE": "delete"}
 PATCHES = {
     "application/json-patch+json": "json patch",
@@ -221,9 +225,32 @@ def compared(case: str, real: list[Seen], simulated: list[Seen]) -> list[Differe
     return found
 
 
+def _recorded(answer: Seen, ns: str) -> Seen:
+    return answer._replace(body=json.loads(json.dumps(normalized(answer.body)).replace(ns, NS)))
+
+
+def simulated_as_recorded(name: str) -> list[Difference]:
+    """Differences of a case to what a real server answered when it was recorded."""
+    case = CASES[name]
+    simulated = Simulated(f"{NS}-{name}" if getattr(case, "apart", False) else NS)
+    case(simulated)
+    recorded = json.loads(RECORDED.read_text())["cases"][name]
+    return compared(name, [Seen(*answer) for answer in recorded], simulated.seen)
+
+
+def record(result: Comparison) -> None:
+    lines = ",\n".join(f"{json.dumps(name)}: {_lines(answers)}" for name, answers in result.recorded.items())
+    RECORDED.write_text(f'{{"cases": {{\n{lines}\n}}}}\n')
+
+
+def _lines(answers: list[Seen]) -> str:
+    return "[\n" + ",\n".join(json.dumps(answer, sort_keys=True, separators=(",", ":")) for answer in answers) + "\n]"
+
+
 class Comparison(NamedTuple):
     asked: dict[str, int]  # how many requests, by their words
     differences: list[Difference]
+    recorded: dict[str, list[Seen]]  # the real answers, by their cases
 
     def table(self) -> str:
         width = max(map(len, self.asked))
@@ -238,8 +265,9 @@ class Comparison(NamedTuple):
 
 def compare(names: list[str]) -> Comparison:
     """Run cases against both."""
-    ns = f"sim-fidelity-{uuid.uuid4().hex[:6]}"
+    ns = f"{NS}-{uuid.uuid4().hex[:6]}"
     asked: dict[str, int] = {}
+    recorded: dict[str, list[Seen]] = {}
     found: list[Difference] = []
     opened: dict[str, Real] = {}
     try:
@@ -257,14 +285,18 @@ def compare(names: list[str]) -> Comparison:
             for answer in real.seen:
                 asked[answer.request] = asked.get(answer.request, 0) + 1
             found += compared(name, real.seen, simulated.seen)
+            recorded[name] = [_recorded(answer, ns) for answer in real.seen]
     finally:
         for where, real in opened.items():
             real.close(where)
-    return Comparison(asked, found)
+    return Comparison(asked, found, recorded)
 
 
 def main(names: list[str]) -> int:
-    result = compare(names)
+    keep = "--record" in names
+    result = compare([name for name in names if name != "--record"])
+    if keep:
+        record(result)
     print(result.table())
     for one in result.differences:
         where = f"{one.case} {one.number}, {one.request}: {one.field}"
