@@ -161,6 +161,7 @@ def _words(method: str, path: str, content_type: str, query: dict[str, str]) -> 
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 VERSION = re.compile(r"(ersion: |in object meta: |ResourceVersion in precondition: |\()\d+")
+CONTROLLED = {"Deployment", "ReplicaSet", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Namespace"}
 RANDOM = {"resourceVersion", "clusterIP", "clusterIPs", "nodePort", "creationTimestamp"}
 
 
@@ -172,8 +173,8 @@ def normalized(value: Json, key: str = "") -> Json:
             for name, item in value.items()
             if name != "managedFields" and not name.startswith("deployment.kubernetes.io/")
         }
-        if kept.get("kind") and "metadata" in kept and "status" in kept and isinstance(kept["status"], dict):
-            del kept["status"]
+        if kept.get("kind") in CONTROLLED:
+            kept.pop("status", None)
         if "generateName" in kept and str(kept.get("name", "")).startswith(kept["generateName"]):
             kept["name"] = kept["generateName"] + "random"
         if "annotations" in kept and not kept["annotations"]:

@@ -592,7 +592,10 @@ def quotas(send: Any) -> None:
     send("DELETE", f"{PODS}/one", {"gracePeriodSeconds": 0})
     send.until(f"{QUOTAS}/small", lambda quota: quota["status"]["used"]["pods"] == "0")
     send("POST", PODS, taking("two", "64Mi"))
+    send.until(f"{QUOTAS}/small", lambda quota: quota["status"]["used"]["pods"] == "1")
     send("GET", f"{QUOTAS}/small")
+    send("PATCH", f"{QUOTAS}/small", [operation("replace", "/spec/hard/pods", "3")], JSON_PATCH)
+    send("POST", PODS, pod("three"))
 
 
 @case
@@ -609,7 +612,11 @@ def pods(send: Any) -> None:
     send("PATCH", f"{PODS}/still", [operation("add", "/metadata/labels/more", "yes")], JSON_PATCH)
     send("PATCH", f"{PODS}/still", [operation("replace", "/spec/containers/0/image", "myapp:2.0")], JSON_PATCH)
     send("PATCH", f"{PODS}/still", [operation("replace", "/spec/containers/0/name", "other")], JSON_PATCH)
-    send("PATCH", f"{PODS}/still/status", {"status": {"phase": "Running"}}, MERGE_PATCH)
+    running = {"phase": "Running", "podIP": "192.0.2.7", "conditions": [{"type": "Ready", "status": "True"}]}
+    send("PATCH", f"{PODS}/still/status", {"status": running, "metadata": {"labels": {"by": "node"}}}, MERGE_PATCH)
+    send("PATCH", f"{PODS}/still", {"status": {"phase": "Failed"}}, MERGE_PATCH)
+    send("GET", PODS, labelSelector="app=still", fieldSelector="status.phase=Running")
+    send("GET", PODS, labelSelector="app=still", fieldSelector="spec.nodeName=node")
     send("POST", DEPLOYMENTS, deployment("still"))
     send("PATCH", f"{DEPLOYMENTS}/still/status", {"spec": {"replicas": 7}}, MERGE_PATCH)
 

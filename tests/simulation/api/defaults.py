@@ -219,6 +219,37 @@ _BY_KIND: dict[str, Defaulting] = {
     "EndpointSlice": _endpoint_slice,
     "Secret": _secret,
 }
+
+
+def fill_status(item: Object) -> Object:
+    """The status of an object, with what the server adds to it."""
+    status = item.get("status") or {}
+    if item["kind"] != "Pod":
+        return status
+    if status.get("podIP") and "podIPs" not in status:
+        status = {**status, "podIPs": [{"ip": status["podIP"]}]}
+    empty = {"lastProbeTime": None, "lastTransitionTime": None}
+    conditions = status.get("conditions")
+    if conditions and not all(empty.keys() <= condition.keys() for condition in conditions):
+        status = {**status, "conditions": [{**empty, **condition} for condition in conditions]}
+    return {**status, "qosClass": status.get("qosClass") or quality(item["spec"])}
+
+
+def quality(spec: Object) -> str:
+    """How well a pod is protected when its node runs short of something."""
+    containers = (spec.get("initContainers") or []) + spec["containers"]
+    given = [container.get("resources") or {} for container in containers]
+    if not any(one.get("requests") or one.get("limits") for one in given):
+        return "BestEffort"
+    for one in given:
+        limits = one.get("limits") or {}
+        if not {"cpu", "memory"} <= limits.keys() or any(
+            (one.get("requests") or limits).get(key) != limits[key] for key in limits
+        ):
+            return "Burstable"
+    return "Guaranteed"
+
+
 STATUS: dict[str, Object] = {
     "Pod": {"phase": "Pending"},
     "Service": {"loadBalancer": {}},

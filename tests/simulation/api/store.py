@@ -189,6 +189,8 @@ class Store:
         _readable(kind, verb, item)
         defaults.fill(item, self.hub.random)
         validation.check(item, None)
+        if kind.name == "Pod":
+            item["status"] = defaults.fill_status(item)
         admission.check_quota(self, item, dry_run)
         key = (metadata.get("namespace", ""), metadata["name"])
         if key in self._objects[kind.name]:
@@ -248,12 +250,9 @@ class Store:
         if not status:
             _readable(kind, verb, new)
         if kind.status and status:
-            new = {
-                **was,
-                "metadata": {**before, "annotations": metadata.get("annotations")},
-                "status": new.get("status"),
-            }
-            _tidy(new["metadata"])
+            if kind.name == "Deployment" and "labels" in before:
+                metadata["labels"] = before["labels"]
+            new = {**was, "metadata": metadata, "status": defaults.fill_status(new)}
             new = self._admitted("update", new, was, by)
         else:
             if kind.status:
