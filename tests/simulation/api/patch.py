@@ -50,8 +50,12 @@ def json_patched(target: Object, operations: Any) -> Any:
             "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
         )
     try:
-        return JsonPatch(operations).apply(copied(target), in_place=True)
-    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, TypeError) as error:
+        # Only what the operations lead into is copied.
+        ways = [operation[key] for operation in operations for key in ("path", "from") if key in operation]
+        parts = {way.split("/", 2)[1] for way in ways}
+        own = {key: copied(value) if key in parts else value for key, value in target.items()}
+        return JsonPatch(operations).apply(own, in_place=True)
+    except (jsonpatch.JsonPatchException, jsonpointer.JsonPointerException, IndexError, TypeError) as error:
         raise not_applicable() from error
 
 

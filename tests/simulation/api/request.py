@@ -165,7 +165,7 @@ class Api:
             new = patch.merged(old.object, given)
         if new is old.object:
             return _one(200, old)
-        return _one(200, self._write(target, client, old, _pruned(new), "patch"))
+        return _one(200, self._write(target, client, old, _pruned(new) if b"null" in (body or b"") else new, "patch"))
 
     def _apply(self, target: Target, client: Client, body: bytes | None) -> Answer:
         manager = client.query.get("fieldManager")

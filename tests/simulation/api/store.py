@@ -38,7 +38,16 @@ Key = tuple[str, str]
 FIRST_VERSION = 1000
 CONDITIONAL = {"Lease", "PodDisruptionBudget"}  # of these, who replaces one has to say which version
 OTHERS = ""  # the manager that stands for all who do not apply
-KEPT = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName", "generation")
+KEPT = (
+    "namespace",
+    "uid",
+    "resourceVersion",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generateName",
+    "generation",
+)
 NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
@@ -221,47 +230,24 @@ class Store:
     ) -> Version:
         """Store ``new``, which may share parts with the old object, in its place."""
         kind, was = KINDS[old.object["kind"]], old.object
-        metadata, before = dict(new.get("metadata") or {}), was["metadata"]
-        name = before["name"]
-        if metadata.get("resourceVersion") not in (None, "", before["resourceVersion"]):
-            raise modified(kind, name)
-        if metadata.get("uid") not in (None, "", before["uid"]):
-            raise _other_uid(kind, verb, was, metadata["uid"])
-        if verb == "update" and by_request and kind.name in CONDITIONAL and not metadata.get("resourceVersion"):
-            raise must_have_version(kind, name)
-        if metadata.get("name") != name:
-            raise bad_request(
-                f"the name of the object ({metadata.get('name')}) does not match the name on the URL ({name})"
-            )
-        metadata.update(name=name, resourceVersion=before["resourceVersion"])
-        if verb == "patch" and metadata.get("deletionTimestamp") != before.get("deletionTimestamp"):
-            raise invalid(
-                kind, name, [validation.immutable("metadata.deletionTimestamp", metadata.get("deletionTimestamp"))]
-            )
-        for key in KEPT:
-            if key in before:
-                metadata[key] = before[key]
-            else:
-                metadata.pop(key, None)
-        if "namespace" in before:
-            metadata["namespace"] = before["namespace"]
-        _tidy(metadata)
-        new = {**new, "kind": kind.name, "apiVersion": kind.api_version, "metadata": metadata}
-        if not status:
-            _readable(kind, verb, new)
+        if verb == "update" and by_request and kind.name in CONDITIONAL and not new["metadata"].get("resourceVersion"):
+            raise must_have_version(kind, was["metadata"]["name"])
+        new = {**new, "kind": kind.name, "apiVersion": kind.api_version, "metadata": _kept(kind, verb, was, new)}
         if kind.status and status:
-            if kind.name == "Deployment" and "labels" in before:
-                metadata["labels"] = before["labels"]
-            new = {**was, "metadata": metadata, "status": defaults.fill_status(new)}
+            if kind.name == "Deployment" and "labels" in was["metadata"]:
+                new["metadata"]["labels"] = was["metadata"]["labels"]
+            new = {**was, "metadata": new["metadata"], "status": defaults.fill_status(new)}
             new = self._admitted("update", new, was, by)
         else:
+            _readable(kind, verb, new)
             if kind.status:
                 new["status"] = was.get("status")
             new = self._filled(kind, was, self._admitted("update", new, was, by))
         if new == was:
             return old
-        key = (before.get("namespace", ""), name)
-        if "deletionTimestamp" in before and not metadata.get("finalizers") and before.get("finalizers"):
+        key = (was["metadata"].get("namespace", ""), was["metadata"]["name"])
+        held = was["metadata"].get("finalizers")
+        if held and "deletionTimestamp" in was["metadata"] and not new["metadata"].get("finalizers"):
             return self._removed(kind, key, old, by, dry_run, Version(new))
         return self._stored(verb, kind, key, new, old, by, dry_run)
 
@@ -435,6 +421,32 @@ def _readable(kind: Kind, verb: str, item: Object) -> None:
     why = decoding.unreadable(item)
     if why:
         raise unreadable_patch(item, why) if verb == "patch" else unreadable_body(kind, why)
+
+
+def _kept(kind: Kind, verb: str, was: Object, new: Object) -> Object:
+    """The metadata of an object's next version: what nobody may change is as it was.
+
+    :raises Refused: somebody wants to change it, or means another version.
+    """
+    metadata, before = dict(new.get("metadata") or {}), was["metadata"]
+    name = before["name"]
+    if metadata.get("resourceVersion") not in (None, "", before["resourceVersion"]):
+        raise modified(kind, name)
+    if metadata.get("uid") not in (None, "", before["uid"]):
+        raise _other_uid(kind, verb, was, metadata["uid"])
+    if metadata.get("name") != name:
+        raise bad_request(
+            f"the name of the object ({metadata.get('name')}) does not match the name on the URL ({name})"
+        )
+    deleted = metadata.get("deletionTimestamp")
+    if verb == "patch" and deleted != before.get("deletionTimestamp"):
+        raise invalid(kind, name, [validation.immutable("metadata.deletionTimestamp", deleted)])
+    for key in KEPT:
+        metadata.pop(key, None)
+        if key in before:
+            metadata[key] = before[key]
+    _tidy(metadata)
+    return metadata
 
 
 def _other_uid(kind: Kind, verb: str, was: Object, uid: str) -> Refused:
