@@ -546,6 +546,38 @@ def deleting_in_order(send: Any) -> None:
     send("PATCH", f"{PODS}/ordered", [operation("remove", "/metadata/finalizers")], JSON_PATCH)
 
 
+@case
+def deleting_what_others_depend_on(send: Any) -> None:
+    options = {"kind": "DeleteOptions", "apiVersion": "v1"}
+    for propagation in ("Foreground", "Orphan"):
+        for path, make in ((DEPLOYMENTS, deployment), (JOBS, job), (SECRETS, secret)):
+            name = f"owner-{propagation.lower()}"
+            send("POST", path, make(name))
+            send("DELETE", f"{path}/{name}", {**options, "propagationPolicy": propagation})
+    send("POST", JOBS, job("owner-default"))
+    send("DELETE", f"{JOBS}/owner-default", options)
+    send("POST", JOBS, job("owner-query"))
+    send("DELETE", f"{JOBS}/owner-query", propagationPolicy="Background", dryRun="All")
+
+
+@case
+def deleting_a_pod_of_a_node(send: Any) -> None:
+    path, options = f"{PODS}/placed", {"kind": "DeleteOptions", "apiVersion": "v1"}
+    send("POST", PODS, pod("placed", nodeName="no-such-node", terminationGracePeriodSeconds=40))
+    send("DELETE", path, {**options, "dryRun": ["All"]})
+    send("DELETE", path, options)
+    send("DELETE", path, options)
+    send("DELETE", path, {**options, "gracePeriodSeconds": 60})
+    send("DELETE", path, {**options, "gracePeriodSeconds": 20})
+    send("GET", path)
+    send("PATCH", path, [operation("add", "/metadata/annotations", {"a": "b"})], JSON_PATCH)
+    send("DELETE", path, {**options, "gracePeriodSeconds": 0})
+    send("GET", path)
+    send("POST", PODS, pod("ended", nodeName="no-such-node"))
+    send("PATCH", f"{PODS}/ended/status", {"status": {"phase": "Succeeded"}}, MERGE_PATCH)
+    send("DELETE", f"{PODS}/ended", options)
+
+
 # --- watching
 
 
