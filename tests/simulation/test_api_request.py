@@ -79,6 +79,7 @@ def test_what_has_been_forgotten_cannot_be_watched(store: Store, ask: Requests) 
     stream = ask.watch(PATHS["Pod"], resourceVersion=version)
     ((kind, _version, status),) = read(stream)
     assert (kind, status["code"], status["reason"], stream.ended) == ("ERROR", 410, "Expired", True)
+    assert status["message"] == f"too old resource version: {version} ({store.forgotten})"
     fresh = ask.watch(PATHS["Pod"], resourceVersion=str(store.number))
     assert not fresh.ended and read(fresh) == []
 

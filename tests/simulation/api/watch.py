@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import bisect
 import json
 from collections import deque
 from collections.abc import Callable
@@ -83,9 +84,9 @@ class Watch:
         number = _number(asked)
         if number < self.store.forgotten:
             raise expired(number, self.store.forgotten)
-        for change in self.store.history[self.kind.name]:
-            if change.number > number:
-                self.tell(change)
+        changes = self.store.history[self.kind.name]
+        for change in changes[bisect.bisect_right(changes, number, key=lambda change: change.number) :]:
+            self.tell(change)
 
     def tell(self, change: Change) -> None:
         new = change.new.object
