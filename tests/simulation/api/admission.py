@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from simulation.api.store import Store
 
 
-def check_quota(store: Store, item: Object, dry_run: bool) -> None:
+def check_quota(store: Store, item: Object) -> None:
     """:raises Refused: a quota of the namespace has no room for it."""
     kind, ns = item["kind"], item["metadata"].get("namespace")
     if kind in ("ResourceQuota", "Event"):
@@ -42,11 +42,10 @@ def keep_usage(store: Store) -> None:
     """Let the status of quotas follow what there is, as the quota controller does."""
 
     def look(kind: str, new: Object, old: Object | None) -> None:
-        if kind == "MODIFIED" and old is not None and _takes(new) == _takes(old):
-            return
-        ns = new["metadata"].get("namespace")
-        for quota in store.list("ResourceQuota", ns):
-            _write_usage(store, quota)
+        quotas = store.list("ResourceQuota", new["metadata"].get("namespace"))
+        if quotas and (kind != "MODIFIED" or old is None or _takes(new) != _takes(old)):
+            for quota in quotas:
+                _write_usage(store, quota)
 
     for name in KINDS:
         if name == "ResourceQuota":

@@ -126,14 +126,10 @@ def invalid(kind: Kind, name: str, causes: list[Cause]) -> Refused:
     return Refused(422, "Invalid", f'{what} "{name}" is invalid: {said}', found)
 
 
-def invalid_options(options: str, field: str, value: Any, *supported: str) -> Refused:
+def invalid_options(options: str, cause: Cause) -> Refused:
     """Of options in the query or in the body of a deletion."""
-    listed = ", ".join(f'"{one}"' for one in supported)
-    cause = Cause(
-        "FieldValueNotSupported", f"Unsupported value: {json.dumps(value)}: supported values: {listed}", field
-    )
     found = {"group": "meta.k8s.io", "kind": options, "causes": [cause._asdict()]}
-    return Refused(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {field}: {cause.message}', found)
+    return Refused(422, "Invalid", f'{options}.meta.k8s.io "" is invalid: {cause.field}: {cause.message}', found)
 
 
 def unreadable_patch(item: Object, why: str) -> Refused:

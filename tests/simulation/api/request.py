@@ -13,6 +13,7 @@ from simulation.api import patch, selectors
 from simulation.api.answers import (
     JSON,
     Answer,
+    Cause,
     Refused,
     as_json,
     bad_request,
@@ -24,6 +25,7 @@ from simulation.api.answers import (
 from simulation.api.containers import Containers, World
 from simulation.api.kinds import BY_PATH, Kind, Object, copied
 from simulation.api.store import Store, Version
+from simulation.api.validation import unsupported
 from simulation.api.watch import Watch
 
 Query = dict[str, str]
@@ -89,7 +91,7 @@ class Api:
             target = _target(path)
             given = {name.lower(): value for name, value in (headers or {}).items()}
             if target.rest and not target.rest.startswith("status"):
-                return self._subresource(method, target, query, given, body)
+                return self._below(method, target, query)
             client = Client(
                 given.get("user-agent", ""), query, _dry_run(query.get("dryRun"), OPTIONS.get(method, "DeleteOptions"))
             )
@@ -170,27 +172,12 @@ class Api:
     def _apply(self, target: Target, client: Client, body: bytes | None) -> Answer:
         manager = client.query.get("fieldManager")
         if not manager:
-            raise Refused(
-                422,
-                "Invalid",
-                'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch',
-                {
-                    "group": "meta.k8s.io",
-                    "kind": "PatchOptions",
-                    "causes": [
-                        {
-                            "reason": "FieldValueRequired",
-                            "message": "Required value: is required for apply patch",
-                            "field": "fieldManager",
-                        }
-                    ],
-                },
-            )
+            cause = Cause("FieldValueRequired", "Required value: is required for apply patch", "fieldManager")
+            raise invalid_options("PatchOptions", cause)
         given = _object(body, target.kind, strict=True)
         given.setdefault("metadata", {}).setdefault("name", target.name)
         _same_name(given, target)
-        found = self.store.get(target.kind.name, target.ns or "", target.name)
-        if found is None:
+        if self.store.get(target.kind.name, target.ns or "", target.name) is None:
             return self._applied_first(target, client, given, manager)
         old = self.store.version(target.kind.name, target.ns or "", target.name)
         new = self.store.merged(old, given, manager, client.dry_run)
@@ -220,9 +207,8 @@ class Api:
         dry_run = _dry_run(options.get("dryRun"), "DeleteOptions") if body else client.dry_run
         propagation = options.get("propagationPolicy", query.get("propagationPolicy"))
         if propagation not in (None, "Foreground", "Background", "Orphan"):
-            raise invalid_options(
-                "DeleteOptions", "propagationPolicy", propagation, "Foreground", "Background", "Orphan", "nil"
-            )
+            cause = unsupported("propagationPolicy", propagation, "Foreground", "Background", "Orphan", "nil")
+            raise invalid_options("DeleteOptions", cause)
         left, gone = self.store.delete(
             target.kind.name,
             target.ns or "",
@@ -243,7 +229,7 @@ class Api:
 
     # --- below objects
 
-    def _subresource(self, method: str, target: Target, query: Query, headers: Query, body: bytes | None) -> Answer:
+    def _below(self, method: str, target: Target, query: Query) -> Answer:
         what, _slash, path = target.rest.partition("/")
         kind, ns = target.kind.name, target.ns or ""
         if what == "proxy" and kind in ("Pod", "Service"):
@@ -279,7 +265,7 @@ def _dry_run(value: Any, options: str) -> bool:
     values = [value] if isinstance(value, str) else value or []
     for one in values:
         if one != "All":
-            raise invalid_options(options, "dryRun", values, "All")
+            raise invalid_options(options, unsupported("dryRun", values, "All"))
     return bool(values)
 
 

@@ -200,7 +200,7 @@ class Store:
         validation.check(item, None)
         if kind.name == "Pod":
             item["status"] = defaults.fill_status(item)
-        admission.check_quota(self, item, dry_run)
+        admission.check_quota(self, item)
         key = (metadata.get("namespace", ""), metadata["name"])
         if key in self._objects[kind.name]:
             raise already_exists(kind, metadata["name"])
