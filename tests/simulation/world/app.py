@@ -18,7 +18,12 @@ Answers = dict[str, tuple[int, str]]
 LISTENING = "listening"
 
 # What can be wrong with a version. `after` counts from the start of its containers, and from now for those that run.
-FAULTS = ("crash", "unready", "errors", "slow", "image", "hang")
+FAULTS = ("crash", "unready", "errors", "slow", "image", "hang", "command")
+
+NO_COMMAND = (
+    "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to"
+    ' start container process: exec: "/missing": stat /missing: no such file or directory: unknown'
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,7 @@ class Behavior:
 
     ``answers`` ``None``: 200 to everything; a path that is not in it is answered with 404.
     ``ports`` ``None``: those that the container declares.
+    ``start_error``: why the runtime cannot even start it.
     """
 
     start_seconds: float = 0.5  # then it listens
@@ -41,6 +47,7 @@ class Behavior:
     answers: Answers | None = None
     ports: frozenset[int] | None = None
     log: tuple[tuple[float, str], ...] = ()
+    start_error: str = ""
 
 
 Application = Callable[[str, dict[str, str], Object], Behavior]
@@ -115,6 +122,8 @@ class Faults:
             changes["ready"] = False
         if "slow" in found and not age:
             changes["start_seconds"] = found["slow"]
+        if "command" in found:
+            changes["start_error"] = NO_COMMAND
         if "hang" in found:
             changes["ports"] = frozenset()
         return replace(behavior, **changes)

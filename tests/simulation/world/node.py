@@ -40,6 +40,7 @@ class Kubelet:
     def __init__(self, world: World) -> None:
         self.world = world
         self.pods: dict[str, PodOnNode] = {}  # by uid
+        self.images: set[tuple[str, str]] = set()  # by node, those that it has pulled
         self._addresses = 0
         world.store.subscribe("Pod", self._changed)
 
@@ -184,22 +185,25 @@ class PodOnNode:
         if self.gone:
             return
         grace = self.pod["metadata"].get("deletionGracePeriodSeconds", 30)
-        longest = 0.0
+        longest, killed = 0.0, []
         for process in self.processes:
             if process.running:
                 drained = _hook(process.spec) + process.behavior.drain_seconds
                 process.listens_until = self.world.hub.now + min(drained, grace)
                 self.world.hub.at(process.listens_until, self.serving_changed)
                 longest = max(longest, min(drained + self.world.hub.random.uniform(0.0, 0.1), grace))
-        self.world.hub.after(longest, self._ended)
+                if drained > grace:
+                    killed.append(process)
+        self.world.hub.after(longest, self._ended, killed)
 
-    def _ended(self) -> None:
+    def _ended(self, killed: list[Process]) -> None:
         if self.gone:
             return
         for process in self.processes:
-            process.stop(0, "Completed")
-        if self.phase != "Failed":
-            self.phase = "Succeeded" if self.phase == "Running" else "Failed"
+            process.stop(137 if process in killed else 0, "Error" if process in killed else "Completed")
+        # A container that never ran counts as failed.
+        failed = any(process.exit_code != 0 for process in self.containers)
+        self.phase = "Failed" if failed else "Succeeded"
         if self.began:
             self.write()
         self.world.hub.after(drawn(self.world.hub.random, self.world.lag.shutdown), self._remove)
@@ -276,8 +280,8 @@ class PodOnNode:
             gated, why = "ReadinessGatesNotReady", ", ".join(texts)
         sandbox = bool(self.ip) and not ended
         found = [
-            self._condition("PodReadyToStartContainers", sandbox),
-            self._condition("Initialized", bool(self.ip) or not self.setup),
+            self._condition("PodReadyToStartContainers", sandbox, "PodSandboxNotReady"),
+            self._condition("Initialized", bool(self.ip) or not self.setup, "ContainersNotInitialized"),
             self._condition("Ready", not unready and not closed, gated, why),
             self._condition("ContainersReady", not unready, reason, message),
             self._condition("PodScheduled", True),

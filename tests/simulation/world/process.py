@@ -52,10 +52,13 @@ class Process:
         """Run, or wait and say why not."""
         if self.home.gone or self.home.terminating:
             return
-        trouble = self.world.registry.trouble(self.spec)
+        have = (self.home.node, self.spec["image"])
+        kept = have in self.world.kubelet.images and self.spec.get("imagePullPolicy") != "Always"
+        trouble = None if kept else self.world.registry.trouble(self.spec)
         if trouble:
             self._no_image(*trouble)
             return
+        self.world.kubelet.images.add(have)
         env, missing = environment(self.world.store, self.home.pod, self.spec)
         if missing:
             self.state = {"waiting": {"reason": "CreateContainerConfigError", "message": missing}}
@@ -91,6 +94,9 @@ class Process:
         world, now = self.world, self.hub.now
         self._plain = world.app(self.spec["image"], env, self.home.pod)
         self.behavior = world.faults.applied(self.spec["image"], self._plain)
+        if self.behavior.start_error:
+            self._not_started(self.behavior.start_error)
+            return
         self.running, self.exit_code, self.began = True, None, now
         self.listens_from, self.listens_until = now + self.behavior.start_seconds, math.inf
         self.state = {"running": {"startedAt": world.stamp()}}
@@ -101,6 +107,15 @@ class Process:
         self._plan_readiness()
         if self.behavior.start_seconds < math.inf:
             self._after(self.behavior.start_seconds, self.home.serving_changed)
+
+    def _not_started(self, message: str) -> None:
+        now = self.world.stamp()
+        ended = {"exitCode": 128, "reason": "StartError", "message": message, "startedAt": "1970-01-01T00:00:00Z"}
+        self.last = {"terminated": {**ended, "finishedAt": now}}
+        self.state = {"waiting": {"reason": "RunContainerError", "message": message}}
+        self.home.warn("Failed", f"Error: {message}", self)
+        self.began = self.hub.now
+        self._fall()
 
     def say(self, text: str) -> None:
         """A line in the log."""
@@ -220,6 +235,11 @@ class Process:
             self.done = True
             self.home.container_done()
             return
+        self._fall()
+        self.home.write()
+
+    def _fall(self) -> None:
+        """It is started again: at once after the first time, then with pauses that grow."""
         if self.hub.now - self.began >= FORGIVEN_AFTER:
             self._crashes = 0
         self._crashes += 1
@@ -229,7 +249,6 @@ class Process:
             pause = min(FIRST_BACKOFF * 2 ** (self._crashes - 2), LAST_BACKOFF)
             self._after(self.hub.random.uniform(0.5, 1.0), self._back_off, pause)
             self._after(pause, self._again)
-        self.home.write()
 
     def stop(self, code: int, reason: str) -> None:
         """The process is gone; nothing starts it again."""
@@ -244,7 +263,8 @@ class Process:
 
     def _back_off(self, pause: float) -> None:
         pod = f"{self.home.name}_{self.home.namespace}({self.home.uid})"
-        self.last = self.state
+        if "terminated" in self.state:
+            self.last = self.state
         text = f"back-off {_seconds(pause)} restarting failed container={self.name} pod={pod}"
         self.state = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
         self.home.warn("BackOff", f"Back-off restarting failed container {self.name} in pod {pod}", self)

@@ -63,9 +63,7 @@ class ReplicaSetController(Controller):
         found = self.store.get("ReplicaSet", namespace, name)
         if found is None:
             return
-        pods = self.world.owned.controlled("Pod", found["metadata"]["uid"])
-        if not is_terminating(found):
-            pods += self._adopted(found)
+        pods = self._claimed(found)
         active = [pod for pod in pods if not is_terminating(pod) and not has_ended(pod)]
         failure = None if is_terminating(found) else self._manage(found, active)
         status = self._status(found, active, sum(map(is_terminating, pods)), failure)
@@ -76,18 +74,31 @@ class ReplicaSetController(Controller):
         if failure:
             raise failure[1]
 
-    def _adopted(self, owner: Object) -> list[Object]:
-        """Pods that this one selects and nobody controls; one whose labels it no longer selects is let go."""
-        adopted = []
+    def _claimed(self, owner: Object) -> list[Object]:
+        """Its pods, with those that it selects and nobody controls; one that it selects no longer is let go."""
+        pods = self.world.owned.controlled("Pod", owner["metadata"]["uid"])
+        if is_terminating(owner):
+            return pods
+        selector, uid = owner["spec"]["selector"], owner["metadata"]["uid"]
+
+        def adopt(copy: Object) -> None:
+            copy["metadata"].setdefault("ownerReferences", []).append(owner_reference(owner))
+
+        def let_go(copy: Object) -> None:
+            references = copy["metadata"]["ownerReferences"]
+            copy["metadata"]["ownerReferences"] = [item for item in references if item["uid"] != uid]
+
+        claimed = []
+        for pod in pods:
+            if is_terminating(pod) or selects(selector, pod["metadata"].get("labels") or {}):
+                claimed.append(pod)
+            else:
+                self.change(pod, let_go)
         for where, pod in list(self.world.owned.orphans["Pod"].items()):
             fits = where[1] == owner["metadata"]["namespace"] and not is_terminating(pod)
-            if fits and selects(owner["spec"]["selector"], pod["metadata"].get("labels") or {}):
-
-                def change(copy: Object) -> None:
-                    copy["metadata"].setdefault("ownerReferences", []).append(owner_reference(owner))
-
-                adopted.append(self.change(pod, change))
-        return adopted
+            if fits and selects(selector, pod["metadata"].get("labels") or {}):
+                claimed.append(self.change(pod, adopt))
+        return claimed
 
     # --- pods
 
