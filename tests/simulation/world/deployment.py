@@ -57,13 +57,11 @@ class DeploymentController(Controller):
         self.store.subscribe("ReplicaSet", self._replica_set_changed)
         self.store.subscribe("Pod", self._pod_changed)
 
-    def _deployment_changed(self, type_: str, new: Object | None, old: Object | None) -> None:
-        if type_ != "DELETED" and new is not None:
+    def _deployment_changed(self, type_: str, new: Object, old: Object | None) -> None:
+        if type_ != "DELETED":
             self.enqueue(key(new))
 
-    def _replica_set_changed(self, type_: str, new: Object | None, old: Object | None) -> None:
-        item = new or old
-        assert item is not None
+    def _replica_set_changed(self, type_: str, item: Object, old: Object | None) -> None:
         owner = controller_of(item)
         if owner is not None:
             self.enqueue((item["metadata"]["namespace"], owner["name"]))
@@ -72,20 +70,21 @@ class DeploymentController(Controller):
                 if selects(deployment["spec"]["selector"], item["metadata"].get("labels") or {}):
                     self.enqueue(key(deployment))
 
-    def _pod_changed(self, type_: str, new: Object | None, old: Object | None) -> None:
+    def _pod_changed(self, type_: str, new: Object, old: Object | None) -> None:
         """Whoever recreates waits for the last old pod to be gone."""
         if type_ != "DELETED":
             return
-        owner = controller_of(old or new or {})
+        owner = controller_of(new)
         if owner is None or owner["kind"] != "ReplicaSet":
             return
         where = self.world.owned.living.get(owner["uid"])
-        found = where and self.store.get(*where)
-        above = found and controller_of(found)
-        if above:
-            deployment = self.store.get("Deployment", where[1], above["name"])
-            if deployment and deployment["spec"]["strategy"]["type"] == "Recreate":
-                self.enqueue(key(deployment))
+        found = self.store.get(*where) if where else None
+        above = controller_of(found) if found else None
+        deployment = (
+            self.store.get("Deployment", found["metadata"]["namespace"], above["name"]) if found and above else None
+        )
+        if deployment and deployment["spec"]["strategy"]["type"] == "Recreate":
+            self.enqueue(key(deployment))
 
     def sync(self, namespace: str, name: str) -> None:
         deployment = self.store.get("Deployment", namespace, name)
@@ -257,11 +256,11 @@ class _Rollout:
             self._scale(item, size)
 
     def _proportion(self, item: Object, to_add: int, added: int) -> int:
-        size = item["spec"]["replicas"]
+        size: int = item["spec"]["replicas"]
         if not size or not to_add or to_add == added:
             return 0
         if not self.wanted:
-            return -int(size)
+            return -size
         before = int(item["metadata"].get("annotations", {}).get(MAX) or self.deployment["status"].get("replicas", 0))
         share = (_rounded(size * (self.wanted + self.surge) / before) if before else 0) - size
         left = to_add - added

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simulation.api.answers import Refused
 from simulation.world.lag import drawn
@@ -43,8 +43,8 @@ class GarbageCollector:
     def _enqueue_owners(self, item: Object) -> None:
         for owner in _owners(item):
             where = self.world.owned.living.get(owner["uid"])
-            found = where and self.store.get(*where)
-            if found and FOREGROUND in (found["metadata"].get("finalizers") or ()):
+            found = self.store.get(*where) if where else None
+            if where and found and FOREGROUND in (found["metadata"].get("finalizers") or ()):
                 self._enqueue(where)
 
     def _enqueue(self, where: Place) -> None:
@@ -106,7 +106,7 @@ class GarbageCollector:
     def _remove_finalizer(self, item: Object, finalizer: str) -> None:
         self._set(item, finalizers=[one for one in item["metadata"]["finalizers"] if one != finalizer])
 
-    def _set(self, item: Object, **values: list[object]) -> None:
+    def _set(self, item: Object, **values: list[Any]) -> None:
         def change(copy: Object) -> None:
             for field, value in values.items():
                 if value:

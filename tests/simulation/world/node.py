@@ -302,7 +302,7 @@ class PodOnNode:
 
 
 def _status(pod: Object, kind: str) -> str:
-    return (condition(pod, kind) or {}).get("status", "")
+    return str((condition(pod, kind) or {}).get("status", ""))
 
 
 def _gate_text(pod: Object, gate: str) -> str:

@@ -26,7 +26,6 @@ class Owned:
     def __init__(self, store: Any) -> None:
         self.living: dict[str, Place] = {}  # by uid, what exists
         self._dependents: dict[str, dict[Place, Object]] = {}
-        self._controlled: dict[tuple[str, str], dict[Place, Object]] = {}
         self.orphans: dict[str, dict[Place, Object]] = {kind: {} for kind in KINDS}  # by kind, without a controller
         for kind in KINDS:
             store.subscribe(kind, self._changed)
@@ -36,35 +35,36 @@ class Owned:
 
     def controlled(self, kind: str, uid: str) -> list[Object]:
         """The objects of a kind that this one controls, in the order of their creation."""
-        return list(self._controlled.get((kind, uid), {}).values())
+        found = self._dependents.get(uid)
+        if not found:
+            return []
+        return [item for place_, item in found.items() if place_[0] == kind and _controls(uid, item)]
 
-    def _changed(self, type_: str, new: Object | None, old: Object | None) -> None:
-        if old is not None and (new is None or type_ == "DELETED" or _owners(new) != _owners(old)):
+    def _changed(self, type_: str, new: Object, old: Object | None) -> None:
+        if old is not None and (type_ == "DELETED" or _owners(new) != _owners(old)):
             self._forget(old)
         if type_ == "DELETED":
-            self.living.pop((old or new)["metadata"]["uid"], None)  # type: ignore[index]
+            self.living.pop(new["metadata"]["uid"], None)
             return
-        assert new is not None
         where = place(new)
         self.living[new["metadata"]["uid"]] = where
         for owner in _owners(new):
             self._dependents.setdefault(owner["uid"], {})[where] = new
-        owner = controller_of(new)
-        if owner is None:
+        if controller_of(new) is None:
             self.orphans[where[0]][where] = new
-        else:
-            self._controlled.setdefault((where[0], owner["uid"]), {})[where] = new
 
     def _forget(self, old: Object) -> None:
         where = place(old)
         self.orphans[where[0]].pop(where, None)
         for owner in _owners(old):
-            for index, entry in ((self._dependents, owner["uid"]), (self._controlled, (where[0], owner["uid"]))):
-                found = index.get(entry)  # type: ignore[attr-defined]
-                if found is not None:
-                    found.pop(where, None)
-                    if not found:
-                        del index[entry]  # type: ignore[attr-defined]
+            found = self._dependents.get(owner["uid"], {})
+            found.pop(where, None)
+            if not found:
+                self._dependents.pop(owner["uid"], None)
+
+
+def _controls(uid: str, item: Object) -> bool:
+    return any(owner["uid"] == uid and owner.get("controller") for owner in _owners(item))
 
 
 def _owners(item: Object) -> list[Object]:

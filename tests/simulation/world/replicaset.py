@@ -43,13 +43,11 @@ class ReplicaSetController(Controller):
         self.store.subscribe("ReplicaSet", self._replica_set_changed)
         self.store.subscribe("Pod", self._pod_changed)
 
-    def _replica_set_changed(self, type_: str, new: Object | None, old: Object | None) -> None:
-        if type_ != "DELETED" and new is not None:
+    def _replica_set_changed(self, type_: str, new: Object, old: Object | None) -> None:
+        if type_ != "DELETED":
             self.enqueue(key(new))
 
-    def _pod_changed(self, type_: str, new: Object | None, old: Object | None) -> None:
-        item = new or old
-        assert item is not None
+    def _pod_changed(self, type_: str, item: Object, old: Object | None) -> None:
         owner = controller_of(item)
         if owner is not None:
             if owner["kind"] == "ReplicaSet":
