@@ -5,7 +5,7 @@
 
 What is modelled is what the collection, or a law that judges it, can see. Left out on purpose: Events of type Normal,
 liveness and startup probes, init containers that fail, preemption and taints, traffic policies and session affinity,
-a node that is lost, the finalizers of Jobs' pods.
+connections that clients keep open, a node that is lost, the status of PodDisruptionBudgets, the finalizers of Jobs' pods.
 """
 
 from __future__ import annotations
