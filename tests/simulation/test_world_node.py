@@ -68,6 +68,23 @@ def test_a_crash_is_restarted_at_once_then_with_pauses_that_grow() -> None:
     assert [event["count"] for event in shops.warnings(world, "BackOff")] == [5]
 
 
+def test_crashes_are_forgiven_after_ten_minutes_of_running() -> None:
+    world = shops.world(idle=0)
+    starts: list[float] = []
+    lives = iter((0.5, 0.5, 700.0, 0.5, 9000.0))
+
+    def app(image: str, env: dict[str, str], pod: Object) -> Behavior:
+        starts.append(world.hub.now)
+        return Behavior(start_seconds=0.1, crash_after=next(lives))
+
+    world.app = app
+    shops.release(world, "2.0", replicas=1)
+    world.settle(lambda: len(starts) == 5, limit=1000)
+    assert starts[2] - starts[1] == pytest.approx(10.5)
+    assert starts[3] - starts[2] < 700.5  # at once, as after a first crash
+    assert starts[4] - starts[3] == pytest.approx(10.5)
+
+
 def test_a_pod_that_crashes_once_is_ready_again() -> None:
     world = shops.world()
     name = ready_pods(world, "blue")[0]["metadata"]["name"]

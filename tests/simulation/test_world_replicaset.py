@@ -65,7 +65,7 @@ def test_a_quota_is_told_by_conditions_and_events_until_there_is_room() -> None:
     }
     world.store.create(quota)
     shops.release(world, "2.0")
-    shops.later(world, 3)
+    shops.later(world, 30)
     found = condition(shops.deployment(world), "ReplicaFailure") or {}
     assert (found["status"], found["reason"]) == ("True", "FailedCreate")
     assert "exceeded quota: small, requested: pods=1, used: pods=5, limited: pods=5" in found["message"]
@@ -74,8 +74,9 @@ def test_a_quota_is_told_by_conditions_and_events_until_there_is_room() -> None:
         event["message"].removeprefix("(combined from similar events): ").startswith("Error creating: pods ")
         for event in events
     )
-    # About each of the two ReplicaSets some, and one for all that are alike.
-    assert len(events) <= 22
+    # About each of the two ReplicaSets ten, and one for all further ones.
+    assert len(events) == 22
+    assert sum(event["message"].startswith("(combined") for event in events) == 2
     world.store.update("ResourceQuota", NAMESPACE, "small", lambda copy: copy["spec"].update(hard={"pods": "50"}))
     shops.settled(world)
     assert condition(shops.deployment(world), "ReplicaFailure") is None
