@@ -1,0 +1,88 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is tried: an application, what has happened to it before, and the run that the faults of a schedule are for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+FILES = Path(__file__).resolve().parent / "files"
+
+CHECKS = [
+    {"name": "health", "http": "/health"},
+    {"name": "version", "http": "/api/status", "expect": {"json": {"version": "{{ bluegreen_expected_version }}"}}},
+]
+
+COMMON: dict[str, Any] = {
+    "bluegreen_namespace": "shop",
+    "bluegreen_checks": CHECKS,
+    "bluegreen_scale_down_delay": 5,
+    "bluegreen_wait_timeout": 120,
+}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """``before`` are runs that end well before anything goes wrong: flow and version, or seconds to wait."""
+
+    flow: str
+    version: str | None = None
+    services: tuple[str, ...] = ("myapp",)
+    before: tuple[tuple[str, str] | float, ...] = ()
+    variables: dict[str, Any] = field(default_factory=dict)
+    missing: bool = False  # the idle color has no Deployment yet
+
+    def settings(self, flow: str, version: str | None) -> dict[str, Any]:
+        """The variables of a run."""
+        given = {**COMMON, "bluegreen_services": list(self.services), **self.variables}
+        return {**given, "version": version} if version else given
+
+
+DAY = 25 * 3600.0
+TWO = ("myapp", "myapp-internal")
+
+
+def _database(strategy: str, *jobs: str) -> dict[str, Any]:
+    return {"bluegreen_database": {"strategy": strategy, **{job: str(FILES / f"{job}.yml.j2") for job in jobs}}}
+
+
+SHARED = _database("shared", "migrate", "undo")
+EXPAND = _database("expand_contract", "expand", "contract", "undo")
+PER_COLOR = _database("per_color", "sync", "hand_over", "detach")
+
+SCENARIOS = {
+    "release": Scenario("release", "2.0"),
+    "release-several": Scenario("release", "2.0", TWO),
+    "release-baked": Scenario("release", "2.0", variables={"bluegreen_bake_time": 20}),
+    "release-manifest": Scenario("release", "2.0", variables={"bluegreen_manifest": str(FILES / "deployment.yml.j2")}),
+    "release-missing": Scenario(
+        "release",
+        "2.0",
+        variables={"bluegreen_create_missing": True},
+        missing=True,
+    ),
+    "release-kept": Scenario(
+        "release",
+        "3.0",
+        before=(("release", "2.0"), DAY, ("retire", "")),
+        variables={"bluegreen_retire_mode": "delete"},
+    ),
+    "prepare": Scenario("prepare", "2.0"),
+    "promote": Scenario("promote", "2.0", before=(("prepare", "2.0"),)),
+    "rollback": Scenario("rollback", before=(("release", "2.0"),)),
+    "rollback-several": Scenario("rollback", services=TWO, before=(("release", "2.0"),)),
+    "rollback-again": Scenario("release", "2.0", before=(("release", "2.0"), ("rollback", ""))),
+    "retire": Scenario("retire", before=(("release", "2.0"), DAY)),
+    "retire-delete": Scenario(
+        "retire", before=(("release", "2.0"), DAY), variables={"bluegreen_retire_mode": "delete"}
+    ),
+    "shared": Scenario("release", "2.0", variables=SHARED),
+    "expand": Scenario("release", "2.0", variables=EXPAND),
+    "contract": Scenario("retire", before=(("release", "2.0"), DAY), variables=EXPAND),
+    "per-color": Scenario("release", "2.0", variables=PER_COLOR),
+    "per-color-rollback": Scenario("rollback", before=(("release", "2.0"),), variables=PER_COLOR),
+    "detach": Scenario("retire", before=(("release", "2.0"), DAY), variables=PER_COLOR),
+}

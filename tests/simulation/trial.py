@@ -1,0 +1,308 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One schedule from its beginning to the verdict: the run with its faults, the same command again, and what must hold then."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import probe
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import cluster
+
+from simulation import faults, laws, process, role
+from simulation.api import Api, Store
+from simulation.clock import Hub
+from simulation.network import Network
+from simulation.runs import Run, Runs
+from simulation.scenarios import SCENARIOS, Scenario
+from simulation.schedules import HURTS_USERS, MAY_BE_REFUSED, Schedule
+from simulation.world import World, example
+
+COMES_TO_AN_END = 1800.0  # seconds after which a run is said to hang
+SETTLES = 120.0  # seconds for the cluster to come to rest
+
+NAMESPACE = "shop"
+
+# Whose writes a timeline shows, and what of them it leaves out.
+SHOWN = ("Service", "Deployment", "Job", "Secret")
+UNSHOWN = ("/metadata/resourceVersion", "/metadata/managedFields", "/metadata/generation", "/status")
+
+
+@dataclass
+class Verdict:
+    """What came of a schedule. ``violations`` is empty when every law was kept."""
+
+    schedule: str
+    violations: list[str]
+    outcomes: list[str]
+    requests: int  # of the run that the faults are for
+    seconds: float  # of virtual time
+    timeline: list[str] = field(default_factory=list)
+
+
+class Trial:
+    """A cluster, its users, and runs, all on one hub."""
+
+    def __init__(self, schedule: Schedule, by_ansible: bool = False) -> None:
+        self.schedule = schedule
+        self.scenario: Scenario = SCENARIOS[schedule.scenario]
+        self.hub = Hub(schedule.seed)
+        self.store = Store(self.hub)
+        self.world = World(self.hub, self.store)
+        self.api = Api(self.store, self.world)
+        self.network = Network(self.hub, self.api)
+        self.by_ansible = by_ansible
+        self.runs = Runs(self.hub, _playbook().Playbook if by_ansible else role.Role)
+        self.judge: laws.Judge | None = None
+        self.main: list[Run] = []  # the runs since the faults began, in the order of their start
+
+    # --- the steps
+
+    def whole(self) -> Verdict:
+        """Everything: :class:`Verdict`."""
+        with self._installed():
+            self._begin()
+            self._judged()
+            self._with_faults()
+            if self.schedule.faults:
+                self._again()
+            else:
+                self._twice()
+            self._rolled_back()
+        return self._verdict()
+
+    def _installed(self) -> Any:
+        role.load()
+        stack = contextlib.ExitStack()
+        stack.enter_context(process.install(self.hub))
+        stack.enter_context(role.without_processes(self.runs.keeper))
+        for name in ("load_configuration", "connection_pool", "authorization"):
+            before = getattr(cluster, name)
+            setattr(cluster, name, getattr(self.network, name))
+            stack.callback(setattr, cluster, name, before)
+        if self.by_ansible:
+            stack.enter_context(_playbook().in_process(self.runs.say))
+        before = probe.requests
+        probe.requests = faults.Users(self)
+        stack.callback(setattr, probe, "requests", before)
+        return stack
+
+    def _begin(self) -> None:
+        scenario = self.scenario
+        example.shop(self.world, scenario.services, env={"DRAIN": "5"})
+        if scenario.missing:
+            self.store.delete("Deployment", NAMESPACE, "app-green", by="kubectl")
+        self.settle()
+        for step in scenario.before:
+            if isinstance(step, float):
+                self.hub.run(until=self.hub.now + step)
+                continue
+            run = self.start(*step)
+            self.runs.finish(run, COMES_TO_AN_END)
+            if run.failed is not False:
+                raise RuntimeError(f"{self.schedule}: {step} before the faults ended {run.outcome}:\n{run.text()}")
+            self.settle()
+
+    def _judged(self) -> None:
+        self.judge = laws.Judge(self.hub, self.store, self.network, list(self.scenario.services), NAMESPACE)
+        self.judge.runs = {run.name: run for run in self.runs.all}
+        self.began = self.hub.now
+        self.live_before = next(iter(self.judge.live_colors()))
+        self.template_before = self.template(self.live_before)
+
+    def _with_faults(self) -> None:
+        meddler = faults.Meddler(self)
+        self.network.meddle = meddler.meddle
+        wrong = [float(fault.size) for fault in self.schedule.faults if fault.kind == "skew"]
+        first = self.start(self.scenario.flow, self.scenario.version or "", *wrong)
+        self.main.append(first)
+        meddler.plan()
+        end = self.hub.now + COMES_TO_AN_END
+        self.hub.run(lambda: self.hub.now > end or all(self._over(run) for run in self.main) and meddler.over())
+        for run in self.main:
+            if not self._over(run):
+                self.violated("law 12 (comes to an end)", f"{run.name} has not ended after {COMES_TO_AN_END:.0f} s")
+                self.runs.kill(run)
+        meddler.heal()
+        self.settle()
+
+    @staticmethod
+    def _over(run: Run) -> bool:
+        return run.ended is not None or run.process.dead
+
+    def _again(self) -> None:
+        """The same command finishes the run, or says why it must not; a third time changes nothing."""
+        again = self.finish(self.scenario.flow, self.scenario.version or "")
+        kinds = {fault.kind for fault in self.schedule.faults}
+        others = any(
+            fault.kind in ("release", "rollback", "retire", "prepare", "promote") for fault in self.schedule.faults
+        )
+        good = again.outcome in laws.GOOD
+        if not good and not others and not kinds & MAY_BE_REFUSED and not self._is_done(again):
+            self.violated(
+                "law 8 (run again)", f"the same command again ended {again.outcome}: {again.result.get('msg')}"
+            )
+        if good:
+            self._converged(again)
+            self._twice()
+
+    def _is_done(self, run: Run) -> bool:
+        """Whether there was nothing left to do, which a rollback and a promotion refuse."""
+        first = self.main[0]
+        moved = self.judge is not None and self.live_before not in self.judge.live_colors()
+        return run.flow in ("rollback", "promote") and (first.outcome in laws.GOOD or moved)
+
+    def _twice(self) -> None:
+        if self.scenario.flow in ("rollback", "promote"):
+            return
+        before = self._specs()
+        again = self.finish(self.scenario.flow, self.scenario.version or "")
+        changed = laws.differences(iter(before), iter(self._specs()))
+        if again.outcome not in ("unchanged", "prepared", "postponed") or changed:
+            self.violated("law 8 (twice)", f"once more ended {again.outcome} and changed {changed or 'nothing'}")
+
+    def _converged(self, run: Run) -> None:
+        judge = self.judge
+        assert judge is not None
+        live = set(judge.selected().values())
+        if len(live) != 1:
+            self.violated("law 2 (whole)", f"after {run.outcome} the Services are split: {judge.selected()}")
+            return
+        if judge.state().get("intent"):
+            self.violated("law 2 (intent)", f"after {run.outcome} an intent is left")
+        color = live.pop() or ""
+        version = self.scenario.version
+        if run.outcome in ("released", "unchanged") and run.flow in ("release", "promote"):
+            if judge.version_of(color) != version:
+                self.violated("law 8 (run again)", f"{run.outcome}, and {color} has {judge.version_of(color)}")
+        deployment = judge.deployment_of(color)
+        ready = len(judge.ready_pods(color))
+        if deployment is None or ready < deployment["spec"]["replicas"] or ready == 0:
+            self.violated("law 7 (strength)", f"after {run.outcome}, {color} is live with {ready} ready pods")
+
+    def _rolled_back(self) -> None:
+        """After a release there is a way back, to exactly what was live."""
+        judge = self.judge
+        assert judge is not None
+        hurt = {fault.kind for fault in self.schedule.faults} & {*HURTS_USERS, *MAY_BE_REFUSED, "scale-live"}
+        others = len(self.main) > 1 and any(run is not self.main[0] and run.flow != "release" for run in self.main[:-2])
+        if self.scenario.flow != "release" or hurt or others or not self._moved_once():
+            return
+        back = self.finish("rollback", "")
+        if back.outcome != "rolled_back":
+            self.violated("law 3 (way back)", f"the rollback ended {back.outcome}: {back.result.get('msg')}")
+        elif judge.live_colors() != {self.live_before}:
+            self.violated("law 3 (way back)", f"after the rollback {judge.live_colors()} is live")
+        elif self.template(self.live_before) != self.template_before:
+            self.violated("law 4 (whole template)", f"{self.live_before} is live again with another template")
+
+    def _moved_once(self) -> bool:
+        judge = self.judge
+        assert judge is not None
+        if {run.variables.get("version") for run in self.main if run.flow != "rollback"} != {self.scenario.version}:
+            return False
+        return judge.live_colors() == {next(color for color in laws.COLORS if color != self.live_before)}
+
+    # --- what others use
+
+    def start(self, flow: str, version: str, skew: float = 0.0) -> Run:
+        run = self.runs.start(flow, self.scenario.settings(flow, version or None), skew=skew)
+        if self.judge:
+            self.judge.runs[run.name] = run
+            run.at_end = self.judge.ended
+        return run
+
+    def finish(self, flow: str, version: str) -> Run:
+        run = self.start(flow, version)
+        self.main.append(run)
+        self.runs.finish(run, COMES_TO_AN_END)
+        if run.ended is None:
+            self.violated("law 12 (comes to an end)", f"{run.name} has not ended after {COMES_TO_AN_END:.0f} s")
+            self.runs.kill(run)
+        self.settle()
+        return run
+
+    def settle(self) -> None:
+        """Let the cluster come to rest."""
+        self.hub.run(until=self.hub.now + SETTLES)
+
+    def violated(self, law: str, text: str) -> None:
+        assert self.judge is not None
+        self.judge.violated(law, text)
+
+    def template(self, color: str) -> str:
+        judge = self.judge
+        assert judge is not None
+        found = judge.deployment_of(color)
+        if found is None:
+            return ""
+        template = found["spec"]["template"]
+        return json.dumps([template["spec"], template["metadata"].get("labels")], sort_keys=True)
+
+    def _specs(self) -> list[dict[str, Any]]:
+        return [item for kind in ("Deployment", "Service", "Job") for item in self.store.list(kind, NAMESPACE)]
+
+    # --- the end
+
+    def _verdict(self) -> Verdict:
+        judge = self.judge
+        assert judge is not None
+        kinds = {fault.kind for fault in self.schedule.faults}
+        if not kinds & HURTS_USERS:
+            for lost in faults.lost_requests(self):
+                self.violated("law 7 (users)", lost)
+        name = self.main[0].name
+        requests = max((request.number for request in self.network.requests if request.run == name), default=0)
+        outcomes = [f"{run.flow}:{run.outcome or ('killed' if run.process.dead else '-')}" for run in self.main]
+        broken = list(map(str, judge.violations))
+        return Verdict(str(self.schedule), broken, outcomes, requests, self.hub.now, self.timeline() if broken else [])
+
+    def timeline(self) -> list[str]:
+        """What happened, in order: what runs have said, and every write of an object that matters."""
+        judge = self.judge
+        assert judge is not None
+        lines: list[tuple[float, str]] = []
+        for run in self.main:
+            lines += [(at, f"{run.name}: {text}") for at, text in run.said]
+            lines.append((run.began, f"--- {run.name} begins"))
+        for request in self.network.requests:
+            if request.said:
+                lines.append((request.at, f"!!! {request}"))
+        for at, who, write in judge.writes:
+            changes = _changes(write)
+            if changes and write.kind in SHOWN:
+                lines.append((at, f"    {who or write.by} {write.verb} {write.kind} {write.name} {changes}"))
+        return [f"{at:10.3f} {text}" for at, text in sorted(lines, key=lambda line: line[0]) if at >= self.began]
+
+
+def _changes(write: Any) -> str:
+    """The fields of an object that differ, in short."""
+    found: list[str] = []
+
+    def compare(path: str, old: Any, new: Any) -> None:
+        if old == new or path in UNSHOWN:
+            return
+        if isinstance(old, dict) and isinstance(new, dict):
+            for key in sorted({*old, *new}):
+                compare(f"{path}/{key}", old.get(key), new.get(key))
+        else:
+            found.append(f"{path}: {str(old)[:60]} -> {str(new)[:60]}")
+
+    if not write.old or not write.new:
+        return "(new)" if write.new else "(gone)"
+    compare("", write.old, write.new)
+    return "; ".join(found[:6])
+
+
+def _playbook() -> Any:
+    from simulation import playbook  # loads all of Ansible, which only these trials need
+
+    return playbook
+
+
+def run(schedule: Schedule, by_ansible: bool = False) -> Verdict:
+    return Trial(schedule, by_ansible).whole()
