@@ -10,13 +10,13 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 # What needs no cluster; then what every change has to hold on one, and the suites that are run whole before a release.
-FIRST := lint sanity unit
+FIRST := lint sanity unit simulate
 PROMISES := demo molecule promises
 SUITES := demo molecule releases databases retirement recipes quickstart awx validation fidelity faults
 # Every recipe that uses the tools enters them first.
 IN := . ./activate &&
 
-.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit promises molecule releases databases awx recipes retirement validation faults fidelity quickstart cluster-test bench docs matrix mutation clean
+.PHONY: help env tools cluster cluster-down cluster-load cluster-status images example demo test proof lint sanity unit simulate mutants promises molecule releases databases awx recipes retirement validation faults fidelity quickstart cluster-test bench docs matrix mutation clean
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -66,6 +66,12 @@ sanity: tools ## ansible-test sanity
 
 unit: tools ## unit tests; make unit ARGS='-k switch' selects
 	@$(IN) python -m pytest $(ARGS)
+
+simulate: tools ## thousands of releases in virtual time, with the laws as judge; ARGS='release/7 kill@1#23a' repeats one
+	@$(IN) PYTHONPATH="$${ANSIBLE_COLLECTIONS_PATH%%:*}:tests" python -m simulation $(ARGS)
+
+mutants: tools ## whether the simulation notices mistakes that are made on purpose; ARGS=NAME selects
+	@$(IN) PYTHONPATH="$${ANSIBLE_COLLECTIONS_PATH%%:*}:tests" python -m simulation.mutants $(ARGS)
 
 promises: tools images ## of all suites on the cluster, the one test of each promise; ARGS='-k kill' selects
 	@$(PYTHON) tests/tools/images.py validation
