@@ -24,6 +24,7 @@ from simulation.world import World, example
 
 COMES_TO_AN_END = 1800.0  # seconds after which a run is said to hang
 SETTLES = 120.0  # seconds for the cluster to come to rest
+BACK_OFF = 330.0  # seconds until a container that has crashed is started once more, at the latest
 
 NAMESPACE = "shop"
 
@@ -128,6 +129,8 @@ class Trial:
                 self.violated("law 12 (comes to an end)", f"{run.name} has not ended after {COMES_TO_AN_END:.0f} s")
                 self.runs.kill(run)
         meddler.heal()
+        if meddler.broken:
+            self.hub.run(until=self.hub.now + BACK_OFF)
         self.settle()
 
     @staticmethod
@@ -153,6 +156,8 @@ class Trial:
     def _is_done(self, run: Run) -> bool:
         """Whether there was nothing left to do, which a rollback and a promotion refuse."""
         first = self.main[0]
+        if run.flow == "promote" and first.outcome == "reverted":
+            return True  # what was live and was taken back is not what was prepared any more
         moved = self.judge is not None and self.live_before not in self.judge.live_colors()
         return run.flow in ("rollback", "promote") and (first.outcome in laws.GOOD or moved)
 
