@@ -262,6 +262,9 @@ class RecordedCluster:
     def warn(self, text: str) -> None:
         self.warned.append(text)
 
+    def lose(self, error: Exception) -> None:
+        self.lost = error
+
     def check(self) -> None:
         if self.lost:
             raise self.lost  # pylint: disable=raising-bad-type

@@ -17,6 +17,7 @@ from typing import Any, Callable, Iterator
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import lease as _lease
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _keeper
 from api import Api
@@ -157,6 +158,38 @@ def test_a_request_without_an_answer_does_not_keep_it_from_ending(api: Api, star
     until(lambda: len(renewals(api)) >= 2, "a second try")
     playbook.kill()
     until(lambda: not playbook.is_kept, "the end of the keeper", 5)
+
+
+@pytest.mark.xfail(strict=True, reason="it waits for the answer as long as every other request")
+def test_a_renewal_that_hangs_is_given_up_while_an_operation_works(api: Api) -> None:
+    """Well within the lease's duration, and made again."""
+
+    def never(seen: Seen) -> Answer:
+        if len(renewals(api)) > 1:
+            return api.answer(seen)
+        api.server.closing.wait(60)
+        return Answer(503)
+
+    api.server.answer = never
+    cluster = Cluster(recorded.parameters(_lock, **api.connection), "test")
+    with _lease.Keeper(cluster, "bluegreen-myapp", "ours"):
+        until(lambda: api.store.one("Lease", "bluegreen-myapp")["spec"]["renewTime"] > BEFORE, "a renewal", 10)
+
+
+@pytest.mark.xfail(strict=True, reason="the renewals end without a word")
+def test_renewals_outlive_what_nobody_has_foreseen(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster = Cluster(recorded.parameters(_lock, **api.connection), "test")
+    send, tries = cluster._send, []
+
+    def fail_once(*arguments: Any, **options: Any) -> Any:
+        tries.append("")
+        if len(tries) == 1:
+            raise ValueError("of a library")
+        return send(*arguments, **options)
+
+    monkeypatch.setattr(Cluster, "_send", lambda self, *arguments, **options: fail_once(*arguments, **options))
+    with _lease.Keeper(cluster, "bluegreen-myapp", "ours"):
+        until(lambda: len(tries) > 1, "a second try", 10)
 
 
 def test_goes_on_when_the_api_server_is_back(api: Api, start: Callable[..., Playbook]) -> None:

@@ -12,7 +12,12 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import JOB_OWNER
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
+    ApiError,
+    BlueGreenError,
+    PatchConflict,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color, deploy
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
 from recorded import Clock, RecordedCluster
@@ -375,3 +380,111 @@ def test_a_lost_answer_to_the_create_does_not_lock_out_ourselves(cluster: Record
     result = lock(cluster)
     assert spec(cluster)["holderIdentity"] == result["lock_id"]
     assert cluster.clock.now <= 1005, "nobody waits for a lock of one's own"
+
+
+def taken_over(cluster: RecordedCluster) -> Any:
+    """What lets another run take over, once."""
+    winners: list[str] = []
+
+    def take() -> None:
+        if not winners:
+            winners.append("")
+            winners[0] = lock(cluster, by="bob", preempt=True)["lock_id"]
+
+    return take, winners
+
+
+@pytest.mark.xfail(strict=True, reason="it stamps again over the new holder")
+def test_a_run_that_has_lost_the_lease_stamps_no_service_over_the_new_holder(cluster: RecordedCluster) -> None:
+    take, winners = taken_over(cluster)
+    cluster.before("patch", "Service", take)
+    error = failure(cluster, by="ann")
+    assert error.reason == "superseded"
+    assert winners == [spec(cluster)["holderIdentity"]] == [annotations(cluster)[STAMP]]
+    assert [entry["run"] for entry in history(cluster)] == winners
+
+
+@pytest.mark.xfail(strict=True, reason="it stamps again over the new holder")
+@pytest.mark.parametrize("verb", ["list", "patch"])
+def test_nor_a_deployment(cluster: RecordedCluster, verb: str) -> None:
+    """Between its stamps on the Services, which were another run's, and the one on the idle Deployment."""
+    lock(cluster)
+    take, winners = taken_over(cluster)
+    seen = []
+
+    def stamped() -> None:
+        seen.append("")
+        if len(seen) == (2 if verb == "list" else 1):  # of the readings, that for the Deployment's stamp
+            take()
+
+    cluster.before(verb, "Deployment", stamped, nth=None)
+    assert failure(cluster, by="ann", preempt=True).reason == "superseded"
+    assert annotations(cluster, "Deployment", "app-green")[STAMP] == winners[0]
+    assert annotations(cluster)[STAMP] == winners[0]
+
+
+@pytest.mark.xfail(strict=True, reason="it stamps again over the new holder")
+def test_nor_a_job(cluster: RecordedCluster) -> None:
+    job = {"kind": "Job", "metadata": {"name": "migrate", "annotations": {JOB_OWNER: "myapp"}}}
+    cluster.put(dict(job, spec={"suspend": True}))
+    lock(cluster)
+    take, winners = taken_over(cluster)
+    cluster.before("patch", "Job", take)
+    assert failure(cluster, by="ann", preempt=True).reason == "superseded"
+    assert annotations(cluster, "Job", "migrate")[STAMP] == winners[0]
+
+
+@pytest.mark.xfail(strict=True, reason="it goes round for ever", raises=AssertionError)
+@pytest.mark.parametrize("verb", ["create", "patch"])
+def test_a_lease_that_refuses_every_write_is_given_up(cluster: RecordedCluster, verb: str) -> None:
+    if verb == "patch":
+        lock(cluster, state="released", lock_id=lock(cluster)["lock_id"])
+    refused: list[str] = []
+
+    def refuse() -> None:
+        refused.append("")
+        assert len(refused) < 50, "this goes round for ever"
+        raise PatchConflict("The API server refused 'patch lease' (HTTP 409)", "conflict", 409)
+
+    cluster.before(verb, "Lease", refuse, nth=None)
+    error = failure(cluster)
+    assert (error.reason, "HTTP 409" in str(error), LEASE in str(error)) == ("conflict", True, True)
+
+
+def unwritable(cluster: RecordedCluster) -> None:
+    def refuse() -> None:
+        raise ApiError("The API server refused 'patch services' (HTTP 403)", "forbidden", 403)
+
+    cluster.before("patch", "Service", refuse)
+
+
+@pytest.mark.xfail(strict=True, reason="its id is lost, so nobody can give it back")
+def test_a_lock_that_could_not_be_stamped_is_given_back(cluster: RecordedCluster) -> None:
+    unwritable(cluster)
+    assert failure(cluster, by="ann").reason == "forbidden"
+    assert not spec(cluster)["holderIdentity"]
+    assert lock(cluster, by="bob")["waited"] is False
+
+
+@pytest.mark.xfail(strict=True, reason="its id is lost, so nobody can give it back")
+def test_one_that_cannot_be_given_back_either_is_handed_on(cluster: RecordedCluster) -> None:
+    def away() -> None:
+        raise ApiError("The API server does not answer", "api_unreachable", 0)
+
+    unwritable(cluster)
+    cluster.before("patch", "Lease", away)
+    error = failure(cluster, by="ann")
+    assert (error.reason, error.result["lock_id"]) == ("forbidden", spec(cluster)["holderIdentity"])
+
+
+@pytest.mark.xfail(strict=True, reason="it ends the play, whose rescue goes back")
+def test_that_a_lock_cannot_be_given_back_is_a_warning(cluster: RecordedCluster) -> None:
+    def away() -> None:
+        raise ApiError("The API server does not answer", "api_unreachable", 0)
+
+    lock_id = lock(cluster)["lock_id"]
+    cluster.before("patch", "Lease", away)
+    result = lock(cluster, state="released", lock_id=lock_id, outcome="released")
+    assert [entry["outcome"] for entry in history(cluster)] == ["released"]
+    assert (result["changed"], len(result["warnings"])) == (True, 1)
+    assert "does not answer" in result["warnings"][0]
