@@ -8,6 +8,8 @@
 
 from __future__ import annotations
 
+import os
+import traceback
 from collections.abc import Iterable
 from typing import Any
 
@@ -48,6 +50,19 @@ class BlueGreenError(Exception):
         if self.next_step:
             lines.append("Next: " + self.next_step)
         return "\n".join(lines)
+
+
+def explained(error: Exception) -> BlueGreenError:
+    """Any exception as one that explains itself: what nobody has foreseen says at least where it happened."""
+    if isinstance(error, BlueGreenError):
+        return error
+    frames = traceback.extract_tb(error.__traceback__)
+    return BlueGreenError(
+        f"This ended in an error that nobody has foreseen: {type(error).__name__}: {error}",
+        "unexpected",
+        why=[f"{os.path.basename(frame.filename)}, line {frame.lineno}, in {frame.name}" for frame in frames[-5:]],
+        next_step="Run the same command again; if it ends so again, report it with these lines.",
+    )
 
 
 class ApiError(BlueGreenError):

@@ -136,9 +136,7 @@ def _keep(params: dict[str, Any], lock_id: str, watched: _Watched) -> None:
             os._exit(0)
 
     def renew() -> None:
-        # A request that hangs is given up well within a lease's duration, and made again.
-        options = dict(params, api_timeout=2 * lease.RENEWAL)
-        cluster = Cluster(options, "keeper", before_write=before_write)
+        cluster = Cluster(params, "keeper", before_write=before_write)
         lease.Keeper(cluster, lease.lease_name(params["services"]), lock_id).run()
 
     renewal = threading.Thread(target=renew, daemon=True)

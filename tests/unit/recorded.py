@@ -113,6 +113,7 @@ class RecordedCluster:
         self.recording = recording(name)
         self.clock = clock or Clock()
         self.namespace, self.host, self.source, self.dry_run = NAMESPACE, HOST, "kubeconfig recorded", dry_run
+        self.api_timeout = 60
         self.live: str | None = None
         self.lost: Exception | None = None
         self.warned: list[str] = []

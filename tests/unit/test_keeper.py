@@ -160,7 +160,6 @@ def test_a_request_without_an_answer_does_not_keep_it_from_ending(api: Api, star
     until(lambda: not playbook.is_kept, "the end of the keeper", 5)
 
 
-@pytest.mark.xfail(strict=True, reason="it waits for the answer as long as every other request")
 def test_a_renewal_that_hangs_is_given_up_while_an_operation_works(api: Api) -> None:
     """Well within the lease's duration, and made again."""
 
@@ -176,7 +175,6 @@ def test_a_renewal_that_hangs_is_given_up_while_an_operation_works(api: Api) -> 
         until(lambda: api.store.one("Lease", "bluegreen-myapp")["spec"]["renewTime"] > BEFORE, "a renewal", 10)
 
 
-@pytest.mark.xfail(strict=True, reason="the renewals end without a word")
 def test_renewals_outlive_what_nobody_has_foreseen(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = Cluster(recorded.parameters(_lock, **api.connection), "test")
     send, tries = cluster._send, []

@@ -11,6 +11,8 @@ https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/lease-v1/
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import getpass
 import json
 import socket
@@ -28,6 +30,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 HOLDER = "bluegreen.kubernetes/holder"  # annotation on the Lease: who, since when, which job, for people
 FIRST_RENEWAL = 2  # seconds after an operation began; short operations do not renew, so they cost no request
 RENEWAL = 5  # seconds between renewals: somebody who waits learns within this time that the holder lives
+GIVEN_UP = 5  # seconds after which a renewal without an answer is made anew: several fit into a lease's duration
 
 
 def lease_name(services: list[str]) -> str:
@@ -38,17 +41,19 @@ def lease_name(services: list[str]) -> str:
 def holder_of(lease: Object) -> Object:
     """``{"by", "job", "at", "version"}`` as its run has written it."""
     try:
-        return json.loads((lease["metadata"].get("annotations") or {})[HOLDER])
+        holder = json.loads((lease["metadata"].get("annotations") or {})[HOLDER])
     except (KeyError, ValueError):
         return {}
+    return holder if isinstance(holder, dict) else {}
 
 
 def describe_lease(lease: Object) -> str:
     """Who holds the Lease, for messages."""
     holder = holder_of(lease)
-    run, by = lease["spec"].get("holderIdentity"), holder.get("by") or "an unknown user"
+    spec = lease.get("spec") or {}
+    run, by = spec.get("holderIdentity"), holder.get("by") or "an unknown user"
     job = f"job {holder['job']}, " if holder.get("job") else ""
-    return f"run {run} of {by}, {job}since {holder.get('at') or lease['spec'].get('acquireTime')}"
+    return f"run {run} of {by}, {job}since {holder.get('at') or spec.get('acquireTime')}"
 
 
 def superseded(why: str) -> BlueGreenError:
@@ -60,12 +65,27 @@ def superseded(why: str) -> BlueGreenError:
     )
 
 
+def check_held(cluster: Cluster, name: str, lock_id: str) -> None:
+    """A reading of the Lease, before a write that nothing else fences.
+
+    :raises BlueGreenError: it is no longer ours, and so nothing is to be written any more.
+    """
+    lease = cluster.get("Lease", name)
+    if lease is None or (lease.get("spec") or {}).get("holderIdentity") != lock_id:
+        error = superseded(describe_lease(lease) if lease else "The Lease is gone.")
+        cluster.lose(error)
+        raise error
+
+
 class Keeper(threading.Thread):
     """Renews the Lease while an operation works. When the Lease is no longer ours, the cluster refuses further writes."""
 
     def __init__(self, cluster: Cluster, lease_name: str, lock_id: str) -> None:
         super().__init__(daemon=True)
-        self._cluster = cluster
+        self._operations = cluster
+        self._cluster = copy.copy(cluster)  # the same connections, with less patience
+        self._cluster.api_timeout = min(GIVEN_UP, cluster.api_timeout)
+        self._cluster.progress = lambda text: None  # the operation says it
         self._name = lease_name
         self._lock_id = lock_id
         self._end = threading.Event()
@@ -78,20 +98,22 @@ class Keeper(threading.Thread):
         self._end.set()
 
     def run(self) -> None:
-        pause = FIRST_RENEWAL
+        pause: float = FIRST_RENEWAL
         while not self._end.wait(pause):
-            pause = RENEWAL
             try:
-                self._renew()
-            except ApiError:
-                # No answer. The operation's own requests meet the same trouble and report it; the fence is on the objects.
-                continue
-            if self._cluster.lost:
+                pause = min(RENEWAL, self._renew() / 4)
+                self._cluster.api_timeout = min(GIVEN_UP, pause, self._operations.api_timeout)
+            except Exception:  # pylint: disable=broad-except
+                # No answer, or none that is understood. The operation's own requests meet the same trouble and report it; the
+                # fence is on the objects. Made again soon: who waits for the lock counts from the last renewal that arrived.
+                pause = min(RENEWAL, FIRST_RENEWAL)
+            if self._operations.lost:
                 return
 
-    def _renew(self) -> None:
+    def _renew(self) -> float:
+        """:returns: seconds for which the Lease counts."""
         try:
-            self._cluster.patch(
+            lease = self._cluster.patch(
                 "Lease",
                 self._name,
                 [
@@ -99,12 +121,15 @@ class Keeper(threading.Thread):
                     {"op": "add", "path": "/spec/renewTime", "value": micro_time()},
                 ],
             )
+            return float(lease["spec"]["leaseDurationSeconds"])
         except ApiError as error:
             if not isinstance(error, PatchConflict) and error.status != 404:
                 raise
-            lease = self._cluster.get("Lease", self._name)
-            if lease is None or lease["spec"].get("holderIdentity") != self._lock_id:
-                self._cluster.lose(superseded(describe_lease(lease) if lease else "The Lease is gone."))
+            with contextlib.suppress(BlueGreenError):
+                check_held(self._cluster, self._name, self._lock_id)
+            if self._cluster.lost:
+                self._operations.lose(self._cluster.lost)
+            raise
 
 
 def user() -> str:

@@ -155,10 +155,7 @@ def _give_back(
     try:
         held = lock.release(asked, cluster)["changed"]
     except BlueGreenError as error:
-        warnings.append(
-            f"The lock could not be given back: {error.what} The next release takes it over 30 s after the end of "
-            "this run."
-        )
+        warnings.append(lock.not_given_back(error))
         return outcome
     if held or happened.flow == "retire":  # what is retired is retired, whoever has taken over since
         return outcome

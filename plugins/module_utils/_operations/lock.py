@@ -20,6 +20,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import JOB_OWNER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import (
     HOLDER,
+    Keeper,
+    check_held,
     describe_lease,
     lease_name,
     user,
@@ -45,6 +47,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
     ApiError,
     BlueGreenError,
     PatchConflict,
+    explained,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, now
@@ -83,7 +86,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     if params["version"]:
         check_version(params["version"])
     if params["state"] == "released":
-        return release(params, cluster)
+        return _released(params, cluster)
     return hold(read_application(cluster, params), params, cluster, progress)
 
 
@@ -95,7 +98,14 @@ def hold(app: Application, params: Params, cluster: Cluster, progress: Progress)
     lock_id = params["lock_id"] or uuid.uuid4().hex
     holder = {"by": params["by"] or user(), "job": params["job"], "at": now(), "version": params["version"]}
     lease, waited = _acquire(params, cluster, progress, lock_id, holder)
-    took_over = _stamp(app, params, lock_id, holder)
+    try:
+        with Keeper(cluster, lease["metadata"]["name"], lock_id):
+            took_over = _stamp(app, params, lock_id, holder)
+    except Exception as failure:
+        error = explained(failure)
+        if error.reason != "superseded":
+            _give_up(params, cluster, lock_id, error)
+        raise error from failure
     return {
         "changed": True,
         "lock_id": lock_id,
@@ -104,6 +114,14 @@ def hold(app: Application, params: Params, cluster: Cluster, progress: Progress)
         "waited": waited or took_over,
         "msg": f"Run {lock_id} holds the lock ({lease['metadata']['name']}).",
     }
+
+
+def _give_up(params: Params, cluster: Cluster, lock_id: str, error: BlueGreenError) -> None:
+    """Let the next run in, after the stamps have failed; where that fails as well, whoever gets the error can try again."""
+    try:
+        release(dict(params, lock_id=lock_id, outcome="aborted", prepared=None), cluster)
+    except Exception:  # pylint: disable=broad-except
+        error.result = dict(error.result, lock_id=lock_id)
 
 
 # --- the Lease -------------------------------------------------------------------------------------------------
@@ -115,8 +133,12 @@ def _acquire(params: Params, cluster: Cluster, progress: Progress, lock_id: str,
     """
     name = lease_name(params["services"])
     waited = False
+    conflicts, found = 0, None
     while True:
         lease = cluster.get("Lease", name)
+        # A conflict says that somebody else was faster; one after which nobody else has it says something else.
+        conflicts = conflicts if found == _held_by(lease) else 0
+        found = _held_by(lease)
         try:
             if lease is None:
                 body = {
@@ -126,7 +148,7 @@ def _acquire(params: Params, cluster: Cluster, progress: Progress, lock_id: str,
                     "spec": _spec(params, lock_id),
                 }
                 return cluster.create("Lease", body), waited
-            other = lease["spec"].get("holderIdentity")
+            other = found
             if other and other != lock_id and not params["preempt"]:
                 progress(f"the lock is held by {describe_lease(lease)}; watching whether it lives")
                 waited = True
@@ -134,18 +156,30 @@ def _acquire(params: Params, cluster: Cluster, progress: Progress, lock_id: str,
                 lease = _wait_for(params, cluster, name, lease, progress)
                 if lease is None:
                     continue
-                other = lease["spec"].get("holderIdentity")
+                other = _held_by(lease)
             if other and other != lock_id:
                 waited = True
                 progress(f"taking over from {describe_lease(lease)}")
             operations = [
                 unchanged(lease),
-                {"op": "replace", "path": "/spec", "value": _spec(params, lock_id)},
+                {"op": "add", "path": "/spec", "value": _spec(params, lock_id)},
             ]
             operations += annotation_operations(lease, HOLDER, compact(holder))
             return cluster.patch("Lease", name, operations), waited
-        except PatchConflict:
-            continue  # somebody else was faster; look again
+        except PatchConflict as error:
+            conflicts += 1
+            if conflicts == TRIES:
+                raise BlueGreenError(
+                    f"Lease {name} in namespace {cluster.namespace!r} refuses to be written ({TRIES} attempts).",
+                    "conflict",
+                    why=error.what,
+                    next_step="Stop whoever else writes this Lease (an admission webhook? a controller?), then run again.",
+                ) from error
+
+
+def _held_by(lease: Object | None) -> str | None:
+    """Whose the Lease is; ``None`` when it is nobody's."""
+    return ((lease or {}).get("spec") or {}).get("holderIdentity") or None
 
 
 def _spec(params: Params, lock_id: str) -> Object:
@@ -163,7 +197,7 @@ def _wait_for(params: Params, cluster: Cluster, name: str, lease: Object, progre
     :raises BlueGreenError: the holder lives, and ``timeout`` is over.
     """
     started = still_since = time.monotonic()
-    holder, renewed = lease["spec"].get("holderIdentity"), lease["spec"].get("renewTime")
+    holder, renewed = _held_by(lease), lease["spec"].get("renewTime")
     duration = lease["spec"].get("leaseDurationSeconds") or params["lease_duration"]
     with cluster.observe(leases=("Lease", {"fieldSelector": "metadata.name=" + name})) as view:
         while True:
@@ -171,11 +205,11 @@ def _wait_for(params: Params, cluster: Cluster, name: str, lease: Object, progre
             if not leases:
                 return None
             lease = leases[0]
-            if not lease["spec"].get("holderIdentity"):
+            if not _held_by(lease):
                 return lease
-            alive = lease["spec"].get("renewTime") != renewed or lease["spec"]["holderIdentity"] != holder
+            alive = lease["spec"].get("renewTime") != renewed or _held_by(lease) != holder
             if alive:
-                holder, renewed = lease["spec"]["holderIdentity"], lease["spec"].get("renewTime")
+                holder, renewed = _held_by(lease), lease["spec"].get("renewTime")
                 still_since = now
                 if now - started >= params["timeout"]:
                     raise BlueGreenError(
@@ -221,21 +255,24 @@ def _stamp(app: Application, params: Params, lock_id: str, holder: Object) -> bo
     for service in app.services:
         # The state is on the first one.
         change = None if stamped else (lambda state: _begun(state, lock_id, begun))
-        written, overtaken = _stamp_service(app, service, lock_id, change)
+        written, overtaken = _stamp_service(app, service, params, lock_id, change)
         took_over = took_over or overtaken
         stamped.append(written)
     if read_state(stamped[0])["intent"]:
         _forget_intent(app, params, stamped[0])
     if took_over:
         _stamp_deployments(params, app.cluster, lock_id)
-        _stamp_jobs(app, lock_id)
+        _stamp_jobs(app, params, lock_id)
     return took_over
 
 
 def _stamp_service(
-    app: Application, service: Object, lock_id: str, change: Callable[[Object], Object] | None
+    app: Application, service: Object, params: Params, lock_id: str, change: Callable[[Object], Object] | None
 ) -> tuple[Object, bool]:
     """Put our id on one Service.
+
+    It was read before the Lease was ours, or the Lease was ours after it was read again. So the test of what was read
+    refuses this write when whoever has taken the Lease since has stamped it: a stamp never replaces a later one.
 
     :param change: makes the new state from the one that is there; ``None`` where there is none.
     :returns: ``(the Service as written, whether another run's stamp had to be replaced)``
@@ -252,6 +289,7 @@ def _stamp_service(
     def refresh() -> None:
         nonlocal service
         service = app.reread(service)
+        check_held(app.cluster, lease_name(params["services"]), lock_id)
 
     return _again(service["metadata"]["name"], attempt, refresh)
 
@@ -280,6 +318,7 @@ def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> None:
         app = read_application(cluster, params)
         idle = app.colors[app.idle].deployment
         if idle is not None:
+            check_held(cluster, lease_name(params["services"]), lock_id)
             operations = stamp_test(idle) + annotation_operations(idle, LOCK_ID, lock_id)
             cluster.patch("Deployment", idle["metadata"]["name"], operations)
 
@@ -290,7 +329,7 @@ def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> None:
     )
 
 
-def _stamp_jobs(app: Application, lock_id: str) -> None:
+def _stamp_jobs(app: Application, params: Params, lock_id: str) -> None:
     """The overtaken run may just be letting a Job begin: it stays suspended until a run wants it."""
     try:
         jobs = app.cluster.list("Job")["items"]
@@ -302,7 +341,7 @@ def _stamp_jobs(app: Application, lock_id: str) -> None:
         if (job["metadata"].get("annotations") or {}).get(JOB_OWNER) != app.services[0]["metadata"]["name"]:
             continue
         if job["spec"].get("suspend") and stamp(job) != lock_id:
-            operations = [{"op": "test", "path": "/spec/suspend", "value": True}]
+            operations = [{"op": "test", "path": "/spec/suspend", "value": True}, *stamp_test(job)]
             operations += annotation_operations(job, LOCK_ID, lock_id)
             try:
                 app.cluster.patch("Job", job["metadata"]["name"], operations)
@@ -310,11 +349,30 @@ def _stamp_jobs(app: Application, lock_id: str) -> None:
                 if not isinstance(error, PatchConflict) and error.status != 404:
                     raise
 
-                # It was let run before the Services were stamped; whoever needs it adopts or removes it.
+                # It was let run before the Services were stamped; whoever needs it adopts or removes it. Or somebody who
+                # has taken over from us has stamped it.
+                check_held(app.cluster, lease_name(params["services"]), lock_id)
 
 
 def _ended(outcome: str) -> str:
     return "interrupted" if outcome == "running" else outcome
+
+
+def _released(params: Params, cluster: Cluster) -> Object:
+    """What ``state=released`` does: that the lock cannot be given back does not make the run a failed one."""
+    try:
+        return release(params, cluster)
+    except BlueGreenError as error:
+        if error.reason == "bad_input":
+            raise
+        text = not_given_back(error)
+        return {"changed": True, "lock_id": params["lock_id"], "msg": text, "warnings": [text]}
+
+
+def not_given_back(error: BlueGreenError) -> str:
+    return (
+        f"The lock could not be given back: {error.what} The next release takes it over 30 s after the end of this run."
+    )
 
 
 def release(params: Params, cluster: Cluster) -> Object:

@@ -394,7 +394,6 @@ def taken_over(cluster: RecordedCluster) -> Any:
     return take, winners
 
 
-@pytest.mark.xfail(strict=True, reason="it stamps again over the new holder")
 def test_a_run_that_has_lost_the_lease_stamps_no_service_over_the_new_holder(cluster: RecordedCluster) -> None:
     take, winners = taken_over(cluster)
     cluster.before("patch", "Service", take)
@@ -404,7 +403,6 @@ def test_a_run_that_has_lost_the_lease_stamps_no_service_over_the_new_holder(clu
     assert [entry["run"] for entry in history(cluster)] == winners
 
 
-@pytest.mark.xfail(strict=True, reason="it stamps again over the new holder")
 @pytest.mark.parametrize("verb", ["list", "patch"])
 def test_nor_a_deployment(cluster: RecordedCluster, verb: str) -> None:
     """Between its stamps on the Services, which were another run's, and the one on the idle Deployment."""
@@ -423,7 +421,6 @@ def test_nor_a_deployment(cluster: RecordedCluster, verb: str) -> None:
     assert annotations(cluster)[STAMP] == winners[0]
 
 
-@pytest.mark.xfail(strict=True, reason="it stamps again over the new holder")
 def test_nor_a_job(cluster: RecordedCluster) -> None:
     job = {"kind": "Job", "metadata": {"name": "migrate", "annotations": {JOB_OWNER: "myapp"}}}
     cluster.put(dict(job, spec={"suspend": True}))
@@ -434,7 +431,6 @@ def test_nor_a_job(cluster: RecordedCluster) -> None:
     assert annotations(cluster, "Job", "migrate")[STAMP] == winners[0]
 
 
-@pytest.mark.xfail(strict=True, reason="it goes round for ever", raises=AssertionError)
 @pytest.mark.parametrize("verb", ["create", "patch"])
 def test_a_lease_that_refuses_every_write_is_given_up(cluster: RecordedCluster, verb: str) -> None:
     if verb == "patch":
@@ -458,7 +454,6 @@ def unwritable(cluster: RecordedCluster) -> None:
     cluster.before("patch", "Service", refuse)
 
 
-@pytest.mark.xfail(strict=True, reason="its id is lost, so nobody can give it back")
 def test_a_lock_that_could_not_be_stamped_is_given_back(cluster: RecordedCluster) -> None:
     unwritable(cluster)
     assert failure(cluster, by="ann").reason == "forbidden"
@@ -466,7 +461,6 @@ def test_a_lock_that_could_not_be_stamped_is_given_back(cluster: RecordedCluster
     assert lock(cluster, by="bob")["waited"] is False
 
 
-@pytest.mark.xfail(strict=True, reason="its id is lost, so nobody can give it back")
 def test_one_that_cannot_be_given_back_either_is_handed_on(cluster: RecordedCluster) -> None:
     def away() -> None:
         raise ApiError("The API server does not answer", "api_unreachable", 0)
@@ -477,7 +471,6 @@ def test_one_that_cannot_be_given_back_either_is_handed_on(cluster: RecordedClus
     assert (error.reason, error.result["lock_id"]) == ("forbidden", spec(cluster)["holderIdentity"])
 
 
-@pytest.mark.xfail(strict=True, reason="it ends the play, whose rescue goes back")
 def test_that_a_lock_cannot_be_given_back_is_a_warning(cluster: RecordedCluster) -> None:
     def away() -> None:
         raise ApiError("The API server does not answer", "api_unreachable", 0)
