@@ -12,10 +12,16 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION, SECRET_KEYS
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import explained
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import (
+    CONNECTION,
+    SECRET_KEYS,
+    address_secrets,
+    as_shown,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -56,27 +62,43 @@ def execute(
     before_write: Callable[[], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> Object:
-    """Run one operation and return its result dictionary; the same keys on success and on failure."""
+    """Run one operation and return its result dictionary; the same keys on success and on failure.
+
+    Nothing that it returns or says shows a credential, wherever that came from.
+    """
     result = dict(operation.RETURNS, changed=False, msg="", reason=None, started_at=micro_time())
+    hidden = secrets(operation, params)
+    cluster: Cluster | None = None
+
+    def scrubbed(value: Any) -> Any:
+        return remove_values(value, as_shown(hidden | (cluster.secrets() if cluster else set())))
+
+    def say(text: str) -> None:
+        if progress:
+            progress(scrubbed(text))
+
+    def caution(text: str) -> None:
+        if warn:
+            warn(scrubbed(text))
+
     # What endangers a run is said before its first write, and not with the result, where that can be.
-    said_at_once = (lambda text: progress(f"warning: {text}")) if progress else warn
-    progress = progress or (lambda text: None)
-    cluster = None
+    said_at_once = (lambda text: say(f"warning: {text}")) if progress else caution
     try:
         for name in operation.DURATIONS:
             if params.get(name) is not None:
                 params[name] = seconds(params[name], name)
         if "lock_id" in params:
             params["lock_id"] = params["lock_id"] or None  # templates make "" of nothing
-        cluster = Cluster(params, operation.NAME, dry_run, progress, before_write, said_at_once)
-        if params["validate_certs"] is False and warn:
-            warn("The API server's certificate is not checked (validate_certs is false).")
+        cluster = Cluster(params, operation.NAME, dry_run, say, before_write, said_at_once)
+        if params["validate_certs"] is False:
+            caution("The API server's certificate is not checked (validate_certs is false).")
         if params.get("lock_id") and operation.KEEPS_LOCK and not dry_run:
             with Keeper(cluster, lease_name(params["services"]), params["lock_id"]):
-                result.update(operation.run(params, cluster, progress))
+                result.update(operation.run(params, cluster, say))
         else:
-            result.update(operation.run(params, cluster, progress))
-    except BlueGreenError as error:
+            result.update(operation.run(params, cluster, say))
+    except Exception as failure:  # pylint: disable=broad-except
+        error = explained(failure)
         if cluster and cluster.lost and error is not cluster.lost:
             # Whoever took over may have caused this very error, by taking pods away that were being checked.
             cluster.lost.why.append("When it noticed: " + error.what)
@@ -87,34 +109,36 @@ def execute(
         result.update(failed=True, msg=str(error), reason=error.reason)
     result["ended_at"] = micro_time()
     for text in result.pop("warnings", []):
-        if warn:
-            warn(text)
-    return result
+        caution(text)
+    return scrubbed(result)
 
 
 def secrets(operation: Operation, params: Params) -> set[str]:
-    """What to keep out of all output: the secret values in a kubeconfig that was given as a dictionary, and those that
-    the operation knows of (its ``secrets(params)``)."""
+    """What to keep out of all output: options that are secret, the secret values in a kubeconfig that was given as a
+    dictionary, the passwords in addresses, and what the operation knows of (its ``secrets(params)``)."""
     found = set(operation.secrets(params)) if hasattr(operation, "secrets") else set()
+    options = dict(CONNECTION, **operation.ARGUMENTS).items()
+    found |= {str(params[name]) for name, option in options if option.get("no_log") and params.get(name)}
 
-    def look(value: Any, name: str | None) -> None:
+    def look(value: Any, name: str | None, hides: bool) -> None:
         if isinstance(value, dict):
             for key, inner in value.items():
-                look(inner, key)
+                look(inner, key, hides)
         elif isinstance(value, list):
             for inner in value:
-                look(inner, name)
-        elif name in SECRET_KEYS and isinstance(value, str) and value:
-            found.add(value)
+                look(inner, name, hides)
+        elif isinstance(value, str) and value:
+            found.update({value} if hides and name in SECRET_KEYS else address_secrets(value))
 
-    look(params.get("kubeconfig"), None)
+    look(params.get("kubeconfig"), None, True)
+    look(params, None, False)
     return found
 
 
 def run_module(operation: Operation) -> None:
     """``main()`` of every module: the ordinary way, in a process of its own, on whatever host the task runs."""
     module = AnsibleModule(argument_spec=dict(CONNECTION, **operation.ARGUMENTS), supports_check_mode=True)
-    module.no_log_values.update(secrets(operation, module.params))
+    module.no_log_values.update(as_shown(secrets(operation, module.params)))
     result = execute(operation, module.params, module.check_mode, warn=module.warn)
     if not module._diff:  # pylint: disable=protected-access
         result.pop("diff", None)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
+from urllib.parse import quote, unquote
 
 from ansible.module_utils.basic import env_fallback
 
@@ -89,6 +90,29 @@ def secret_values(values: Mapping[Any, Any]) -> set[str]:
         found.add(text)
         found.update(word for word in text.split() if len(word) >= 8)  # of "Bearer TOKEN"
     return found
+
+
+_USERINFO = re.compile(r"://([^\s/?#]+)@")
+
+
+def address_secrets(text: str) -> set[str]:
+    """User and password of each address in a text, as they are written there and as they are meant."""
+    found = set()
+    for userinfo in _USERINFO.findall(text):
+        password = userinfo.partition(":")[2]
+        found |= {userinfo} if password or len(userinfo) >= 8 else set()
+        found.add(password)
+    return found | {unquote(item) for item in found}
+
+
+def as_shown(secrets: Iterable[str]) -> set[str]:
+    """Secrets as errors of libraries, JSON and our own indented lines write them; what is shorter is in every word."""
+    found = set()
+    for secret in secrets:
+        found |= {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1], json.dumps(secret)[1:-1]}
+        found |= {quote(secret, safe=""), quote(secret)}
+        found |= {line.strip() for line in secret.splitlines()}
+    return {text for text in found if len(text) >= 4}
 
 
 def from_text(value: Any, kind: type) -> Any:

@@ -24,10 +24,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import Operation, execute, secrets
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation import Operation, execute
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION, from_text
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._keeper import lease_keeper
@@ -68,11 +67,10 @@ class OperationAction(ActionBase):
                 nothing = dict(self.operation.RETURNS, changed=False, reason="bad_input")
                 return dict(nothing, failed=True, msg="; ".join(checked.error_messages))
             params = checked.validated_parameters
-            no_log = set(checked._no_log_values) | secrets(self.operation, params)  # pylint: disable=protected-access
             host = (task_vars or {})["inventory_hostname"]
 
             def progress(text: str) -> None:
-                self._display.display(f"{host} | {remove_values(text, no_log)}")
+                self._display.display(f"{host} | {text}")
 
             still_wanted = _die_with_parent()
             with self._lease_keeper(params) as keep:
@@ -82,10 +80,10 @@ class OperationAction(ActionBase):
                 if result.get("lock_id"):  # also of one that failed afterwards: what puts that right needs it
                     keep(result["lock_id"])
             if result.get("failed") and not MESSAGES_ARE_SHOWN:
-                self._display.display(remove_values(result["msg"], no_log), color="red")
+                self._display.display(result["msg"], color="red")
             if not self._task.diff:
                 result.pop("diff", None)
-            return remove_values(result, no_log)
+            return result
         finally:
             restore()
 

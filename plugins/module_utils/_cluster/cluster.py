@@ -24,7 +24,9 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.answ
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.credentials import (
     authorization,
+    check_headers,
     connection_pool,
+    held,
     load_configuration,
     websocket_options,
 )
@@ -266,8 +268,14 @@ class Cluster:
         path = RESOURCES[kind].format(namespace=self.namespace)
         return path + "/" + name if name else path
 
+    def secrets(self) -> set[str]:
+        """What no output may show of the credentials as they are now."""
+        return held(self._configuration)
+
     def _authenticated(self) -> dict[str, str]:
-        return {**self._headers, **authorization(self._configuration)}
+        headers = {**self._headers, **authorization(self._configuration)}
+        check_headers(headers, self.source)
+        return headers
 
     def _json(self, method: str, path: str, query: Object | None = None) -> Any:
         return decoded(self._send(method, path, query=query), method, path, self.host, self.source)

@@ -13,7 +13,10 @@ No typed models and no discovery: they cost more than everything else in a task 
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
+import re
 import ssl
 import traceback
 from typing import Any
@@ -21,6 +24,7 @@ from urllib.parse import unquote
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.answers import short
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import address_secrets
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
 CLIENT_IMPORT_ERROR = None
@@ -127,8 +131,39 @@ def authorization(configuration: Any) -> dict[str, str]:
         if setting["in"] == "header" and setting["value"]:
             headers[setting["key"]] = setting["value"]
     if configuration.username and "authorization" not in headers:  # the client knows it, but sends only tokens
-        headers.update(urllib3.make_headers(basic_auth=f"{configuration.username}:{configuration.password}"))
+        headers["authorization"] = _basic(configuration)
     return headers
+
+
+def check_headers(headers: dict[str, str], source: str) -> None:
+    """:raises BlueGreenError: a library would refuse one, and show it."""
+    for name, value in headers.items():
+        if not re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]*", value):
+            what = "token or password" if name.lower() == "authorization" else name
+            raise BlueGreenError(
+                f"The {what} has a character that no request can carry, such as a line break.",
+                "no_cluster",
+                next_step=f"Give it as one line, without spaces around it. It comes from {source}.",
+            )
+
+
+def held(configuration: Any) -> set[str]:
+    """What no output may show of the credentials, wherever they came from."""
+    found = {configuration.password or "", *address_secrets(configuration.proxy or "")}
+    headers = [value for value in configuration.api_key.values() if isinstance(value, str)]
+    if configuration.username and configuration.password:
+        headers.append(_basic(configuration))
+    for value in headers:
+        scheme, _space, known = value.partition(" ")
+        found |= {value, known}
+        if scheme == "Basic":  # as which the client keeps the user and password of a kubeconfig
+            with contextlib.suppress(ValueError):
+                found.add(base64.b64decode(known).decode("utf-8", "replace").partition(":")[2])
+    return found - {""}
+
+
+def _basic(configuration: Any) -> str:
+    return "Basic " + base64.b64encode(f"{configuration.username}:{configuration.password}".encode()).decode()
 
 
 def connection_pool(configuration: Any) -> Any:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError, NoAnswer
 
 DATA, ERROR = 0, 1  # channels of the first port of a port-forward
 
@@ -153,8 +153,8 @@ class Listener:
     def _connect(self, near: socket.socket) -> None:
         try:
             Tunnel(*self._to, near=near, told=self._note)
-        except NoAnswer as error:
-            self.error = error
+        except (BlueGreenError, NoAnswer) as error:
+            self.error = error if isinstance(error, NoAnswer) else NoAnswer(error.what)
             near.close()
 
     def _note(self, error: str) -> None:

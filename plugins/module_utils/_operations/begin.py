@@ -19,7 +19,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock, switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, from_text
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release import plan as planning
@@ -184,9 +184,10 @@ def _locked(
                 _put_back(cluster, params, app, lease["lock_id"], progress)
                 app, now = _look(cluster, params, settings)
         plan = planning.make(flow, now, settings, params["directory"], run=lease["lock_id"], waited=left)
-    except BlueGreenError as error:
+    except Exception as failure:
+        error = explained(failure)  # whatever it is, the lock is held
         error.result = dict(planned, **dict(error.result, **held))
-        raise
+        raise error from failure
     if plan.why != planned["msg"]:
         progress(plan.why)
     return dict(planned, **dict(now, **_shown(plan)), **held, changed=True)

@@ -63,7 +63,7 @@ RETURNS: Object = {"job": None, "succeeded": None, "logs": [], "elapsed": None, 
 
 
 def secrets(params: Params) -> set[str]:
-    return job_secrets(params["definition"])
+    return job_secrets(params.get("definition"))
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:

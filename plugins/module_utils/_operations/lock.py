@@ -262,7 +262,7 @@ def _stamp(app: Application, params: Params, lock_id: str, holder: Object) -> bo
         _forget_intent(app, params, stamped[0])
     if took_over:
         _stamp_deployments(params, app.cluster, lock_id)
-        _stamp_jobs(app, params, lock_id)
+        _stamp_jobs(app, lock_id)
     return took_over
 
 
@@ -329,7 +329,7 @@ def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> None:
     )
 
 
-def _stamp_jobs(app: Application, params: Params, lock_id: str) -> None:
+def _stamp_jobs(app: Application, lock_id: str) -> None:
     """The overtaken run may just be letting a Job begin: it stays suspended until a run wants it."""
     try:
         jobs = app.cluster.list("Job")["items"]
@@ -337,10 +337,12 @@ def _stamp_jobs(app: Application, params: Params, lock_id: str) -> None:
         if error.status != 403:
             raise
         return  # whoever may not even list Jobs has none run
+    name = app.services[0]["metadata"]["name"]
     for job in jobs:
-        if (job["metadata"].get("annotations") or {}).get(JOB_OWNER) != app.services[0]["metadata"]["name"]:
+        if (job["metadata"].get("annotations") or {}).get(JOB_OWNER) != name:
             continue
         if job["spec"].get("suspend") and stamp(job) != lock_id:
+            check_held(app.cluster, lease_name([name]), lock_id)
             operations = [{"op": "test", "path": "/spec/suspend", "value": True}, *stamp_test(job)]
             operations += annotation_operations(job, LOCK_ID, lock_id)
             try:
@@ -351,7 +353,7 @@ def _stamp_jobs(app: Application, params: Params, lock_id: str) -> None:
 
                 # It was let run before the Services were stamped; whoever needs it adopts or removes it. Or somebody who
                 # has taken over from us has stamped it.
-                check_held(app.cluster, lease_name(params["services"]), lock_id)
+                check_held(app.cluster, lease_name([name]), lock_id)
 
 
 def _ended(outcome: str) -> str:

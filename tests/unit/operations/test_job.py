@@ -269,6 +269,7 @@ def test_a_takeover_keeps_a_suspended_job_from_starting_late(clock: Clock) -> No
     left_behind(cluster)
     lock(cluster, "dead")
     app = application.read_application(cluster, recorded.parameters(_job, definition=DEFINITION))
+    cluster.put({"kind": "Lease", "metadata": {"name": "bluegreen-myapp"}, "spec": {"holderIdentity": "ours"}})
     _lock._stamp_jobs(app, "ours")
     with pytest.raises(ApiError):
         cluster.patch(

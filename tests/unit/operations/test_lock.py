@@ -421,12 +421,13 @@ def test_nor_a_deployment(cluster: RecordedCluster, verb: str) -> None:
     assert annotations(cluster)[STAMP] == winners[0]
 
 
-def test_nor_a_job(cluster: RecordedCluster) -> None:
+@pytest.mark.parametrize("verb", ["list", "patch"])
+def test_nor_a_job(cluster: RecordedCluster, verb: str) -> None:
     job = {"kind": "Job", "metadata": {"name": "migrate", "annotations": {JOB_OWNER: "myapp"}}}
     cluster.put(dict(job, spec={"suspend": True}))
     lock(cluster)
     take, winners = taken_over(cluster)
-    cluster.before("patch", "Job", take)
+    cluster.before(verb, "Job", take)
     assert failure(cluster, by="ann", preempt=True).reason == "superseded"
     assert annotations(cluster, "Job", "migrate")[STAMP] == winners[0]
 
