@@ -271,3 +271,33 @@ def test_live_is_what_runs_these_images_under_this_version(
     images: dict[str, str], version: str | None, live: bool
 ) -> None:
     assert _image.is_live(color("1.0", app="myapp:1.0"), images, version) is live
+
+
+MANGLED = [
+    "2.0\n", "\n2.0", "2.0 ", "2.0\nspec: {}", "2.0'", '2"0', "2.0: x", "2.0 #x", "{{ x }}", "{a}", "[a]", "&a", "*a", "!a", "|", "-", "x" * 256,
+    "2.0\x00", "2.0\u2028", "ä", "../../x",
+]  # fmt: skip
+
+
+@pytest.mark.xfail(strict=True, reason="with an image, a version is any text")
+@pytest.mark.parametrize("version", MANGLED)
+@pytest.mark.parametrize("image", [None, "myapp@sha256:ab", "myapp:2.0"])
+def test_a_version_that_could_be_more_than_one_is_refused(version: str, image: str | None) -> None:
+    """It goes into manifests, environments, labels of images and messages."""
+    for check in (
+        lambda: _image.check_version(version),
+        lambda: _image.check_version({"number": version}),
+        lambda: wanted(read(RecordedCluster()), version, image),
+    ):
+        with pytest.raises(BlueGreenError) as caught:
+            check()
+        assert caught.value.reason == "bad_input"
+        assert repr(version) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "version", ["2.0", "2.0-rc.1+build.5", "v1_2", "sha256:" + "a" * 64, "feature/x", "r.example:5000/shop/app"]
+)
+def test_what_names_a_release_is_one(version: str) -> None:
+    _image.check_version(version)
+    assert wanted(read(RecordedCluster()), version, "myapp@sha256:ab") == {"app": "myapp@sha256:ab"}

@@ -11,7 +11,7 @@ from typing import Iterator
 import pytest
 from api import Api
 from checking import check, failure, mistakes, pods
-from loopback import Loopback, as_json
+from loopback import Answer, Loopback, Seen, Takeover, as_json, refusal
 
 # Asks the address it is given, and says what it found.
 PROGRAM = """#!/usr/bin/env python3
@@ -81,3 +81,19 @@ def test_mistakes(tmp_path: Path) -> None:
         "check target: target becomes an argument, which everybody sees: give user and password by env",
         "check target: pods has no meaning with target, which is one address",
     ]
+
+
+@pytest.mark.xfail(strict=True, reason="it counts as the application's failure")
+def test_an_api_server_that_is_away_is_no_verdict(application: Loopback, program: Path, api: Api) -> None:
+    """The command could not reach the pod: it is run again when the API server is back."""
+    away: list[str] = []
+
+    def answer(seen: Seen) -> Answer | Takeover:
+        if seen.path.endswith("/portforward") and len(away) < 2:
+            away.append(seen.path)
+            return refusal(503, "starting")
+        return api.answer(seen)
+
+    api.server.answer = answer
+    (item,) = check(api, {"name": "suite", "command": str(program), "pods": "one"})["checks"]
+    assert (item["passed"], item["attempts"], len(away)) == (True, 1, 2)

@@ -12,7 +12,7 @@ from typing import Any, Iterator
 
 import pytest
 from api import Api
-from checking import PROXY, check, failure, mistakes, proxied
+from checking import PROXY, check, failure, mistakes, parse, proxied
 from loopback import Answer, Loopback, as_json, refusal
 
 
@@ -170,3 +170,44 @@ def test_a_service_is_asked_once(api: Api) -> None:
     one = {"http": "/", "via": "service_proxy", "service": "preview", "expect": {"json": {"service": "preview:80"}}}
     (item,) = check(api, one)["checks"]
     assert (item["target"], item["via"]) == ("Service preview", "service_proxy")
+
+
+OUTSIDE = [
+    "/../../../secrets",
+    "/..",
+    "/a/../../secrets",
+    "/%2e%2e/x",
+    "/%2E./x",
+    "/.%252e/x",
+    "/..%2fx",
+    "/a%2f..%2f..%2fx",
+    "/..\\x",
+    "/..%5cx",
+    "//../x",
+    "/..?a=b",
+    "/..#a",
+]
+
+
+@pytest.mark.xfail(strict=True, reason="it asks the API server itself, as this user")
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_path_that_leads_out_of_the_pod_is_refused(path: str) -> None:
+    (text,) = mistakes({"name": "up", "http": path}).why
+    assert text.startswith(f"check up: http leads out of the application: {path!r}")
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "/a/%2e%2e/b", "/...", "/a..b", "/?next=../..", "/a#../.."])
+def test_one_that_stays_inside_is_not(path: str) -> None:
+    assert parse({"name": "up", "http": path})[0]["http"] == path
+
+
+@pytest.mark.xfail(strict=True, reason="it asks the API server itself, as this user")
+@pytest.mark.parametrize("name", ["../secrets/x", "a/b", "a?b", "a%2f..", "A", "a\n", "..", 1.5])
+def test_a_service_that_leads_elsewhere_is_refused(name: Any) -> None:
+    (text,) = mistakes({"name": "up", "http": "/", "via": "service_proxy", "service": name}).why
+    assert text == f"check up: service is the name of a Service, not {name!r}"
+    for option in ("service", "namespace", "port"):
+        server = {"service": "prometheus", "namespace": "monitoring", option: str(name)}
+        error = mistakes({"name": "rate", "prometheus": "up", "expect": {"min": 1}}, prometheus=server)
+        if (option, name) != ("port", "A"):
+            assert f"prometheus.{option}" in error.why[0]

@@ -10,6 +10,8 @@ import textwrap
 from typing import Any
 
 import pytest
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from checking import mistakes, parse
 
 
@@ -103,3 +105,45 @@ def test_a_mistake_is_named(wrong: dict[str, Any], said: str) -> None:
 
 def test_a_check_without_a_name_is_named_by_its_number() -> None:
     assert mistakes({"http": "/"}, {"http": "x"}).why[0].startswith("check number 2: ")
+
+
+@pytest.mark.xfail(strict=True, reason="it ends in a TypeError")
+def test_pods_that_are_null_are_a_mistake() -> None:
+    error = mistakes({"name": "up", "http": "/", "pods": None}, {"name": "open", "tcp": 5432, "pods": None})
+    text = "pods is all, any, one or a whole number of 1 or more, not None"
+    assert error.why == [f"check up: {text}", f"check open: {text}"]
+
+
+KINDS = {
+    "http": "/",
+    "url": "http://127.0.0.1/",
+    "command": "true",
+    "prometheus": "up",
+    "tcp": 5432,
+    "job": "job.yml",
+    "grpc": "",
+}
+
+
+FAULT = pytest.mark.xfail(strict=True, reason="a path in expect.json that is no text ends in an error of Python")
+
+
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[FAULT] if kind in ("http", "url") else []) for kind in KINDS]
+)
+def test_whatever_an_option_is_it_is_read_or_a_mistake(kind: str) -> None:
+    options = {**_checks.reading.COMMON, **_checks.KINDS[kind].OPTIONS, kind: "", "name": "", "expect": {}}
+    expected = dict.fromkeys(_checks.KINDS[kind].EXPECTATIONS)
+    odd = [None, True, 1, -1.5, "x", "x\n", [], [None], {}, {"a": None}, {1: 2}]
+    cases = [{option: value} for option in options for value in odd]
+    cases += [{"expect": {option: value}} for option in expected for value in odd]
+    for case in cases:
+        try:
+            parse({kind: KINDS[kind], **case})
+        except BlueGreenError as error:
+            assert error.reason == "bad_input", case
+
+
+@pytest.mark.xfail(strict=True, reason="re.match lets a line break pass at the end")
+def test_a_line_break_at_the_end_is_no_part_of_a_port() -> None:
+    assert "not 'http\\n'" in mistakes({"name": "up", "http": "/", "port": "http\n"}).why[0]

@@ -564,3 +564,15 @@ def test_a_client_certificate(secure: Loopback, authority: Authority) -> None:
     for option in ("ca_cert", "client_cert"):
         error = failure(lambda option=option: connect(secure.url, **dict(options, **{option: "/missing/file.pem"})))
         assert "/missing/file.pem" in str(error)
+
+
+@pytest.mark.xfail(strict=True, reason="it leads to another resource")
+@pytest.mark.parametrize("name", ["../secrets/token", "..", "a/b", "a?b", "a%2fb", "a\n", ""])
+def test_a_name_that_is_none_is_not_asked_for(name: str, loopback: Loopback) -> None:
+    for ask in (
+        lambda: connect(loopback.url).get("Service", name),
+        lambda: connect(loopback.url).patch("Service", name, []),
+        lambda: connect(loopback.url, namespace=name or "..").list("Service"),
+    ):
+        assert failure(ask).reason == "bad_input"
+    assert loopback.seen == []

@@ -394,3 +394,33 @@ def test_the_secrets_of_a_kubeconfig_are_known() -> None:
     assert found == {"s-token", "s-password", "s-key", "s-id", "s-refresh", "s-client"}
     assert secrets(current_color, {"kubeconfig": "/a/path"}) == set()
     assert secrets(current_color, {"kubeconfig": None}) == set()
+
+
+# --- the host's name
+
+
+FAULT = pytest.mark.xfail(strict=True, reason="a port-forward does not look at the name in the certificate")
+
+
+@pytest.mark.parametrize("issued_for, trusted", [pytest.param("127.0.0.2", False, marks=FAULT), ("127.0.0.1", True)])
+def test_a_port_forward_goes_only_to_the_host_that_the_certificate_names(
+    issued_for: str, trusted: bool, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With urllib3 1.26 as well, which looks at the name itself and lets the context be."""
+    create = credentials.urllib3.util.ssl_.create_urllib3_context
+
+    def create_as_1_26(*arguments: Any, **options: Any) -> ssl.SSLContext:
+        context = create(*arguments, **options)
+        context.check_hostname = False
+        return context
+
+    monkeypatch.setattr(credentials.urllib3.util.ssl_, "create_urllib3_context", create_as_1_26)
+    certificate, key = authority.issue(issued_for)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    with Loopback(context) as server:
+        cluster = connect(host=server.url, api_key="t", ca_cert=str(authority.certificate))
+        with pytest.raises(BlueGreenError) as caught:
+            cluster.port_forward("app-green-1", 8080, 5)
+        assert ("is not trusted" in str(caught.value)) is not trusted
+        assert len(server.seen) == trusted

@@ -15,11 +15,12 @@ import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color, deploy
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import retire as _retire
 from recorded import RecordedCluster, switched
 
 SECRET = "bluegreen-myapp-blue"
+KEPT_FOR = "bluegreen.kubernetes/kept-for"
 
 
 def retire(cluster: RecordedCluster, **options: Any) -> dict[str, Any]:
@@ -161,3 +162,68 @@ def test_who_may_not_look_at_secrets_is_told(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(BlueGreenError) as caught:
         recorded.run(deploy, cluster, version="3.0")
     assert caught.value.reason == "not_found"
+
+
+FOREIGN = [
+    ("type", lambda secret, kept: secret.update(type="Opaque")),
+    ("another application", lambda secret, kept: secret["metadata"]["annotations"].update({KEPT_FOR: "other"})),
+    ("another color", lambda secret, kept: secret["metadata"]["annotations"].update({KEPT_FOR: "myapp/green"})),
+    ("kind", lambda secret, kept: kept.update(kind="DaemonSet")),
+    ("namespace", lambda secret, kept: kept["metadata"].update(namespace="kube-system")),
+    ("the live one's name", lambda secret, kept: kept["metadata"].update(name="app-green")),
+    ("labels", lambda secret, kept: kept["spec"]["template"]["metadata"].update(labels={"app": "other"})),
+    ("the live color", lambda secret, kept: kept["spec"]["template"]["metadata"]["labels"].update(version="green")),
+    ("containers", lambda secret, kept: kept["spec"]["template"]["spec"].update(containers=[])),
+]
+
+
+def kept_secret(cluster: RecordedCluster, change: Any = lambda secret, kept: None) -> None:
+    """Blue was deleted, and its Secret is another one now."""
+    retire(cluster, mode="delete")
+
+    def foreign(secret: Any) -> None:
+        kept = json.loads(base64.b64decode(secret["data"]["deployment.json"]))
+        secret["metadata"].setdefault("annotations", {})
+        change(secret, kept)
+        secret["data"]["deployment.json"] = base64.b64encode(json.dumps(kept).encode()).decode()
+
+    cluster.touch("Secret", SECRET, foreign)
+
+
+@pytest.mark.xfail(strict=True, reason="whatever stands in a Secret of that name is deployed")
+@pytest.mark.parametrize("change", [change for _name, change in FOREIGN], ids=[name for name, _change in FOREIGN])
+@pytest.mark.parametrize("operation", [deploy, current_color], ids=["deploy", "status"])
+def test_a_secret_that_is_not_proven_ours_is_named_and_refused(change: Any, operation: Any) -> None:
+    cluster = switched()
+    kept_secret(cluster, change)
+    cluster.requests.clear()
+    with pytest.raises(BlueGreenError) as caught:
+        recorded.run(operation, cluster, version="3.0")
+    assert caught.value.reason == "kept_unreadable" and SECRET in str(caught.value)
+    assert cluster.writes == []
+
+
+def test_one_of_the_version_before_is_read() -> None:
+    """It has only its type."""
+    cluster = switched()
+    kept_secret(cluster, lambda secret, kept: secret["metadata"].pop("annotations"))
+    assert recorded.run(deploy, cluster, version="3.0")["image"].endswith(":3.0")
+
+
+@pytest.mark.xfail(strict=True, reason="whatever stands in a Secret of that name is deployed")
+def test_one_of_another_deployment_than_the_one_named() -> None:
+    cluster = switched()
+    kept_secret(cluster)
+    with pytest.raises(BlueGreenError) as caught:
+        recorded.run(deploy, cluster, version="3.0", deployments={"blue": "shop-blue"})
+    assert caught.value.reason == "kept_unreadable"
+
+
+@pytest.mark.xfail(strict=True, reason="it is overwritten")
+def test_a_secret_of_somebody_else_is_not_overwritten() -> None:
+    cluster = switched()
+    cluster.put({"kind": "Secret", "metadata": {"name": SECRET}, "type": "Opaque", "data": {"password": "bm8="}})
+    with pytest.raises(BlueGreenError) as caught:
+        retire(cluster, mode="delete")
+    assert caught.value.reason == "kept_unreadable" and SECRET in str(caught.value)
+    assert cluster.writes == []
