@@ -49,6 +49,7 @@ class Application:
         self.cluster = cluster
         self.label = params["color_label"]
         self.names = params["colors"]
+        self.deployments: dict[str, str] = params["deployments"]  # by color, where somebody has named them
         self.warnings: list[str] = []
         if len(self.names) != 2 or self.names[0] == self.names[1]:
             raise BlueGreenError(

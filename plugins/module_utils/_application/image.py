@@ -18,14 +18,29 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 
 RELEASE = PREFIX + "release"  # on a Deployment: which version its image is, where the tag does not say it
 
+# Whatever names a release, an image's tag or digest among them; nothing that YAML, Jinja, a shell or a log reads as more.
+VERSION = re.compile(r"\w[\w.+:@/-]{0,254}", re.ASCII)
+
 # https://github.com/opencontainers/distribution-spec/blob/main/spec.md
 TAG = re.compile(r"\w[\w.-]{0,127}", re.ASCII)
 
 
 def check_version(version: Any) -> None:
-    """:raises BlueGreenError: the version is no string: YAML has read ``1.10`` as the number 1.1."""
+    """:raises BlueGreenError: the version is none, or no string."""
     if isinstance(version, dict):
         version = version.get("number")  # as the role hands it over
+    _check_text(version)
+    if not VERSION.fullmatch(version):
+        raise BlueGreenError(
+            f"{version!r} cannot be a version.",
+            "bad_input",
+            next_step="A version has letters, digits, '_', '.', '-', '+', ':', '/', '@' (255 at most), and begins with one of the "
+            "first three.",
+        )
+
+
+def _check_text(version: Any) -> None:
+    """:raises BlueGreenError: the version is no string: YAML has read ``1.10`` as the number 1.1."""
     if not isinstance(version, str):
         raise BlueGreenError(
             f"The version must be a string, not the number {version}.",
@@ -98,7 +113,7 @@ def wanted_images(live: Any, idle: Any, version: Any, image: str | None) -> dict
     :raises BlueGreenError: neither is given, the version is a number or no possible tag.
     """
     if version is not None and version != "":
-        check_version(version)
+        (check_version if image else _check_text)(version)  # else it has to be a tag, see below
     if not version and not image:
         raise BlueGreenError(
             "No version was given.",

@@ -14,11 +14,18 @@ import json
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import LOCK_ID, compact
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
+    LOCK_ID,
+    PREFIX,
+    annotation_operations,
+    compact,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 KEY = "deployment.json"
+TYPE = PREFIX + "deployment"  # of the Secret; it cannot be changed
+KEPT_FOR = PREFIX + "kept-for"  # annotation on the Secret: of which application, and which of its colors
 
 # What the cluster, a client or a run of ours has added, and what makes no sense on a new object.
 DROPPED_NOTES = (
@@ -36,6 +43,7 @@ def keep(app: Application, color: Color) -> None:
     """Write the color's manifest into its Secret.
 
     :raises PatchConflict: another run has just written the Secret.
+    :raises BlueGreenError: a Secret of its name is somebody else's.
     """
     deployment = color.deployment
     metadata = {
@@ -48,9 +56,14 @@ def keep(app: Application, color: Color) -> None:
     name = kept_name(app, color.name)
     found = app.cluster.get("Secret", name)
     if found is None:
-        secret = {"apiVersion": "v1", "kind": "Secret", "type": "bluegreen.kubernetes/deployment"}
-        app.cluster.create("Secret", dict(secret, metadata={"name": name}, data=data))
-    elif found.get("data") != data:
+        secret = {"apiVersion": "v1", "kind": "Secret", "type": TYPE}
+        notes = {KEPT_FOR: _kept_for(app, color.name)}
+        app.cluster.create("Secret", dict(secret, metadata={"name": name, "annotations": notes}, data=data))
+        return
+    foreign = _foreign_secret(app, color.name, found)
+    if foreign:
+        raise _unreadable(app, color.name, foreign, "Delete the Secret, or give it another name, then run again.")
+    if found.get("data") != data:
         version = found["metadata"]["resourceVersion"]
         app.cluster.patch(
             "Secret",
@@ -58,6 +71,7 @@ def keep(app: Application, color: Color) -> None:
             [
                 {"op": "test", "path": "/metadata/resourceVersion", "value": version},
                 {"op": "add", "path": "/data", "value": data},
+                *annotation_operations(found, KEPT_FOR, _kept_for(app, color.name)),
             ],
         )
 
@@ -78,14 +92,53 @@ def read_kept(app: Application, color: str) -> Object | None:
         return None
     if secret is None:
         return None
+    next_step = f"Create the Deployment for {color} yourself, then delete the Secret."
     try:
         manifest = json.loads(base64.b64decode(secret["data"][KEY]))
-        manifest["metadata"]["name"], manifest["spec"]["template"]["spec"]["containers"]  # pylint: disable=pointless-statement
-        return manifest
-    except (KeyError, TypeError, ValueError) as error:
-        raise BlueGreenError(
-            f"Secret {name} in namespace {app.cluster.namespace!r} does not hold the manifest of a Deployment.",
-            "kept_unreadable",
-            why=f"{type(error).__name__}: {error}",
-            next_step=f"Create the Deployment for {color} yourself, then delete the Secret.",
-        ) from error
+        foreign = _foreign_secret(app, color, secret) + _foreign_manifest(app, color, manifest)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise _unreadable(app, color, [f"{type(error).__name__}: {error}"], next_step) from error
+    if foreign:
+        raise _unreadable(app, color, foreign, next_step)
+    return manifest
+
+
+def _kept_for(app: Application, color: str) -> str:
+    return f"{app.services[0]['metadata']['name']}/{color}"
+
+
+def _foreign_secret(app: Application, color: str, secret: Object) -> list[str]:
+    """Why the Secret is not one that a run of ours has written for this color; those of before have only their type."""
+    found, wanted = secret.get("type"), _kept_for(app, color)
+    noted = (secret["metadata"].get("annotations") or {}).get(KEPT_FOR, wanted)
+    wrong = [] if found == TYPE else [f"its type is {found}, not {TYPE}"]
+    return wrong + ([] if noted == wanted else [f"its annotation {KEPT_FOR} is {noted!r}, not {wanted!r}"])
+
+
+def _foreign_manifest(app: Application, color: str, manifest: Object) -> list[str]:
+    """Why the manifest is not that of this color's Deployment.
+
+    :raises KeyError, TypeError, AttributeError: it is none of a Deployment.
+    """
+    metadata, wrong = manifest["metadata"], []
+    name, namespace = metadata["name"], metadata.get("namespace")
+    if manifest.get("kind") != "Deployment" or not manifest["spec"]["template"]["spec"]["containers"]:
+        wrong.append(f"it holds a {manifest.get('kind')}, not a Deployment with containers")
+    if namespace not in (None, app.cluster.namespace):
+        wrong.append(f"its Deployment is one of namespace {namespace!r}")
+    if name == app.live.deployment_name or name != app.deployments.get(color, name):
+        wrong.append(f"its Deployment is {name!r}, which is not that of {color}")
+    for service in app.services:
+        if not app.would_select(service, color, manifest):
+            wrong.append(f"Service {service['metadata']['name']} would not select its pods when {color} is live")
+    return wrong
+
+
+def _unreadable(app: Application, color: str, why: list[str], next_step: str) -> BlueGreenError:
+    name = kept_name(app, color)
+    return BlueGreenError(
+        f"Secret {name} in namespace {app.cluster.namespace!r} does not hold the manifest of a Deployment that was kept for {color}.",
+        "kept_unreadable",
+        why=why,
+        next_step=next_step,
+    )

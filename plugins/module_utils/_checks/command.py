@@ -85,7 +85,8 @@ def _execute(run: Run, check: Check, pod: Any) -> Ended:
         address = f"{check['scheme']}://127.0.0.1:{listener.port}"
         ended = _run(run, check, address, "port_forward")
         if ended.status and listener.error:
-            raise NoAnswer(f"{listener.error}; the command ended with {ended.status}: {ended.output}")
+            text = f"{listener.error}; the command ended with {ended.status}: {ended.output}"
+            raise NoAnswer(text, listener.error.way)
         return ended
 
 

@@ -50,6 +50,8 @@ def read(reader: Any, expect: Any, known: tuple[str, ...]) -> dict[str, Any]:
             jmespath.compile(path)
         except jmespath.exceptions.JMESPathError as error:
             reader.wrong("expect.json: {0!r} is no JMESPath: {1}", path, str(error).splitlines()[0])
+        except (AttributeError, TypeError):
+            reader.wrong("expect.json: {0!r} is no JMESPath, which is text", path)
     if "regex" in expect:
         try:
             re.compile(expect["regex"])

@@ -8,7 +8,9 @@
 
 from __future__ import annotations
 
+import re
 import time
+from urllib.parse import unquote
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.exchange import (
@@ -41,6 +43,8 @@ PROXY_BLOCKED = "proxy blocked"  # a port-forward has answered where the API ser
 def read(reader: Reader, parsed: Object) -> None:
     if not str(parsed["http"] or "").startswith("/"):
         reader.wrong("http is a path that starts with '/', not {0!r}", parsed["http"])
+    elif _leads_out(parsed["http"]):
+        reader.wrong("http leads out of the application: {0!r}", parsed["http"])
     read_request(reader, parsed)
     if parsed["via"] not in WAYS:
         reader.wrong(
@@ -57,12 +61,30 @@ def read(reader: Reader, parsed: Object) -> None:
     if parsed["via"] == "service_proxy":
         if not parsed["service"]:
             reader.wrong("via service_proxy needs service, the name of a Service that selects the color")
+        else:
+            reader.label(parsed, "service", "service is the name of a Service")
         if "pods" in reader.check:
             reader.wrong("pods has no meaning for service_proxy, which asks any one of them")
         parsed.update(pods=None, where=f"Service {parsed['service']}")
         parsed["port"] = parsed["port"] or (443 if parsed["scheme"] == "https" else 80)
     elif parsed["service"]:
         reader.wrong("service is for via: service_proxy")
+
+
+def _leads_out(path: str) -> bool:
+    """Whether the path, behind that of the API server's proxy, may lead to something else of the API server.
+
+    It is looked at as it is and decoded, as often as somebody on the way may decode it.
+    """
+    path, before = re.split(r"[?#]", str(path))[0], None
+    while path != before:
+        depth = 0
+        for part in re.split(r"[/\\]", path):
+            depth += -1 if part == ".." else 1 if part not in ("", ".") else 0
+            if depth < 0:
+                return True
+        path, before = unquote(path), path
+    return False
 
 
 def _read_proxied(reader: Reader, parsed: Object) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections import namedtuple
 from urllib.parse import urlencode
 
@@ -60,6 +61,13 @@ def read(reader: Reader, parsed: Object) -> None:
     reader.flag(parsed, "allow_empty")
     if not reader.params["prometheus"]:
         reader.wrong("where Prometheus is has not been said (bluegreen_prometheus: url, or service and namespace)")
+    elif reader.params["prometheus"]["service"]:
+        server = reader.params["prometheus"]
+        for name in ("service", "namespace"):
+            if server[name] is not None:
+                reader.label(server, name, f"prometheus.{name} is a name")
+        if not re.fullmatch(r"[a-z0-9-]{1,15}", server["port"]):
+            reader.wrong("prometheus.port is a number or a port's name, not {0!r}", server["port"])
     expect = reader.check.get("expect")
     if not isinstance(expect, dict) or not set(EXPECTATIONS) & set(expect):
         reader.wrong("a prometheus check needs expect.min or expect.max")

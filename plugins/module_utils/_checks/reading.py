@@ -93,17 +93,17 @@ class Reader:
         self.params = params
         self.kinds = kinds
         self.mistakes = mistakes
-        self.label = f"check {check.get('name') or f'number {number}'}"
+        self.title = f"check {check.get('name') or f'number {number}'}"
 
     def wrong(self, text: str, *values: Any) -> None:
-        self.mistakes.append(f"{self.label}: {text.format(*values)}")
+        self.mistakes.append(f"{self.title}: {text.format(*values)}")
 
     def read(self) -> dict[str, Any]:
         asked = [kind for name, kind in self.kinds.items() if name in self.check]
         kind = asked[0] if asked else next(iter(self.kinds.values()))
         self._known(kind, [kind.NAME for kind in asked])
         parsed = {"pods": None, "where": str(self.check.get(kind.NAME)), **COMMON, **kind.OPTIONS, **self.check}
-        parsed.update(kind=kind, name=str(self.check.get("name") or self.check.get(kind.NAME) or self.label))
+        parsed.update(kind=kind, name=str(self.check.get("name") or self.check.get(kind.NAME) or self.title))
         self._shared(parsed)
         if asked:
             kind.read(self, parsed)
@@ -139,7 +139,7 @@ class Reader:
             for name, value in parsed.get(option, {}).items():
                 if value is None or isinstance(value, (dict, list)):
                     self.wrong("{0}.{1} is text or a number, not {2!r}", option, name, value)
-        if parsed["pods"] not in (None, "all", "any", "one"):
+        if parsed["pods"] not in ("all", "any", "one") and "pods" in self.check:
             self.whole(parsed, "pods", 1)
         if parsed.get("scheme", "http") not in ("http", "https"):
             self.wrong("scheme is http or https, not {0!r}", parsed["scheme"])
@@ -170,8 +170,13 @@ class Reader:
         port = str(options["port"])
         if port.isdigit():
             options["port"] = int(port)
-        if not re.match(r"^(?=.*[a-z])[a-z0-9-]{1,15}$", port) and not (port.isdigit() and 0 < int(port) < 65536):
+        if not re.fullmatch(r"(?=.*[a-z])[a-z0-9-]{1,15}", port) and not (port.isdigit() and 0 < int(port) < 65536):
             self.wrong("port is a number or a port's name, not {0!r}", options["port"])
+
+    def label(self, options: dict[str, Any], name: str, what: str) -> None:
+        """A name that becomes a part of a path."""
+        if not isinstance(options[name], str) or not re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", options[name]):
+            self.wrong("{0}, not {1!r}", what, options[name])
 
     def duration(self, options: dict[str, Any], name: str) -> None:
         if name in options:

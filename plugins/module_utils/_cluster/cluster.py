@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -53,6 +54,8 @@ RESOURCES = {
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
 }
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")  # of an object or a namespace, roughly; never a path
 
 CONNECT_TIMEOUT = 5  # seconds; a server that accepts no connection in this time is tried again
 READ_TIMEOUT = 30  # seconds, for everything but watches
@@ -110,7 +113,8 @@ class Cluster:
 
     def list(self, kind: str, **selectors: str) -> Object:
         """A list object (``items``, ``metadata.resourceVersion``). Selectors: labelSelector, fieldSelector."""
-        return self._json("GET", self._path(kind), query=selectors)
+        found = self._json("GET", self._path(kind), query=selectors)
+        return dict(found, items=found.get("items") or [])
 
     def patch(self, kind: str, name: str, operations: Patch) -> Object:
         """Send a JSON Patch and return the new object.
@@ -265,8 +269,15 @@ class Cluster:
     # --- transport -------------------------------------------------------------------------------------------
 
     def _path(self, kind: str, name: str | None = None) -> str:
+        for what, text in (("Namespace", self.namespace), (kind, name)):
+            if text is not None and not NAME.fullmatch(text):  # it would lead to another resource
+                raise BlueGreenError(
+                    f"{text!r} cannot be the name of a {what}.",
+                    "bad_input",
+                    next_step="Names have lower case letters, digits, '-' and '.'.",
+                )
         path = RESOURCES[kind].format(namespace=self.namespace)
-        return path + "/" + name if name else path
+        return path if name is None else path + "/" + name
 
     def secrets(self) -> set[str]:
         """What no output may show of the credentials as they are now."""

@@ -179,25 +179,12 @@ def connection_pool(configuration: Any) -> Any:
 
 def _with_context(configuration: Any, pool: Any) -> Any:
     if configuration.host.startswith("https"):
-        context = urllib3.util.ssl_.create_urllib3_context(
-            cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
-        )
-        try:
-            if configuration.verify_ssl:
-                data = getattr(configuration, "ca_cert_data", None)
-                if configuration.ssl_ca_cert or data:
-                    context.load_verify_locations(cafile=configuration.ssl_ca_cert, cadata=data)
-                else:
-                    context.load_default_certs()
-            if configuration.cert_file:
-                context.load_cert_chain(configuration.cert_file, configuration.key_file)
-        except (OSError, ssl.SSLError) as error:
-            raise BlueGreenError(
-                f"A certificate of the connection cannot be loaded: {error}",
-                "no_cluster",
-                why=f"ca_cert {configuration.ssl_ca_cert}, client_cert {configuration.cert_file}",
-                next_step="Give readable PEM files for ca_cert, client_cert and client_key.",
-            ) from error
+        context = _tls_context(configuration)
+        pool.for_websockets = context
+        if configuration.verify_ssl and not context.check_hostname:
+            # urllib3 1.26 compares the names itself, of addresses as well; websocket-client leaves it to the context.
+            pool.for_websockets = _tls_context(configuration)
+            pool.for_websockets.check_hostname = True
         for key in ("cert_file", "key_file", "ca_certs", "ca_cert_data"):
             pool.connection_pool_kw.pop(key, None)
         pool.connection_pool_kw["ssl_context"] = context
@@ -206,10 +193,33 @@ def _with_context(configuration: Any, pool: Any) -> Any:
     return pool
 
 
+def _tls_context(configuration: Any) -> ssl.SSLContext:
+    context = urllib3.util.ssl_.create_urllib3_context(
+        cert_reqs=ssl.CERT_REQUIRED if configuration.verify_ssl else ssl.CERT_NONE
+    )
+    try:
+        if configuration.verify_ssl:
+            data = getattr(configuration, "ca_cert_data", None)
+            if configuration.ssl_ca_cert or data:
+                context.load_verify_locations(cafile=configuration.ssl_ca_cert, cadata=data)
+            else:
+                context.load_default_certs()
+        if configuration.cert_file:
+            context.load_cert_chain(configuration.cert_file, configuration.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise BlueGreenError(
+            f"A certificate of the connection cannot be loaded: {error}",
+            "no_cluster",
+            why=f"ca_cert {configuration.ssl_ca_cert}, client_cert {configuration.cert_file}",
+            next_step="Give readable PEM files for ca_cert, client_cert and client_key.",
+        ) from error
+    return context
+
+
 def websocket_options(pool: Any) -> tuple[Object, Object]:
     """What websocket-client has to be told to connect as the pool does: ``(TLS, proxy)``."""
     known = pool.connection_pool_kw
-    tls = {"context": known.get("ssl_context"), "server_hostname": known.get("server_hostname")}
+    tls = {"context": getattr(pool, "for_websockets", None), "server_hostname": known.get("server_hostname")}
     proxy = getattr(pool, "proxy", None)
     if not proxy:
         return tls, {"http_no_proxy": ["*"]}  # else the library would look for proxies in the environment itself

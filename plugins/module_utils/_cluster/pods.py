@@ -8,11 +8,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import re
 from collections.abc import Iterable, Iterator
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
@@ -81,14 +83,15 @@ class Pod:
 
     def __init__(self, pod: Object) -> None:
         self.name = pod["metadata"]["name"]
-        self.terminating = "deletionTimestamp" in pod["metadata"]
-        self.template = (pod["metadata"].get("labels") or {}).get("pod-template-hash")
-        status = pod.get("status", {})
+        self.terminating = bool(pod["metadata"].get("deletionTimestamp"))
+        self.template = _part(pod["metadata"], "labels").get("pod-template-hash")
+        status = _part(pod, "status")
         self.phase = status.get("phase")
-        self.conditions = {item["type"]: item for item in status.get("conditions", [])}
+        self.conditions = {item.get("type"): item for item in _parts(status, "conditions")}
         self.ready = self.conditions.get("Ready", {}).get("status") == "True"
-        self.containers = status.get("initContainerStatuses", []) + status.get("containerStatuses", [])
-        self.restarts = sum(item.get("restartCount", 0) for item in self.containers)
+        every = _parts(status, "initContainerStatuses") + _parts(status, "containerStatuses")
+        self.containers = [_container(item) for item in every]
+        self.restarts = sum(item["restartCount"] for item in self.containers)
 
     def in_trouble(self) -> bool:
         """Whether something is seen that may not heal; that a pod is just starting is none of it."""
@@ -99,24 +102,24 @@ class Pod:
     def waiting(self) -> Iterator[tuple[str, str, str]]:
         """``(container, reason, message)`` of each container that waits."""
         for item in self.containers:
-            waiting = item.get("state", {}).get("waiting")
-            if waiting and waiting.get("reason"):
-                yield item["name"], waiting["reason"], waiting.get("message", "")
+            waiting = item["state"].get("waiting", {})
+            if waiting.get("reason"):
+                yield item["name"], waiting["reason"], waiting.get("message") or ""
 
     def state(self) -> str:
         if self.terminating:
             return "terminating"
         texts = []
         for item in self.containers:
-            ((kind, detail),) = list(item.get("state", {}).items())[:1] or [("unknown", {})]
+            ((kind, detail),) = list(item["state"].items())[:1] or [("unknown", {})]
             text = detail.get("reason") or kind
             if kind == "terminated":
                 text += f" (exit code {detail.get('exitCode')})"
-            last = item.get("lastState", {}).get("terminated")
+            last = item["lastState"].get("terminated")
             if last:
                 text += f", exited with {last.get('exitCode')} before"
             texts.append(
-                f"{item['name']}: {text}, {'ready' if item.get('ready') else 'not ready'}, {item.get('restartCount', 0)} restarts"
+                f"{item['name']}: {text}, {'ready' if item.get('ready') else 'not ready'}, {item['restartCount']} restarts"
             )
         scheduled = self.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False":
@@ -127,11 +130,27 @@ class Pod:
         return {"name": self.name, "ready": self.ready, "restarts": self.restarts, "state": self.state()}
 
 
+def _part(owner: Object, name: str) -> Object:
+    """A part that is a dictionary; what is missing, or something else, is an empty one."""
+    found = owner.get(name)
+    return found if isinstance(found, dict) else {}
+
+
+def _parts(owner: Object, name: str) -> list[Object]:
+    found = owner.get(name)
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _container(status: Object) -> Object:
+    """A container's status in which nothing is missing that is looked at."""
+    whole = {
+        name: {key: _part(_part(status, name), key) for key in _part(status, name)} for name in ("state", "lastState")
+    }
+    return {**status, "name": status.get("name") or "?", "restartCount": status.get("restartCount") or 0, **whole}
+
+
 def condition(owner: Object, kind: str) -> Object:
-    for condition in owner.get("status", {}).get("conditions") or []:
-        if condition["type"] == kind:
-            return condition
-    return {}
+    return next((item for item in _parts(_part(owner, "status"), "conditions") if item.get("type") == kind), {})
 
 
 def holds(owner: Object, kind: str) -> Object:
@@ -151,16 +170,17 @@ def pod_troubles(pods: Iterable[Pod], events: Iterable[Object]) -> Troubles:
                 note(troubles, f"pod {pod.name}, container {container}", reason, message)
         scheduled = pod.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable":
-            note(troubles, "pod " + pod.name, "Unschedulable", scheduled.get("message", ""))
+            note(troubles, "pod " + pod.name, "Unschedulable", scheduled.get("message") or "")
     times: dict[str, list[float]] = {}  # of failed mounts, by pod
     for event in events:
-        name = event["involvedObject"]["name"]
-        if event["reason"] == "FailedMount" and name in unmounted:
-            stamps = (event.get("firstTimestamp"), event.get("lastTimestamp"))
+        name = str(_part(event, "involvedObject").get("name"))
+        if event.get("reason") == "FailedMount" and name in unmounted:
             seen = times.setdefault(name, [])
-            seen.extend(moment(stamp).timestamp() for stamp in stamps if stamp)
+            for stamp in (event.get("firstTimestamp"), event.get("lastTimestamp")):
+                with contextlib.suppress(ValueError):
+                    seen.extend([moment(stamp).timestamp()] if stamp else [])
             certain = max(seen, default=0) - min(seen, default=0) >= MOUNT_FAILS
-            note(troubles, "pod " + name, "FailedMount", event.get("message", ""), certain)
+            note(troubles, "pod " + name, "FailedMount", event.get("message") or "", certain)
     return troubles
 
 
@@ -186,34 +206,46 @@ def note(troubles: Troubles, what: str, reason: str, message: str, certain: bool
 def evidence(cluster: Cluster, pods: list[Pod]) -> list[str]:
     """What is to be seen of pods with which something is wrong, as a bounded number of lines: state, events, last log lines.
 
+    It explains a failure, so it never ends in another one.
+
     :param pods: list of :class:`Pod`, the worst first; the log is the first one's.
     """
     if not pods:
         return []
     shown = pods[:PODS_SHOWN]
     why = [f"pod {pod.name}: {pod.state()}" for pod in shown]
-    names = {pod.name for pod in shown if not pod.ready or pods[0].ready}
+    for what, look in (("events", _events), ("log", _last_lines)):
+        try:
+            why += look(cluster, shown)
+        except Exception as error:  # pylint: disable=broad-except
+            why.append(f"({what} not readable: {explained(error).what})")
+    return why
+
+
+def _events(cluster: Cluster, pods: list[Pod]) -> list[str]:
+    names = {pod.name for pod in pods if not pod.ready or pods[0].ready}
+    found = cluster.list("Event", **WARNINGS)["items"]
     events = sorted(
-        (event for event in cluster.list("Event", **WARNINGS)["items"] if event["involvedObject"]["name"] in names),
+        (event for event in found if _part(event, "involvedObject").get("name") in names),
         key=lambda event: event.get("lastTimestamp") or event.get("eventTime") or "",
     )
-    texts = [f"event {event['reason']}: {' '.join(event.get('message', '').split())[:300]}" for event in events]
-    why += list(dict.fromkeys(reversed(texts)))[:EVENTS_SHOWN][::-1]  # the newest, each text once
-    for item in shown[0].containers:
-        ran = (
-            item.get("state", {}).get("running")
-            or item.get("lastState", {}).get("terminated")
-            or item.get("state", {}).get("terminated")
-        )
-        if item.get("ready") and not shown[0].ready or not ran:
+    texts = [
+        f"event {event.get('reason') or 'without a reason'}: {' '.join((event.get('message') or '').split())[:300]}"
+        for event in events
+    ]
+    return list(dict.fromkeys(reversed(texts)))[:EVENTS_SHOWN][::-1]  # the newest, each text once
+
+
+def _last_lines(cluster: Cluster, pods: list[Pod]) -> list[str]:
+    why, first = [], pods[0]
+    for item in first.containers:
+        state = item["state"]
+        ran = "running" in state or "terminated" in item["lastState"] or "terminated" in state
+        if item.get("ready") and not first.ready or not ran:
             continue
-        log = cluster.pod_log(
-            shown[0].name,
-            item["name"],
-            LOG_LINES,
-            previous="running" not in item.get("state", {}) and item.get("restartCount", 0) > 0,
-        )
+        previous = "running" not in state and item["restartCount"] > 0
+        log = cluster.pod_log(first.name, item["name"], LOG_LINES, previous=previous)
         if log.strip():
-            why.append(f"last log lines of {shown[0].name}/{item['name']}:")
+            why.append(f"last log lines of {first.name}/{item['name']}:")
             why += ["  " + line[:600] for line in log.strip().splitlines()[-LOG_LINES:]]
     return why

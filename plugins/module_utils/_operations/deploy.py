@@ -23,6 +23,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     split_image,
     wanted_images,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import job_secrets
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
@@ -68,6 +69,10 @@ RETURNS: Object = {
 }
 
 RESTARTED = PREFIX + "restarted-at"  # on the pod template: makes new pods of the same image
+
+
+def secrets(params: Params) -> set[str]:
+    return job_secrets(params.get("definition"))
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:

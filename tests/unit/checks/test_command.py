@@ -83,7 +83,6 @@ def test_mistakes(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="it counts as the application's failure")
 def test_an_api_server_that_is_away_is_no_verdict(application: Loopback, program: Path, api: Api) -> None:
     """The command could not reach the pod: it is run again when the API server is back."""
     away: list[str] = []

@@ -107,7 +107,6 @@ def test_a_check_without_a_name_is_named_by_its_number() -> None:
     assert mistakes({"http": "/"}, {"http": "x"}).why[0].startswith("check number 2: ")
 
 
-@pytest.mark.xfail(strict=True, reason="it ends in a TypeError")
 def test_pods_that_are_null_are_a_mistake() -> None:
     error = mistakes({"name": "up", "http": "/", "pods": None}, {"name": "open", "tcp": 5432, "pods": None})
     text = "pods is all, any, one or a whole number of 1 or more, not None"
@@ -125,12 +124,7 @@ KINDS = {
 }
 
 
-FAULT = pytest.mark.xfail(strict=True, reason="a path in expect.json that is no text ends in an error of Python")
-
-
-@pytest.mark.parametrize(
-    "kind", [pytest.param(kind, marks=[FAULT] if kind in ("http", "url") else []) for kind in KINDS]
-)
+@pytest.mark.parametrize("kind", KINDS)
 def test_whatever_an_option_is_it_is_read_or_a_mistake(kind: str) -> None:
     options = {**_checks.reading.COMMON, **_checks.KINDS[kind].OPTIONS, kind: "", "name": "", "expect": {}}
     expected = dict.fromkeys(_checks.KINDS[kind].EXPECTATIONS)
@@ -144,6 +138,5 @@ def test_whatever_an_option_is_it_is_read_or_a_mistake(kind: str) -> None:
             assert error.reason == "bad_input", case
 
 
-@pytest.mark.xfail(strict=True, reason="re.match lets a line break pass at the end")
 def test_a_line_break_at_the_end_is_no_part_of_a_port() -> None:
     assert "not 'http\\n'" in mistakes({"name": "up", "http": "/", "port": "http\n"}).why[0]

@@ -566,7 +566,6 @@ def test_a_client_certificate(secure: Loopback, authority: Authority) -> None:
         assert "/missing/file.pem" in str(error)
 
 
-@pytest.mark.xfail(strict=True, reason="it leads to another resource")
 @pytest.mark.parametrize("name", ["../secrets/token", "..", "a/b", "a?b", "a%2fb", "a\n", ""])
 def test_a_name_that_is_none_is_not_asked_for(name: str, loopback: Loopback) -> None:
     for ask in (

@@ -399,10 +399,7 @@ def test_the_secrets_of_a_kubeconfig_are_known() -> None:
 # --- the host's name
 
 
-FAULT = pytest.mark.xfail(strict=True, reason="a port-forward does not look at the name in the certificate")
-
-
-@pytest.mark.parametrize("issued_for, trusted", [pytest.param("127.0.0.2", False, marks=FAULT), ("127.0.0.1", True)])
+@pytest.mark.parametrize("issued_for, trusted", [("127.0.0.2", False), ("127.0.0.1", True)])
 def test_a_port_forward_goes_only_to_the_host_that_the_certificate_names(
     issued_for: str, trusted: bool, authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
