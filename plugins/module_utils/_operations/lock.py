@@ -117,7 +117,13 @@ def hold(app: Application, params: Params, cluster: Cluster, progress: Progress)
 
 
 def _give_up(params: Params, cluster: Cluster, lock_id: str, error: BlueGreenError) -> None:
-    """Let the next run in, after the stamps have failed; where that fails as well, whoever gets the error can try again."""
+    """Let the next run in, after the stamps have failed; where that fails as well, whoever gets the error can try again.
+
+    A lock that the run had before it asked again is its own to give back.
+    """
+    if params["lock_id"]:
+        error.result = dict(error.result, lock_id=lock_id)
+        return
     try:
         release(dict(params, lock_id=lock_id, outcome="aborted", prepared=None), cluster)
     except Exception:  # pylint: disable=broad-except

@@ -126,3 +126,20 @@ def test_what_may_not_be_read_is_not_taken_for_absent(kind: str) -> None:
     cluster.before("list", kind, forbidden)
     (warning,) = warnings(cluster)
     assert f"{kind}s were not looked at" in warning
+
+
+ODD = [
+    {"kind": "HorizontalPodAutoscaler", "spec": {}},
+    {"kind": "HorizontalPodAutoscaler"},
+    {"kind": "PodDisruptionBudget", "spec": {"selector": {"matchExpressions": [{"key": "app", "operator": "Near"}]}}},
+    {"kind": "PodDisruptionBudget"},
+]
+
+
+@pytest.mark.xfail(strict=True, reason="some end in an error of Python")
+@pytest.mark.parametrize("item", ODD)
+def test_what_is_not_understood_ends_no_release(item: dict[str, Any]) -> None:
+    cluster = RecordedCluster()
+    cluster.put(dict(item, metadata={"name": "odd"}))
+    (warning,) = warnings(cluster)
+    assert warning.startswith(f"{item['kind']}s were not looked at")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
 from api import Api
@@ -211,3 +212,9 @@ def test_retries_are_counted_and_delayed(api: Api) -> None:
     error = failure(api, {"name": "health", "http": "/health", "retries": 2, "delay": "100ms"})
     assert {item["attempts"] for item in error.result["checks"]} == {3}
     assert time.monotonic() - began >= 0.2
+
+
+@pytest.mark.xfail(strict=True, reason="it ends in a KeyError")
+def test_a_pod_that_has_no_status_yet_stays() -> None:
+    pods: list[dict[str, Any]] = [{"metadata": {}}, {"metadata": {}, "status": None}, {"metadata": {}, "status": {}}]
+    assert _checks.staying(pods) == pods

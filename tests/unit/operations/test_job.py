@@ -365,3 +365,14 @@ def test_what_is_no_job_is_refused(clock: Clock, change: dict[str, Any], text: s
     error = failure(cluster, definition={**DEFINITION, **change})
     assert error.reason == "bad_input" and text in str(error)
     assert cluster.requests == []
+
+
+@pytest.mark.xfail(strict=True, reason="it ends in a KeyError")
+def test_an_event_without_its_parts_is_none_of_them(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    for number, event in enumerate([{}, {"reason": "FailedCreate"}, {"involvedObject": {"kind": "Job"}}]):
+        cluster.put({"kind": "Event", "metadata": {"name": f"event-{number}"}, "type": "Warning", **event})
+    assert run(cluster)["succeeded"]
+    job = _jobs.Job(cluster, DEFINITION, 300, lambda text: None)
+    job.uid = "uid"
+    assert job._troubles([], cluster.objects("Event")) == {}

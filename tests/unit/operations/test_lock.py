@@ -8,10 +8,12 @@ from __future__ import annotations
 import copy
 import json
 import re
+import threading
 from typing import Any
 
 import pytest
 import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import lease as _lease
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import JOB_OWNER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import (
     ApiError,
@@ -482,3 +484,30 @@ def test_that_a_lock_cannot_be_given_back_is_a_warning(cluster: RecordedCluster)
     assert [entry["outcome"] for entry in history(cluster)] == ["released"]
     assert (result["changed"], len(result["warnings"])) == (True, 1)
     assert "does not answer" in result["warnings"][0]
+
+
+def test_a_lock_that_the_run_had_before_is_its_own_to_give_back(cluster: RecordedCluster) -> None:
+    lock_id = lock(cluster)["lock_id"]
+    unwritable(cluster)
+    assert failure(cluster, lock_id=lock_id).result["lock_id"] == lock_id
+    assert spec(cluster)["holderIdentity"] == annotations(cluster)[STAMP] == lock_id
+
+
+def test_a_lock_is_renewed_while_it_is_stamped(cluster: RecordedCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An API server that is slow lets the stamps outlast the lease."""
+    monkeypatch.setattr(_lease, "FIRST_RENEWAL", 0.01)
+    renewed: list[str] = []
+    arrived = threading.Event()
+
+    def slow() -> None:
+        began = spec(cluster)["renewTime"]
+        while spec(cluster)["renewTime"] == began and not arrived.wait(0.01):
+            pass
+        renewed.append(spec(cluster)["renewTime"])
+
+    cluster.before("patch", "Service", slow)
+    timer = threading.Timer(20, arrived.set)
+    timer.start()
+    lock(cluster)
+    timer.cancel()
+    assert renewed and not arrived.is_set()
