@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin as _begin
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
@@ -282,6 +283,41 @@ def test_a_lock_that_cannot_be_given_back_is_no_failure(moved: RecordedCluster) 
     (warning,) = result["warnings"]
     assert warning.startswith("The lock could not be given back: The API server does not answer.")
     assert "30 s" in warning
+
+
+@pytest.mark.xfail(strict=True, reason="only errors that explain themselves are expected")
+@pytest.mark.parametrize("verb, kind", [("list", "Deployment"), ("patch", "Service"), ("patch", "Lease")])
+def test_nor_is_one_that_a_library_fails_at(verb: str, kind: str, moved: RecordedCluster) -> None:
+    def fail() -> None:
+        raise ValueError("of a library")
+
+    moved.before(verb, kind, fail, nth=None)
+    result = end(moved, begun=begun(), stages={"switch": stage(to_color="green")})
+    assert (result["outcome"] == "released", result["bad"]) == (verb == "patch", False)
+    (warning,) = result["warnings"]
+    assert "ValueError: of a library" in warning
+
+
+@pytest.mark.xfail(strict=True, reason="it is told as released, and recorded as interrupted")
+def test_a_run_that_is_overtaken_before_it_is_recorded_is_superseded(moved: RecordedCluster) -> None:
+    """Its renewals have noticed it, so its next write is refused."""
+
+    def overtaken() -> None:
+        raise superseded("run r2 of bob")
+
+    moved.before("patch", "Service", overtaken)
+    result = end(moved, begun=begun(), stages={"switch": stage(to_color="green")})
+    assert (result["outcome"], result["result"]["reason"]) == ("superseded", "superseded")
+
+
+@pytest.mark.xfail(strict=True, reason="it is warned of a lock that is given back")
+def test_one_that_is_overtaken_after_it_is_what_is_recorded(moved: RecordedCluster) -> None:
+    def overtaken() -> None:
+        raise superseded("run r2 of bob")
+
+    moved.before("patch", "Lease", overtaken)
+    result = end(moved, begun=begun(), stages={"switch": stage(to_color="green")})
+    assert (result["outcome"], history(moved)[0]["outcome"], result["warnings"]) == ("released", "released", [])
 
 
 def test_the_lock_can_be_said_without_a_begin(moved: RecordedCluster) -> None:
