@@ -26,7 +26,8 @@ options:
   state:
     description:
       - V(held) takes the lock.
-      - V(released) gives it back, and records how the run has ended. What another run has taken over is left alone.
+      - V(released) gives it back, and records how the run has ended. What another run has taken over is left alone. That
+        it cannot be given back is a warning, because the run is what it is; the next one takes the lock over.
     type: str
     choices: [held, released]
     default: held

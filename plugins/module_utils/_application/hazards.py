@@ -13,7 +13,7 @@ from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 # Who writes objects from a source of its own, and would put a switched selector back.
@@ -30,7 +30,13 @@ OWNER_MANAGERS = ("helm", "argocd", "kustomize-controller", "helm-controller", "
 
 def hazards(app: Application) -> list[str]:
     """Warnings about the Services, autoscalers and disruption budgets of an application; one sentence or two each."""
-    return [*_of_services(app), *_of_autoscalers(app), *_of_budgets(app)]
+    found = [*_of_services(app)]
+    for kind, look in (("HorizontalPodAutoscaler", _of_autoscalers), ("PodDisruptionBudget", _of_budgets)):
+        try:
+            found += look(app)
+        except (AttributeError, KeyError, TypeError) as error:  # what is not understood ends no release
+            found.append(f"{kind}s were not looked at: {explained(error).what}")
+    return found
 
 
 def _of_services(app: Application) -> Iterator[str]:

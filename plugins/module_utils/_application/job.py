@@ -215,14 +215,14 @@ class Job:
         # A container that crashes is the Job's own affair: backoffLimit says how often it is tried again.
         troubles = {key: value for key, value in pod_troubles(pods, events).items() if value[1] != "CrashLoopBackOff"}
         for event in events:
-            about = event["involvedObject"]
+            about = event.get("involvedObject") or {}
             if (
                 about.get("kind") == "Job"
                 and about.get("uid") == self.uid
-                and event["reason"] == "FailedCreate"
+                and event.get("reason") == "FailedCreate"
                 and not pods
             ):
-                note(troubles, "Job", "FailedCreate", event.get("message", ""))
+                note(troubles, "Job", "FailedCreate", event.get("message") or "")
         return troubles
 
     def _failure(self, reason: str, what: str, why: list[str], pods: list[Pod]) -> BlueGreenError:

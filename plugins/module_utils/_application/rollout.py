@@ -105,7 +105,7 @@ def wait_ready(app: Application, color: Color, timeout: float, progress: Progres
             if elapsed >= EVENTS_AFTER and not events_watched:
                 view.add("events", "Event", WARNINGS)
                 events_watched = True
-            events = [item for item in view["events"] if item["reason"] == "FailedMount"] if events_watched else []
+            events = [item for item in view["events"] if item.get("reason") == "FailedMount"] if events_watched else []
             if holds(deployment, "ReplicaFailure") or events or any(pod.in_trouble() for pod in pods):
                 newest = newest.follow(app.cluster, color, deployment)
             troubles = _troubles(deployment, newest, pods, events, deadline_before)

@@ -90,7 +90,8 @@ def staying(pods: list[Object]) -> list[Object]:
     return [
         pod
         for pod in pods
-        if "deletionTimestamp" not in pod["metadata"] and pod["status"].get("phase") not in ("Succeeded", "Failed")
+        if "deletionTimestamp" not in pod["metadata"]
+        and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
     ]
 
 

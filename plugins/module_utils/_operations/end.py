@@ -11,7 +11,7 @@ from __future__ import annotations
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import (
@@ -134,7 +134,8 @@ def _read(cluster: Cluster, params: Params) -> tuple[Result | None, list[str]]:
     try:
         app = read_application(cluster, params)
         return reading(app, read_kept_of_idle(app), params["containers"]), []
-    except BlueGreenError as error:
+    except Exception as failure:  # pylint: disable=broad-except
+        error = explained(failure)
         return None, [f"What is live now could not be read: {error.what}"] if params["failure"] is None else []
 
 
@@ -154,9 +155,12 @@ def _give_back(
     )
     try:
         held = lock.release(asked, cluster)["changed"]
-    except BlueGreenError as error:
-        warnings.append(lock.not_given_back(error))
-        return outcome
+    except Exception as failure:  # pylint: disable=broad-except
+        error = explained(failure)
+        if error.reason != "superseded":
+            warnings.append(lock.not_given_back(error))
+            return outcome
+        held = False
     if held or happened.flow == "retire":  # what is retired is retired, whoever has taken over since
         return outcome
     happened.lost_lock = True

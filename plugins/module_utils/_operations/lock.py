@@ -370,7 +370,8 @@ def _released(params: Params, cluster: Cluster) -> Object:
     """What ``state=released`` does: that the lock cannot be given back does not make the run a failed one."""
     try:
         return release(params, cluster)
-    except BlueGreenError as error:
+    except Exception as failure:
+        error = explained(failure)
         if error.reason == "bad_input":
             raise
         text = not_given_back(error)
@@ -391,29 +392,42 @@ def release(params: Params, cluster: Cluster) -> Object:
             "state=released needs the lock_id that was acquired.", "bad_input", next_step="Give lock_id."
         )
     changed = False
-    # Nothing else is read: what else may be wrong must not keep the lock.
-    for number, name in enumerate(params["services"]):
-        changed = _unstamp_service(cluster, name, params, number == 0) or changed
     try:
-        cluster.patch(
-            "Lease",
-            lease_name(params["services"]),
-            [
-                {"op": "test", "path": "/spec/holderIdentity", "value": lock_id},
-                {"op": "replace", "path": "/spec/holderIdentity", "value": ""},
-            ],
-        )
-        changed = True
-    except PatchConflict:
-        pass  # another run holds it
-    except ApiError as error:
-        if error.status != 404:  # somebody has deleted it: free as well
-            raise
+        # Nothing else is read: what else may be wrong must not keep the lock.
+        for number, name in enumerate(params["services"]):
+            changed = _unstamp_service(cluster, name, params, number == 0) or changed
+        changed = _free(cluster, lease_name(params["services"]), lock_id) or changed
+    except BlueGreenError as error:
+        if not changed or error.reason != "superseded":
+            raise  # else the record has been written, and what is left is that of whoever has taken over
     return {
         "changed": changed,
         "lock_id": lock_id,
         "msg": "Released." if changed else "The lock was not held any more.",
     }
+
+
+def _free(cluster: Cluster, name: str, lock_id: str) -> bool:
+    """Take our id off the Lease.
+
+    :returns: whether it was there.
+    """
+    try:
+        cluster.patch(
+            "Lease",
+            name,
+            [
+                {"op": "test", "path": "/spec/holderIdentity", "value": lock_id},
+                {"op": "replace", "path": "/spec/holderIdentity", "value": ""},
+            ],
+        )
+        return True
+    except PatchConflict:
+        return False  # another run holds it
+    except ApiError as error:
+        if error.status != 404:  # somebody has deleted it: free as well
+            raise
+        return False
 
 
 def _unstamp_service(cluster: Cluster, name: str, params: Params, first: bool) -> bool:

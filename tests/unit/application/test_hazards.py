@@ -136,7 +136,6 @@ ODD = [
 ]
 
 
-@pytest.mark.xfail(strict=True, reason="some end in an error of Python")
 @pytest.mark.parametrize("item", ODD)
 def test_what_is_not_understood_ends_no_release(item: dict[str, Any]) -> None:
     cluster = RecordedCluster()

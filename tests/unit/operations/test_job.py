@@ -367,7 +367,6 @@ def test_what_is_no_job_is_refused(clock: Clock, change: dict[str, Any], text: s
     assert cluster.requests == []
 
 
-@pytest.mark.xfail(strict=True, reason="it ends in a KeyError")
 def test_an_event_without_its_parts_is_none_of_them(clock: Clock) -> None:
     cluster = Jobs("job", clock)
     for number, event in enumerate([{}, {"reason": "FailedCreate"}, {"involvedObject": {"kind": "Job"}}]):
