@@ -54,5 +54,6 @@ notes:
     select different colors, and no interrupted switch explains it), V(ambiguous) (several Deployments or containers
     are possible), V(newer_state) (the history was written by a newer version of this collection), V(no_cluster) (no
     usable connection is configured), V(api_unreachable), V(unauthorized), V(forbidden), V(api_error) (what the API
-    server said, or that it said nothing), V(missing_library)."
+    server said, or that it said nothing), V(missing_library), and V(unexpected) (an error that nobody
+    has foreseen)."
 """

@@ -67,7 +67,7 @@ def execute(
     Nothing that it returns or says shows a credential, wherever that came from.
     """
     result = dict(operation.RETURNS, changed=False, msg="", reason=None, started_at=micro_time())
-    hidden = secrets(operation, params)
+    hidden: set[str] = set()
     cluster: Cluster | None = None
 
     def scrubbed(value: Any) -> Any:
@@ -84,6 +84,7 @@ def execute(
     # What endangers a run is said before its first write, and not with the result, where that can be.
     said_at_once = (lambda text: say(f"warning: {text}")) if progress else caution
     try:
+        hidden |= secrets(operation, params)
         for name in operation.DURATIONS:
             if params.get(name) is not None:
                 params[name] = seconds(params[name], name)

@@ -137,3 +137,12 @@ def test_what_is_not_secret_is_shown(api: Api) -> None:
     result = _operation.execute(current_color, recorded.parameters(current_color, **api.connection), False)
     assert result["active_color"] == "blue"
     assert "********" not in json.dumps(result)
+
+
+def test_what_cannot_be_hidden_is_not_begun(api: Api) -> None:
+    def fail(params: Any) -> set[str]:
+        raise KeyError("definition")
+
+    one = operation(lambda *arguments: {"began": True}, secrets=fail)
+    result = _operation.execute(one, recorded.parameters(one, **api.connection), False)
+    assert (result["reason"], "began" in result) == ("unexpected", False)
