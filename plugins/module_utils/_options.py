@@ -72,6 +72,8 @@ SECRET_KEYS = ("token", "password", "client-key-data", "id-token", "refresh-toke
 LOCK = {"lock_id": {"type": "str"}}
 
 # Headers and variables whose values are no secrets, beside short ones.
+SENDABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")  # what http.client sends as the value of a header
+
 _PLAIN = re.compile(
     r"^(accept.*|cache-control|connection|content-type|host|origin|referer|user-agent|pghost|pguser|pgdatabase)$",
     re.IGNORECASE,

@@ -127,7 +127,7 @@ class Keeper(threading.Thread):
                 raise
             with contextlib.suppress(BlueGreenError):
                 check_held(self._cluster, self._name, self._lock_id)
-            if self._cluster.lost:
+            if self._cluster.lost and not self._end.is_set():  # else we have given it back ourselves
                 self._operations.lose(self._cluster.lost)
             raise
 

@@ -61,7 +61,9 @@ def read(reader: Reader, parsed: Object) -> None:
     reader.flag(parsed, "allow_empty")
     if not reader.params["prometheus"]:
         reader.wrong("where Prometheus is has not been said (bluegreen_prometheus: url, or service and namespace)")
-    elif reader.params["prometheus"]["service"]:
+    else:
+        reader.headers(reader.params["prometheus"]["headers"] or {}, "prometheus.headers")
+    if reader.params["prometheus"] and reader.params["prometheus"]["service"]:
         server = reader.params["prometheus"]
         for name in ("service", "namespace"):
             if server[name] is not None:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks import expect
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import SENDABLE, secret_values
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import seconds
 
 LIBRARY_IMPORT_ERROR = None
@@ -139,6 +139,9 @@ class Reader:
             for name, value in parsed.get(option, {}).items():
                 if value is None or isinstance(value, (dict, list)):
                     self.wrong("{0}.{1} is text or a number, not {2!r}", option, name, value)
+        self.headers(parsed.get("headers", {}), "headers")
+        if parsed.get("host"):
+            self.headers({"Host": parsed["host"]}, "host")
         if parsed["pods"] not in ("all", "any", "one") and "pods" in self.check:
             self.whole(parsed, "pods", 1)
         if parsed.get("scheme", "http") not in ("http", "https"):
@@ -165,6 +168,13 @@ class Reader:
             good = False
         if not good:
             self.wrong("{0} is no http or https address: {1!r}", name, without_password(options[name]))
+
+    def headers(self, headers: dict[Any, Any], where: str) -> None:
+        """What a library would refuse when it is sent, and show."""
+        for name, value in headers.items():
+            if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", str(name)) or not SENDABLE.fullmatch(str(value)):
+                option = where if where == "host" else f"{where}.{name}"
+                self.wrong("{0} has a character that no request can carry, such as a line break", option)
 
     def port(self, options: dict[str, Any]) -> None:
         port = str(options["port"])

@@ -16,7 +16,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
-import re
 import ssl
 import traceback
 from typing import Any
@@ -24,7 +23,7 @@ from urllib.parse import unquote
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.answers import short
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import address_secrets
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import SENDABLE, address_secrets
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
 CLIENT_IMPORT_ERROR = None
@@ -138,7 +137,7 @@ def authorization(configuration: Any) -> dict[str, str]:
 def check_headers(headers: dict[str, str], source: str) -> None:
     """:raises BlueGreenError: a library would refuse one, and show it."""
     for name, value in headers.items():
-        if not re.fullmatch(r"[\t\x20-\x7e\xa0-\xff]*", value):
+        if not SENDABLE.fullmatch(value):
             what = "token or password" if name.lower() == "authorization" else name
             raise BlueGreenError(
                 f"The {what} has a character that no request can carry, such as a line break.",

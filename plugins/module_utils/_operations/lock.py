@@ -285,7 +285,7 @@ def _stamp_service(
     """
 
     def attempt() -> tuple[Object, bool]:
-        operations = [unchanged(service)] if change else stamp_test(service)
+        operations = [unchanged(service)]
         operations += annotation_operations(service, LOCK_ID, lock_id)
         if change:
             operations += state_operations(change(read_state(service)))
