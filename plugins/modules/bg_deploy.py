@@ -25,7 +25,7 @@ options:
       - Version to release. Each container that carries the version gets the repository of the live color's image with
         this tag.
       - It must be a string. A number is refused, because YAML reads C(1.10) as V(1.1).
-      - It has letters, digits and C(_ . - + : / @), 255 at most; where it becomes a tag, what a tag can have.
+      - "It has letters, digits and C(_ . - + : / @), 255 at most; where it becomes a tag, what a tag can have."
       - With O(image) or O(definition) it names the release, and is kept in the annotation
         C(bluegreen.kubernetes/release) where the image's tag does not say it.
       - One of O(version), O(image) and O(definition) is needed.
