@@ -94,16 +94,18 @@ def secret_values(values: Mapping[Any, Any]) -> set[str]:
     return found
 
 
-_USERINFO = re.compile(r"://([^\s/?#]+)@")
+_USERINFO = re.compile(r"(\w+)://([^\s/?#]+)@")
 
 
 def address_secrets(text: str) -> set[str]:
     """User and password of each address in a text, as they are written there and as they are meant."""
     found = set()
-    for userinfo in _USERINFO.findall(text):
-        password = userinfo.partition(":")[2]
-        found |= {userinfo} if password or len(userinfo) >= 8 else set()
-        found.add(password)
+    for scheme, userinfo in _USERINFO.findall(text):
+        user, _colon, password = userinfo.partition(":")
+        if password or scheme in ("http", "https"):  # in others it may be an image and its digest
+            found.add(userinfo)
+        if len(password) >= 8 and password != user:  # a shorter one may be a name that the output needs
+            found.add(password)
     return found | {unquote(item) for item in found}
 
 

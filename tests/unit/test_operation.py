@@ -146,3 +146,15 @@ def test_what_cannot_be_hidden_is_not_begun(api: Api) -> None:
     one = operation(lambda *arguments: {"began": True}, secrets=fail)
     result = _operation.execute(one, recorded.parameters(one, **api.connection), False)
     assert (result["reason"], "began" in result) == ("unexpected", False)
+
+
+NAMES = ["postgres://myapp:myapp@db/myapp", "postgres://myapp:blue@db/myapp", "docker-pullable://myapp@sha256:ab"]
+
+
+@pytest.mark.parametrize("address", NAMES)
+def test_a_password_that_is_a_name_hides_only_itself(address: str, api: Api) -> None:
+    result, shown = execute(
+        lambda params, cluster, progress: {"found": f"blue myapp {address}"}, url=address, **api.connection
+    )
+    assert result["found"].startswith("blue myapp ")
+    assert (address in shown) is address.startswith("docker")
