@@ -23,7 +23,10 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     split_image,
     wanted_images,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import job_secrets
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import (
+    job_containers,
+    job_secrets,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
@@ -72,7 +75,11 @@ RESTARTED = PREFIX + "restarted-at"  # on the pod template: makes new pods of th
 
 
 def secrets(params: Params) -> set[str]:
-    return job_secrets(params.get("definition"))
+    """Values in the manifest's environment, unless they are what the result is about: a version, say."""
+    definition = params.get("definition")
+    shown = [params.get(name) for name in ("version", "image", "color", "namespace")] + (params.get("services") or [])
+    shown += [item.get("image") for item in job_containers(definition)]
+    return {value for value in job_secrets(definition) if not any(value in str(text) for text in shown)}
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:

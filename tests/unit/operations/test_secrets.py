@@ -109,3 +109,12 @@ def test_whoever_is_told_them_hides_them(operation: Any) -> None:
 def test_of_a_manifest() -> None:
     assert secrets(deploy, "", definition=dict(JOB, kind="Deployment")) == OF_JOB
     assert secrets(deploy, "", definition=None) == set()
+
+
+def test_the_version_of_a_manifest_is_no_secret() -> None:
+    """Though its environment has it too: the result and the history need it."""
+    values = {"VERSION": "2.0.0-rc.1", "IMAGE": "shop/myapp:2.0.0-rc.1", "PASSWORD": "canary-job"}
+    container: dict[str, Any] = {"name": "app", "image": "shop/myapp:2.0.0-rc.1"}
+    container["env"] = [{"name": name, "value": value} for name, value in values.items()]
+    manifest = {"kind": "Deployment", "spec": {"template": {"spec": {"containers": [container]}}}}
+    assert secrets(deploy, "", definition=manifest, version="2.0.0-rc.1", services=["myapp"]) == {"canary-job"}
