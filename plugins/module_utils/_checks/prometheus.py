@@ -62,18 +62,22 @@ def read(reader: Reader, parsed: Object) -> None:
     if not reader.params["prometheus"]:
         reader.wrong("where Prometheus is has not been said (bluegreen_prometheus: url, or service and namespace)")
     else:
-        reader.headers(reader.params["prometheus"]["headers"] or {}, "prometheus.headers")
-    if reader.params["prometheus"] and reader.params["prometheus"]["service"]:
-        server = reader.params["prometheus"]
-        for name in ("service", "namespace"):
-            if server[name] is not None:
-                reader.label(server, name, f"prometheus.{name} is a name")
-        if not re.fullmatch(r"[a-z0-9-]{1,15}", server["port"]):
-            reader.wrong("prometheus.port is a number or a port's name, not {0!r}", server["port"])
+        _read_server(reader, reader.params["prometheus"])
     expect = reader.check.get("expect")
     if not isinstance(expect, dict) or not set(EXPECTATIONS) & set(expect):
         reader.wrong("a prometheus check needs expect.min or expect.max")
     parsed["where"] = "Prometheus"
+
+
+def _read_server(reader: Reader, server: Object) -> None:
+    reader.headers(server.get("headers") or {}, "prometheus.headers")
+    if not server.get("service"):
+        return
+    for name in ("service", "namespace"):
+        if server.get(name) is not None:
+            reader.label(server, name, f"prometheus.{name} is a name")
+    if not re.fullmatch(r"[a-z0-9-]{1,15}", str(server.get("port", "http"))):
+        reader.wrong("prometheus.port is a number or a port's name, not {0!r}", server["port"])
 
 
 def attempt(run: Run, check: Check, pod: Object | None, began: float) -> tuple[Result, list[str]]:
