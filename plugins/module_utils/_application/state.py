@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch, prepared
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, compact, escape
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Patch
@@ -17,6 +18,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 STATE = PREFIX + "state"  # on the first Service: schema, history, an unfinished switch
 SCHEMA = 1
 HISTORY = 10  # releases remembered
+JOBS = 50  # Jobs remembered, to be run once
+SIZE = 65536  # characters
 
 
 def read_state(service: Object, warnings: list[str] | None = None) -> Object:
@@ -50,14 +53,28 @@ def read_state(service: Object, warnings: list[str] | None = None) -> Object:
 
 
 def bounded(state: Object) -> Object:
-    """The state with as much history as is kept: ten releases, 64 KiB of text, the oldest go first.
+    """The state with as much as is kept: ten releases, fifty Jobs, 64 KiB of text; the oldest go first.
 
-    Kubernetes allows 256 KiB for all annotations of an object.
+    What the way back and promote need is always kept: the newest switch, and what is prepared. Kubernetes allows 256 KiB for
+    all annotations of an object.
     """
-    state = dict(state, history=state["history"][:HISTORY])
-    while len(compact(state)) > 65536 and state["history"]:
-        state["history"] = state["history"][:-1]
-    return state
+    switch, ready = last_switch(state["history"]), prepared(state["history"])
+    needed = [entry["run"] for entry in (switch, ready) if entry]
+    spare = [entry for entry in state["history"] if entry["run"] not in needed]  # newest first
+    gone: list[Object] = []
+    while spare and len(state["history"]) - len(gone) > HISTORY:
+        gone.append(spare.pop())
+    jobs = sorted(state.get("jobs", {}).items(), key=lambda item: item[1].get("ended_at", ""), reverse=True)[:JOBS]
+    while True:
+        state = dict(state, history=[entry for entry in state["history"] if entry not in gone])
+        if "jobs" in state:
+            state["jobs"] = dict(jobs)
+        if len(compact(state)) <= SIZE or not jobs and not spare:
+            return state
+        if jobs:
+            jobs.pop()
+        else:
+            gone.append(spare.pop())
 
 
 def state_operations(state: Object) -> Patch:
