@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster import patch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color, deploy
@@ -54,6 +55,39 @@ def test_a_release_under_way_is_left_alone() -> None:
     result = retire(cluster)
     assert "under way" in result["msg"] and "anna" in result["msg"]
     assert cluster.writes == []
+
+
+def remember(cluster: RecordedCluster, change: Any) -> None:
+    """Somebody has written the state since."""
+
+    def write(item: dict) -> None:
+        found = state.read_state(item)
+        item["metadata"]["annotations"][state.STATE] = json.dumps(change(found))
+
+    cluster.touch("Service", "myapp", write)
+
+
+def prepare(cluster: RecordedCluster, **known: Any) -> None:
+    """Blue waits to be promoted."""
+    ready = {"color": "blue", "template_hash": template_hash(cluster.one("Deployment", "app-blue")), **known}
+    entry = {"run": "r2", "outcome": "prepared", "version": "3.0", "switched_at": None, "prepared": ready}
+    remember(cluster, lambda found: dict(found, history=[entry, *found["history"]]))
+
+
+@pytest.mark.xfail(strict=True, reason="what is prepared is retired")
+@pytest.mark.parametrize("mode", ["zero", "delete"])
+def test_what_is_prepared_stays(mode: str) -> None:
+    cluster = switched()
+    prepare(cluster)
+    result = retire(cluster, mode=mode)
+    assert (result["changed"], result["due"], cluster.writes) == (False, False, [])
+    assert "3.0 is prepared" in result["msg"]
+
+
+def test_what_is_not_that_any_more_goes() -> None:
+    cluster = switched()
+    prepare(cluster, template_hash="of before")
+    assert retire(cluster)["retired"]
 
 
 def test_without_a_recorded_switch_nothing_is_retired() -> None:

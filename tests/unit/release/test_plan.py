@@ -308,6 +308,29 @@ STEPS = [
 ]
 
 
+# What is prepared stays prepared: flow, situation, settings, steps
+KEEPS_PREPARED = [
+    ("release", {**LARGE, **PREPARED}, {}, "end"),
+    ("release", {**LARGE, **PREPARED}, HOOKS, "end"),
+    ("release", {**UNFINISHED, **LARGE, **PREPARED}, BAKES, "bake end"),
+    ("promote", {**LARGE, **PREPARED}, PREVIEW, "end"),
+    ("rollback", {**STAYS, **LARGE, **PREPARED}, {}, "end"),
+]
+# It is something else by now.
+CHANGED_SINCE = {"prepared": {**PREPARED["prepared"], "template_hash": "h-before"}}
+
+
+@pytest.mark.xfail(strict=True, reason="what is prepared is scaled down")
+@pytest.mark.parametrize("flow, facts, given, steps", KEEPS_PREPARED)
+def test_what_is_prepared_stays_prepared(flow: str, facts: dict[str, Any], given: dict[str, Any], steps: str) -> None:
+    assert written(make(flow, facts, given).steps) == steps
+
+
+@pytest.mark.parametrize("flow, facts", [("release", LARGE), ("rollback", {**STAYS, **LARGE})])
+def test_what_is_not_that_any_more_is_scaled_down(flow: str, facts: dict[str, Any]) -> None:
+    assert written(make(flow, {**facts, **CHANGED_SINCE}, {}).steps) == "scale_down:green end"
+
+
 @pytest.mark.parametrize("flow, facts, given, steps", STEPS)
 def test_the_steps(flow: str, facts: dict[str, Any], given: dict[str, Any], steps: str) -> None:
     assert written(make(flow, facts, given).steps) == steps
