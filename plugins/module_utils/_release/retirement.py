@@ -13,7 +13,11 @@ from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import moved_at, retires_at
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import (
+    moved_at,
+    prepared,
+    retires_at,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, holds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, to_second
@@ -49,6 +53,11 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
             f"{newest.get('started_at')}, or was interrupted."
         )
         return dict(result, msg=text)
+    ready = prepared(app.state["history"])
+    if ready and (ready["color"], ready["template_hash"]) == (color.name, color.template_hash):
+        return dict(
+            result, msg=f"{app.describe(color.name)} stays: {ready['version']} is prepared there, to be promoted."
+        )
     moved, due = moved_at(app.state["history"]), retires_at(app.state["history"], after)
     if moved is None or due is None:
         text = f"{color.name} stays: no switch is recorded, so nothing says since when it is idle."

@@ -22,7 +22,10 @@ def is_per_color(settings: Settings) -> bool:
 
 
 def is_large(now: Reading, color: str, settings: Settings) -> bool:
-    return now["colors"][color]["replicas"] > settings["idle_replicas"]
+    """Whether the color is to be scaled down once it is idle; what waits to be promoted is not."""
+    found, ready = now["colors"][color], now["prepared"] or {}
+    waits = ready.get("color") == color and ready["template_hash"] == found["template_hash"]
+    return found["replicas"] > settings["idle_replicas"] and not waits
 
 
 class Steps:

@@ -74,7 +74,6 @@ def prepare(cluster: RecordedCluster, **known: Any) -> None:
     remember(cluster, lambda found: dict(found, history=[entry, *found["history"]]))
 
 
-@pytest.mark.xfail(strict=True, reason="what is prepared is retired")
 @pytest.mark.parametrize("mode", ["zero", "delete"])
 def test_what_is_prepared_stays(mode: str) -> None:
     cluster = switched()

@@ -320,7 +320,6 @@ KEEPS_PREPARED = [
 CHANGED_SINCE = {"prepared": {**PREPARED["prepared"], "template_hash": "h-before"}}
 
 
-@pytest.mark.xfail(strict=True, reason="what is prepared is scaled down")
 @pytest.mark.parametrize("flow, facts, given, steps", KEEPS_PREPARED)
 def test_what_is_prepared_stays_prepared(flow: str, facts: dict[str, Any], given: dict[str, Any], steps: str) -> None:
     assert written(make(flow, facts, given).steps) == steps
