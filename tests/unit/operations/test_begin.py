@@ -176,6 +176,25 @@ def test_a_schedule_does_not_wait_for_a_release(clock: Clock) -> None:
     assert clock.now - began < 10
 
 
+def test_a_rollback_that_completes_before_the_lock_is_seen_under_it(clock: Clock, tmp_path: Any) -> None:
+    """Neither is the database contracted nor anything retired."""
+    cluster = following(clock, at="end")
+    leave(cluster, entry("r1", switched_at="2026-01-01T00:00:00.000Z"))
+
+    def back() -> None:
+        cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version="blue"))
+        moved = {"kind": "rollback", "color": "blue", "from_color": "green", "switched_at": _time.now()}
+        leave(cluster, entry("r2", **moved, outcome="rolled_back"), entry("r1", switched_at="2026-01-01T00:00:00.000Z"))
+
+    cluster.before("create", "Lease", back)
+    jobs = {name: f"{name}.yml" for name in ("expand", "contract")}
+    for name in jobs.values():
+        tmp_path.joinpath(name).write_text("{}")
+    database = {"strategy": "expand_contract", **jobs}
+    result = begin(cluster, "retire", directory=str(tmp_path), given={"retire_after": "1h", "database": database})
+    assert (names(result["steps"]), result["retirement"]["due"]) == (["end"], False)
+
+
 def test_a_retirement_leaves_no_entry(clock: Clock) -> None:
     cluster = following(clock, at="end")
     leave(cluster, entry("r1", switched_at=_time.now()))

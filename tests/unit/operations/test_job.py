@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Iterable
 
@@ -302,6 +302,86 @@ def test_a_contraction_is_on_record_before_it_begins(clock: Clock) -> None:
     )
     run(cluster, contracts=True)
     assert [entry["version"] for entry in seen] == ["1.0"]
+
+
+def live_since(cluster: Jobs, ago: timedelta, **entry: Any) -> None:
+    """1.0 is live on blue since then, and has had no issue."""
+    moved = datetime.now(timezone.utc) - ago
+    known = {"run": "r1", "kind": "release", "outcome": "released", "color": "blue", "from_color": "green"}
+    history = [{**known, "version": "1.0", "switched_at": moved.isoformat(), **entry}]
+    text = json.dumps({"schema": 1, "history": history, "intent": None})
+    cluster.touch("Service", "myapp", lambda item: item["metadata"]["annotations"].update({state.STATE: text}))
+
+    def available(item: dict[str, Any]) -> None:
+        (found,) = [found for found in item["status"]["conditions"] if found["type"] == "Available"]
+        found["lastTransitionTime"] = (moved - timedelta(seconds=5)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    cluster.touch("Deployment", "app-blue", available)
+
+
+CONTRACTS: dict[str, Any] = {"contracts": True, "color": "blue", "version": "1.0", "after": "24h"}
+
+
+def restart(cluster: Jobs) -> None:
+    pod = cluster.objects("Pod", "blue")[0]["metadata"]["name"]
+    cluster.touch("Pod", pod, lambda item: item["status"]["containerStatuses"][0].update(restartCount=1))
+
+
+def by_hand(cluster: Jobs) -> None:
+    cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version="green"))
+
+
+def rolled_back(cluster: Jobs) -> None:
+    """And its run has ended: nothing is locked any more."""
+    by_hand(cluster)
+    live_since(cluster, timedelta(0), run="r2", kind="rollback", color="green", from_color="blue")
+
+
+def under_way(cluster: Jobs) -> None:
+    live_since(cluster, timedelta(days=2), outcome="running")
+
+
+def replaced(cluster: Jobs) -> None:
+    """Another version lives there now."""
+    change = {"image": "myapp:1.1"}
+    cluster.touch(
+        "Deployment", "app-blue", lambda item: item["spec"]["template"]["spec"]["containers"][0].update(change)
+    )
+
+
+@pytest.mark.xfail(strict=True, reason="a contraction does not decide whether it is due")
+def test_a_contraction_that_is_due_begins(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    live_since(cluster, timedelta(days=2))
+    assert run(cluster, **CONTRACTS)["succeeded"]
+    assert state.read_state(cluster.one("Service", "myapp"))["contracted"]["version"] == "1.0"
+
+
+@pytest.mark.xfail(strict=True, reason="a contraction does not decide whether it is due")
+@pytest.mark.parametrize("meanwhile", [restart, by_hand, rolled_back, under_way, replaced])
+@pytest.mark.parametrize("when", ["before", "at its record", "before it starts"])
+def test_a_contraction_is_decided_again_where_it_is_done(when: str, meanwhile: Any, clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    live_since(cluster, timedelta(days=2))
+    moments = {"at its record": ("patch", "Service"), "before it starts": ("create", "Job")}
+    if when == "before":
+        meanwhile(cluster)
+    else:
+        getattr(cluster, "after" if when == "before it starts" else "before")(
+            *moments[when], lambda: meanwhile(cluster)
+        )
+    error = failure(cluster, **CONTRACTS)
+    assert error.reason == "not_due"
+    assert cluster.begun == []
+    assert "1.0" in error.what and "is not begun" in error.what and error.why
+
+
+@pytest.mark.xfail(strict=True, reason="a contraction does not decide whether it is due")
+def test_a_contraction_before_its_time(clock: Clock) -> None:
+    cluster = Jobs("job", clock)
+    live_since(cluster, timedelta(hours=23))
+    assert failure(cluster, **CONTRACTS).reason == "not_due"
+    assert cluster.writes == []
 
 
 class HandsOver(Jobs):

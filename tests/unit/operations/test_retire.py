@@ -18,7 +18,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster impo
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color, deploy
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import retire as _retire
-from recorded import RecordedCluster, switched
+from following import BOTH, entry, following, half_way
+from recorded import Clock, RecordedCluster, switched
 
 SECRET = "bluegreen-myapp-blue"
 KEPT_FOR = "bluegreen.kubernetes/kept-for"
@@ -87,6 +88,47 @@ def test_what_is_not_that_any_more_goes() -> None:
     cluster = switched()
     prepare(cluster, template_hash="of before")
     assert retire(cluster)["retired"]
+
+
+def by_hand(cluster: RecordedCluster, color: str = "blue") -> None:
+    cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version=color))
+
+
+@pytest.mark.xfail(strict=True, reason="a switch by hand is not noticed")
+def test_a_color_that_somebody_has_left_by_hand_stays() -> None:
+    """Nothing says since when green is idle."""
+    cluster = switched()
+    by_hand(cluster)
+    result = retire(cluster)
+    assert (result["color"], result["changed"], result["due"], cluster.writes) == ("green", False, False, [])
+    assert "by hand" in result["msg"]
+
+
+def test_after_a_way_back_the_other_color_goes() -> None:
+    back = (datetime.now(timezone.utc) - timedelta(days=1, hours=12)).isoformat()
+    cluster = switched(outcome="reverted", reverted_at=back)
+    by_hand(cluster)
+    assert retire(cluster)["color"] == "green"
+    assert "by hand" not in retire(cluster)["msg"]
+
+
+@pytest.mark.xfail(strict=True, reason="a switch that stopped half-way is not noticed")
+def test_while_a_switch_has_stopped_half_way_nothing_is_retired(clock: Clock) -> None:
+    two = following(clock, at="end", second=True)
+    half_way(two, entry("r2", outcome="failed"), to="blue")
+    result = retire(two, services=BOTH, after=0)
+    assert (result["changed"], result["due"], two.writes) == (False, False, [])
+    assert "interrupted" in result["msg"]
+
+
+@pytest.mark.xfail(strict=True, reason="what became live meanwhile is deleted")
+def test_what_became_live_at_the_last_moment_is_not_deleted() -> None:
+    cluster = switched()
+    cluster.after("create", "Secret", lambda: by_hand(cluster))
+    with pytest.raises(BlueGreenError) as caught:
+        retire(cluster, mode="delete")
+    assert caught.value.reason == "live"
+    assert cluster.get("Deployment", "app-blue") is not None
 
 
 def test_without_a_recorded_switch_nothing_is_retired() -> None:
