@@ -68,6 +68,13 @@ options:
         the live version, and C(bg_current_color) returns it as RV(bluegreen.kubernetes.bg_current_color#module:contracted).
     type: bool
     default: false
+  after:
+    description:
+      - With O(contracts), how long the live version must be live. The Job begins only if the idle color is due to be retired
+        then, as M(bluegreen.kubernetes.bg_retire) decides that, and if O(version) is what is live. Otherwise the module fails
+        with the reason V(not_due).
+      - Seconds, or a number with a unit such as V(24h). If not given, the Job begins in any case.
+    type: raw
   hands_over:
     description:
       - The Job freezes writes in the database of the other color and hands them over to that of O(color). It logs the line
@@ -97,7 +104,7 @@ attributes:
 notes:
   - "Beside the general ones (below), RV(reason) can be V(job_failed) (the Job has failed, or cannot run), V(timeout) (it
     was not done in time, or its pods do not end), V(conflict) (there is a Job of this name that is not of this
-    application, or somebody else keeps changing it)."
+    application, or somebody else keeps changing it), V(not_due) (see O(after))."
   - What its containers log is shown. Values of its environment variables, passwords in addresses, and what follows
     words such as C(password=) are hidden; anything else is up to the Job.
   - "Permissions needed in the namespace: C(get) and C(patch) on services, C(list) on deployments, C(get), C(list),

@@ -24,6 +24,12 @@ def last_switch(history: list[Object]) -> Object | None:
     return next((entry for entry in history if entry.get("switched_at")), None)
 
 
+def live_since_last_switch(history: list[Object]) -> str | None:
+    """The color that the traffic was moved to last, forward or back, as far as that is recorded."""
+    last = last_switch(history)
+    return last.get("from_color" if last.get("reverted_at") else "color") if last else None
+
+
 def moved_at(history: list[Object]) -> datetime | None:
     """When the traffic was moved last, forward or back, as a ``datetime``; ``None`` when that is not recorded."""
     last = last_switch(history)

@@ -24,7 +24,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     with_environment,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_log import HANDED_OVER
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import STATE, bounded, read_state
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import STATE, bounded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     TRIES,
@@ -35,6 +35,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -51,11 +52,12 @@ ARGUMENTS = dict(
     undoes={"type": "str"},
     failure={"type": "dict"},
     contracts={"type": "bool", "default": False},
+    after={"type": "raw"},
     hands_over={"type": "bool", "default": False},
     **LOCK,
 )
 
-DURATIONS = ("api_timeout", "timeout")
+DURATIONS = ("api_timeout", "timeout", "after")
 
 KEEPS_LOCK = True
 
@@ -117,6 +119,7 @@ def _run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             "elapsed": 0,
             "msg": f"Job {name} has been done for {version} already, {done['ended_at']}.",
         }
+    _refuse_undue(app, params)
     result = {"job": name, "diff": diff("Job " + name, None, definition)}
     if cluster.dry_run:
         if cluster.get("Job", name) is None:
@@ -126,16 +129,20 @@ def _run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     if params["contracts"] or params["undoes"] or params["hands_over"]:
         # Before the first step: from it on, the old version may be unable to use the database, the migration be half gone,
         # or the writes with neither database.
-        record(cluster, params, lambda state: _begun(state, params, app, name))
+        record(cluster, params, lambda fresh: _begun(fresh, params, name))
     job = Job(cluster, definition, params["timeout"], progress)
     job.digest, job.lock_id = digest, params["lock_id"]
-    job.fence = lambda: read_application(cluster, params).refuse_foreign_lock(params["lock_id"])
     job.owner = params["services"][0]
     try:
+        job.fence = lambda: _refuse_undue(_ours(cluster, params), params)
         job.claim(adopt=not anew)
+        job.fence = lambda: read_application(cluster, params).refuse_foreign_lock(params["lock_id"])
         job.follow(until=HANDED_OVER if params["hands_over"] else None)
     except BlueGreenError as error:
         error.result.update(job=name, changed=True)
+        if error.reason == "not_due":
+            # It has not begun, so the way back is as good as it was.
+            record(cluster, params, lambda fresh: dict(fresh.state, contracted=app.state.get("contracted")))
         if error.reason in ("job_failed", "timeout") and not params["keep_failed"]:
             job.remove()
         raise
@@ -148,7 +155,9 @@ def _run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         return result
     if not params["undoes"]:  # what undoes something is needed again when that was done again
         ended = {"digest": digest, "version": version, "ended_at": now()}
-        record(cluster, params, lambda state: dict(state, jobs=dict(state.get("jobs", {}), **{name: ended})))
+        record(
+            cluster, params, lambda fresh: dict(fresh.state, jobs=dict(fresh.state.get("jobs", {}), **{name: ended}))
+        )
     job.remove()
     result.update(changed=True, succeeded=True, logs=list(job.log.lines), elapsed=job.elapsed())
     result["msg"] = f"Job {name} succeeded for {version} after {job.elapsed():.1f} s."
@@ -160,27 +169,54 @@ def _digest(definition: Object, version: str | None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _begun(state: Object, params: Params, app: Application, own: str) -> Object:
+def _ours(cluster: Cluster, params: Params) -> Application:
+    """A fresh reading, if no other run has taken over."""
+    app = read_application(cluster, params)
+    app.refuse_foreign_lock(params["lock_id"])
+    return app
+
+
+def _refuse_undue(app: Application, params: Params) -> None:
+    """What older versions need is removed only while the version that does not need it is live, for long enough.
+
+    :raises BlueGreenError: it is not, as things are now.
+    """
+    if not params["contracts"] or params["after"] is None:
+        return
+    due = verdict(app, params["after"], "zero", params["containers"])
+    wanted = params["version"]
+    if due["due"] and wanted in (None, "", app.live.version):
+        return
+    raise BlueGreenError(
+        f"The Job that removes what versions before {wanted or 'the live one'} need is not begun: it is not due.",
+        "not_due",
+        why=due["msg"] if not due["due"] else f"{app.describe(app.active)} is live, not {wanted}.",
+        next_step="Nothing is to be done: retire.yml looks again when it runs the next time.",
+    )
+
+
+def _begun(app: Application, params: Params, own: str) -> Object:
     """The state when a Job begins that takes something back, or hands over."""
+    _refuse_undue(app, params)
     undone = own if params["hands_over"] else params["undoes"]
-    jobs = {name: entry for name, entry in state.get("jobs", {}).items() if name != undone}
-    state = dict(state, jobs=jobs)
+    jobs = {name: entry for name, entry in app.state.get("jobs", {}).items() if name != undone}
+    state = dict(app.state, jobs=jobs)
     if params["contracts"]:
         state["contracted"] = {"version": app.live.version, "at": now()}
     return state
 
 
-def record(cluster: Cluster, params: Params, change: Callable[[Object], Object]) -> None:
+def record(cluster: Cluster, params: Params, change: Callable[[Application], Object]) -> None:
     """Change the state on the first Service, if no other run has taken over.
 
-    :param change: makes the new state from the one that is there.
+    :param change: makes the new state from a fresh reading.
     """
     name = params["services"][0]
 
     def attempt() -> None:
         app = read_application(cluster, params)
         service = app.services[0]
-        text = compact(bounded(change(read_state(service))))
+        text = compact(bounded(change(app)))
         operations = app.fence(service, params["lock_id"]) + annotation_operations(service, STATE, text)
         cluster.patch("Service", name, operations)
 

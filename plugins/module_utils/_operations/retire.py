@@ -73,6 +73,8 @@ def _end(app: Application, color: Color, params: Params, kept: str | None) -> Ob
         return {key: scaled[key] for key in ("changed", "diff", "msg")}
     app.fence(color.deployment, params["lock_id"])
     keep(app, color)
+    # Writing the Secret took its time.
+    read_application(app.cluster, params).refuse_live(color.name, "deleting it")
     metadata = color.deployment["metadata"]
     # A takeover stamps the Deployment, which makes it another version: then this is refused.
     preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}

@@ -17,7 +17,7 @@ from typing import Any
 GOOD = ("released", "unchanged", "planned", "prepared", "rolled_back", "retired", "postponed")
 BAD = ("refused", "aborted", "reverted", "superseded", "failed")
 # Reasons for which the old color is simply retired another day.
-POSTPONES = ("checks_failed", "not_ready", "locked", "superseded")
+POSTPONES = ("checks_failed", "not_ready", "not_due", "locked", "superseded")
 
 SENTENCES = {
     "released": "{live}.",

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import (
+    live_since_last_switch,
     moved_at,
     prepared,
     retires_at,
@@ -46,6 +47,8 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
     manifest = read_kept(app, color.name) if color.deployment is None else None
     if color.deployment is None and manifest is None:
         return dict(result, msg=f"There is no Deployment for {color.name}: nothing to retire.")
+    if app.pending:
+        return dict(result, msg=f"{color.name} stays: a switch to {app.pending} was interrupted.")
     newest: dict[str, Any] = next(iter(app.state["history"]), {})
     if newest.get("outcome") == "running":
         text = (
@@ -61,6 +64,9 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
     moved, due = moved_at(app.state["history"]), retires_at(app.state["history"], after)
     if moved is None or due is None:
         text = f"{color.name} stays: no switch is recorded, so nothing says since when it is idle."
+        return dict(result, msg=text)
+    if live_since_last_switch(app.state["history"]) not in (None, app.active):
+        text = f"{app.describe(color.name)} stays: {app.active} was made live by hand, so nothing says since when."
         return dict(result, msg=text)
     result["due_at"] = to_second(due)
     if datetime.now(timezone.utc) < due:

@@ -349,7 +349,6 @@ def replaced(cluster: Jobs) -> None:
     )
 
 
-@pytest.mark.xfail(strict=True, reason="a contraction does not decide whether it is due")
 def test_a_contraction_that_is_due_begins(clock: Clock) -> None:
     cluster = Jobs("job", clock)
     live_since(cluster, timedelta(days=2))
@@ -357,7 +356,6 @@ def test_a_contraction_that_is_due_begins(clock: Clock) -> None:
     assert state.read_state(cluster.one("Service", "myapp"))["contracted"]["version"] == "1.0"
 
 
-@pytest.mark.xfail(strict=True, reason="a contraction does not decide whether it is due")
 @pytest.mark.parametrize("meanwhile", [restart, by_hand, rolled_back, under_way, replaced])
 @pytest.mark.parametrize("when", ["before", "at its record", "before it starts"])
 def test_a_contraction_is_decided_again_where_it_is_done(when: str, meanwhile: Any, clock: Clock) -> None:
@@ -376,7 +374,6 @@ def test_a_contraction_is_decided_again_where_it_is_done(when: str, meanwhile: A
     assert "1.0" in error.what and "is not begun" in error.what and error.why
 
 
-@pytest.mark.xfail(strict=True, reason="a contraction does not decide whether it is due")
 def test_a_contraction_before_its_time(clock: Clock) -> None:
     cluster = Jobs("job", clock)
     live_since(cluster, timedelta(hours=23))

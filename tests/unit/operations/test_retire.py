@@ -94,7 +94,6 @@ def by_hand(cluster: RecordedCluster, color: str = "blue") -> None:
     cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version=color))
 
 
-@pytest.mark.xfail(strict=True, reason="a switch by hand is not noticed")
 def test_a_color_that_somebody_has_left_by_hand_stays() -> None:
     """Nothing says since when green is idle."""
     cluster = switched()
@@ -112,7 +111,6 @@ def test_after_a_way_back_the_other_color_goes() -> None:
     assert "by hand" not in retire(cluster)["msg"]
 
 
-@pytest.mark.xfail(strict=True, reason="a switch that stopped half-way is not noticed")
 def test_while_a_switch_has_stopped_half_way_nothing_is_retired(clock: Clock) -> None:
     two = following(clock, at="end", second=True)
     half_way(two, entry("r2", outcome="failed"), to="blue")
@@ -121,7 +119,6 @@ def test_while_a_switch_has_stopped_half_way_nothing_is_retired(clock: Clock) ->
     assert "interrupted" in result["msg"]
 
 
-@pytest.mark.xfail(strict=True, reason="what became live meanwhile is deleted")
 def test_what_became_live_at_the_last_moment_is_not_deleted() -> None:
     cluster = switched()
     cluster.after("create", "Secret", lambda: by_hand(cluster))
