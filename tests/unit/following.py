@@ -51,8 +51,13 @@ def annotations(cluster: RecordedCluster) -> dict[str, str]:
     return cluster.one("Service", "myapp")["metadata"].get("annotations") or {}
 
 
+def state(cluster: RecordedCluster) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(annotations(cluster).get(STATE, '{"history": []}'))
+    return found
+
+
 def history(cluster: RecordedCluster) -> list[dict[str, Any]]:
-    return json.loads(annotations(cluster).get(STATE, '{"history": []}'))["history"]
+    return state(cluster)["history"]
 
 
 def leave(cluster: RecordedCluster, *entries: dict[str, Any], **state: Any) -> None:
@@ -61,10 +66,10 @@ def leave(cluster: RecordedCluster, *entries: dict[str, Any], **state: Any) -> N
     cluster.touch("Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({STATE: text}))
 
 
-def half_way(cluster: RecordedCluster, *entries: dict[str, Any], to: str = "green") -> None:
+def half_way(cluster: RecordedCluster, *entries: dict[str, Any], to: str = "green", **intent: Any) -> None:
     """A switch to a color has died after the second Service, of two."""
     cluster.touch("Service", "myapp-internal", lambda item: item["spec"]["selector"].update(version=to))
-    leave(cluster, *entries, intent={"from": live(cluster), "to": to, "run": "r1"})
+    leave(cluster, *entries, intent={"from": live(cluster), "to": to, "run": "r1", **intent})
 
 
 def held(cluster: RecordedCluster, by: str = "r1", alive: bool = False) -> None:

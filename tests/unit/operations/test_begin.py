@@ -14,7 +14,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin as _begin
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _lock
-from following import BOTH, LEASE, STAMP, annotations, entry, following, half_way, held, history, leave, live
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch as _switch
+from following import BOTH, LEASE, STAMP, annotations, entry, following, half_way, held, history, leave, live, state
 from recorded import Clock, RecordedCluster
 
 ONLY_END = ["end", "fail"]
@@ -324,6 +325,141 @@ def test_a_way_back_goes_on(clock: Clock) -> None:
     assert [live(two, name) for name in BOTH] == ["green", "blue"], "nothing is moved here, and nothing back"
     assert (result["pending_color"], result["color"]) == ("blue", "blue")
     assert "switch_back" in names(result["steps"])
+
+
+@pytest.fixture
+def broken(clock: Clock) -> RecordedCluster:
+    """Green is broken; a rollback has stopped after it had put the second Service on blue."""
+    two = following(clock, at="end", second=True)
+    back = entry("r2", kind="rollback", color=None, version=None, switched_at=None, outcome="interrupted")
+    half_way(two, back, entry("r1"), to="blue", run="r2")
+    return two
+
+
+@pytest.mark.xfail(strict=True, reason="the rescued Service is put on the broken color again")
+@pytest.mark.parametrize(
+    "flow, version, color",
+    [("release", "3.0", "green"), ("release", "1.0", "blue"), ("prepare", "3.0", "green"), ("promote", "1.0", "blue"),
+     ("retire", None, "blue")],
+)  # fmt: skip
+def test_a_way_back_is_finished_whoever_comes(
+    flow: str, version: str | None, color: str, broken: RecordedCluster
+) -> None:
+    seen: list[str] = []
+    broken.after("patch", "Service", lambda: seen.append(live(broken, "myapp-internal")), nth=None)
+    result = begin(broken, flow, services=BOTH, version=version)
+    assert [live(broken, name) for name in BOTH] == ["blue", "blue"]
+    assert set(seen) == {"blue"}, "nobody is moved to the broken color again"
+    assert (result["pending_color"], result["active_color"], result["color"]) == (None, "blue", color)
+    finished = next(item for item in history(broken) if item["run"] == "r2")
+    assert (finished["outcome"], finished["color"], bool(finished["switched_at"])) == ("rolled_back", "blue", True)
+    assert (finished["kind"], finished["by"] if "by" in finished else None) == ("rollback", None)
+    own = [item for item in history(broken) if item["run"] == result["lock_id"]]
+    assert [item["switched_at"] for item in own] == [None] * (flow != "retire")
+    assert history(broken)[0]["run"] == (result["lock_id"] if own else "r2"), "its own way back must find it"
+    assert state(broken)["intent"] is None
+
+
+@pytest.mark.xfail(strict=True, reason="the rescued Service is put on the broken color again")
+@pytest.mark.parametrize("outcome", ["interrupted", "failed"])
+def test_so_is_the_way_back_of_a_release(outcome: str, clock: Clock) -> None:
+    two = following(clock, at="end", second=True)
+    half_way(two, entry("r1", outcome=outcome), to="blue")
+    result = begin(two, services=BOTH, version="3.0")
+    assert [live(two, name) for name in BOTH] == ["blue", "blue"]
+    assert (result["color"], result["active_color"]) == ("green", "blue")
+    assert bool(history(two)[1]["reverted_at"])
+
+
+@pytest.mark.xfail(strict=True, reason="the way back of a run that went on with another one is undone")
+def test_so_is_that_of_a_run_that_went_on_with_it(clock: Clock) -> None:
+    """It has switched nothing itself."""
+    two = following(clock, at="end", second=True)
+    half_way(
+        two,
+        entry("r2", switched_at=None, outcome="failed"),
+        entry("r1", outcome="failed"),
+        to="blue",
+        run="r2",
+        reverts="r1",
+    )
+    begin(two, services=BOTH, version="3.0")
+    assert [live(two, name) for name in BOTH] == ["blue", "blue"]
+    assert bool(history(two)[2]["reverted_at"])
+
+
+@pytest.mark.xfail(strict=True, reason="the way back is not known to be one")
+def test_a_way_back_says_what_it_is(clock: Clock) -> None:
+    """As the switch records it, of a run that went on with another one."""
+    two = following(clock, at="end", second=True)
+    held(two, "r2")
+    leave(two, entry("r2", switched_at=None, outcome="running"), entry("r1", outcome="failed"))
+    intents: list[Any] = []
+    two.after("patch", "Service", lambda: intents.append(state(two)["intent"]))
+    options = {"color": "blue", "services": BOTH, "lock_id": "r2", "reverts": "r1"}
+    recorded.run(_switch, two, **options)
+    assert [(item["run"], item["reverts"]) for item in intents] == [("r2", "r1")]
+
+
+@pytest.mark.xfail(strict=True, reason="the rescued Service is put on the broken color again")
+def test_a_way_back_that_cannot_be_finished_ends_the_run(broken: RecordedCluster) -> None:
+    broken.touch("Deployment", "app-blue", lambda item: item["status"].update(readyReplicas=1))
+    error = failure(broken, services=BOTH, version="3.0", given={"wait_timeout": "10s"})
+    assert error.reason == "timeout"
+    assert [live(broken, name) for name in BOTH] == ["green", "blue"]
+    assert known(error)["lock_id"] == annotations(broken)[STAMP]
+
+
+def test_a_plan_finishes_nothing(broken: RecordedCluster) -> None:
+    broken.dry_run = True
+    begin(broken, services=BOTH, version="3.0")
+    assert broken.writes == []
+
+
+@pytest.mark.parametrize("before", [[], [entry("r0", color="blue", from_color="green", previous_version="0.9")]])
+@pytest.mark.parametrize("asked", [{}, {"rollback_from": "2.0"}])
+@pytest.mark.parametrize(
+    "outcome",
+    [pytest.param(name, marks=pytest.mark.xfail(strict=True, reason="not seen")) for name in ("failed", "aborted")]
+    + ["interrupted"],
+)
+def test_a_rollback_undoes_the_switch_of_a_run_that_could_not(
+    outcome: str, asked: dict[str, Any], before: list[dict[str, Any]], two: RecordedCluster
+) -> None:
+    """Its undo was refused, and the history says only that it has failed."""
+    half_way(two, entry("r1", switched_at=None, outcome=outcome), *before)
+    result = begin(two, "rollback", services=BOTH, version=None, given=asked)
+    assert [live(two, name) for name in BOTH] == ["blue", "blue"]
+    assert (result["color"], result["needed"], names(result["steps"])) == ("blue", True, ["scale_down", "end"])
+    assert result["rollback_to"]["color"] == "blue"
+
+
+def test_a_rollback_goes_on_with_one_that_has_failed(clock: Clock) -> None:
+    two = following(clock, at="end", second=True)
+    failed = entry("r2", kind="rollback", color=None, version=None, switched_at=None, outcome="failed")
+    half_way(two, failed, entry("r1"), to="blue", run="r2")
+    result = begin(two, "rollback", services=BOTH, version=None)
+    assert (result["color"], result["version"], "switch_back" in names(result["steps"])) == ("blue", "1.0", True)
+
+
+@pytest.mark.xfail(
+    strict=True, reason="an interrupted switch is only seen if the history says that its run was stopped"
+)
+def test_a_rollback_goes_on_whatever_else_has_failed_since(clock: Clock) -> None:
+    """Runs since then have moved nothing, and could not put it right."""
+    two = following(clock, at="end", second=True)
+    back = entry("r2", kind="rollback", color=None, version=None, switched_at=None, outcome="failed")
+    half_way(two, entry("r3", switched_at=None, outcome="failed"), back, to="blue", run="r2")
+    result = begin(two, "rollback", services=BOTH, version=None, given={"rollback_from": "9.9"})
+    assert (result["color"], result["version"], "switch_back" in names(result["steps"])) == ("blue", "1.0", True)
+
+
+@pytest.mark.xfail(strict=True, reason="a schedule does not see an interrupted switch")
+def test_a_schedule_undoes_a_switch_that_stopped(two: RecordedCluster) -> None:
+    half_way(two, entry("r1", switched_at=None, outcome="failed"))
+    result = begin(two, "retire", services=BOTH)
+    assert [live(two, name) for name in BOTH] == ["blue", "blue"]
+    assert names(result["steps"]) == ["end"]
 
 
 def test_what_cannot_be_undone_ends_the_run(two: RecordedCluster) -> None:
