@@ -66,13 +66,32 @@ def unfinished(state: Object, live: Color, idle: Color) -> Object | None:
     return None
 
 
-def rollback_to(state: Object, live: Color, idle: Color) -> Object | None:
+def goes_back(state: Object) -> bool:
+    """Whether the switch that was interrupted between two Services was a way back: such a one is finished, never undone."""
+    intent = state.get("intent") or {}
+    for entry in state["history"]:
+        if entry["run"] == (intent.get("reverts") or intent.get("run")):
+            own = bool(entry.get("switched_at")) and entry.get("color") == intent["from"]
+            return own or entry.get("kind") == "rollback"
+    return False
+
+
+def rollback_to(state: Object, live: Color, idle: Color, pending: str | None = None) -> Object | None:
     """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
+
+    A switch that was interrupted between two Services (``pending``: to which color) comes first, whatever the history says
+    of its run: on a way back it is finished, and otherwise given up.
 
     A run that was stopped before its switch is given up, and one that was stopped on its way back is finished: the
     live color stays. A rollback or an automatic way back is not undone by another rollback, however it ended: that would
     flip forward.
     """
+    if pending:
+        known = rollback_to(state, live, idle)
+        target = idle if goes_back(state) else live
+        if known and known["color"] == target.name:
+            return known
+        return {"color": target.name, "version": target.version, "image": target.image}
     left = unfinished(state, live, idle)
     if left:  # also while another run is finishing it
         return _before(left)

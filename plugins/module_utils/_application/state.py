@@ -55,11 +55,12 @@ def read_state(service: Object, warnings: list[str] | None = None) -> Object:
 def bounded(state: Object) -> Object:
     """The state with as much as is kept: ten releases, fifty Jobs, 64 KiB of text; the oldest go first.
 
-    What the way back and promote need is always kept: the newest switch, and what is prepared. Kubernetes allows 256 KiB for
+    What the way back and promote need is always kept: the newest switch, one that is unfinished, and what is prepared. Kubernetes allows 256 KiB for
     all annotations of an object.
     """
     switch, ready = last_switch(state["history"]), prepared(state["history"])
-    needed = [entry["run"] for entry in (switch, ready) if entry]
+    intent = state.get("intent") or {}
+    needed = [entry["run"] for entry in (switch, ready) if entry] + [intent.get("run"), intent.get("reverts")]
     spare = [entry for entry in state["history"] if entry["run"] not in needed]  # newest first
     gone: list[Object] = []
     while spare and len(state["history"]) - len(gone) > HISTORY:

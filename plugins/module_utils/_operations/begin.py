@@ -16,6 +16,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import goes_back
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
@@ -180,10 +181,13 @@ def _locked(
         with Keeper(cluster, lease_name(params["services"]), lease["lock_id"]):
             app, now = _look(cluster, params, settings)
             left = lease["waited"] or bool(now["pending_color"])
-            if now["pending_color"] and not _goes_on(flow, now):
-                _put_back(cluster, params, app, lease["lock_id"], progress)
+            undone = bool(now["pending_color"]) and not goes_back(app.state)
+            if now["pending_color"] and not (flow == "rollback" and goes_back(app.state)):
+                _settle(cluster, params, app, lease["lock_id"], settings["wait_timeout"], progress)
                 app, now = _look(cluster, params, settings)
-        plan = planning.make(flow, now, settings, params["directory"], run=lease["lock_id"], waited=left)
+        if undone and flow == "rollback":
+            now["rollback_to"] = {"color": app.active, "version": app.live.version, "image": app.live.image}
+        plan = planning.make(flow, now, settings, params["directory"], lease["lock_id"], waited=left, undone=undone)
     except Exception as failure:
         error = explained(failure)  # whatever it is, the lock is held
         error.result = dict(planned, **dict(error.result, **held))
@@ -193,11 +197,13 @@ def _locked(
     return dict(planned, **dict(now, **_shown(plan)), **held, changed=True)
 
 
-def _goes_on(flow: str, now: planning.Reading) -> bool:
-    """Whether a switch that was interrupted between two Services is finished: a way back is, never undone."""
-    return flow == "rollback" and (now["rollback_to"] or {}).get("color") == now["pending_color"]
-
-
-def _put_back(cluster: Cluster, params: Params, app: Application, lock_id: str, progress: Progress) -> None:
-    """Undo a switch that was interrupted between two Services."""
-    switch.put_on(app.active, params, cluster, progress, force=True, lock_id=lock_id)
+def _settle(
+    cluster: Cluster, params: Params, app: Application, lock_id: str, timeout: float, progress: Progress
+) -> None:
+    """A switch was interrupted between two Services: a way back is finished, as that of its own run; any other is undone."""
+    if not goes_back(app.state):
+        switch.put_on(app.active, params, cluster, progress, force=True, lock_id=lock_id)
+        return
+    intent = app.state["intent"]
+    about = {"run": intent["run"], "reverts": intent.get("reverts"), "outcome": "rolled_back"}
+    switch.put_on(app.idle, params, cluster, progress, wait_timeout=timeout, lock_id=lock_id, finishes=about)

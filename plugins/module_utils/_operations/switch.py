@@ -83,7 +83,10 @@ NODES_PAUSE = 0.1
 
 
 def put_on(color: str, params: Params, cluster: Cluster, progress: Progress, **options: Any) -> Object:
-    """The switch as a part of another operation, which gives its own options; all others have their defaults."""
+    """The switch as a part of another operation, which gives its own options; all others have their defaults.
+
+    ``finishes`` among them is about the run whose interrupted switch is finished: ``{"run", "reverts", "outcome"}``.
+    """
     nothing = {name: option.get("default") for name, option in ARGUMENTS.items()}
     given = {name: value for name, value in params.items() if name in ARGUMENTS or name in CONNECTION}
     return run({**nothing, **given, "color": color, **options}, cluster, progress)
@@ -150,9 +153,11 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
 
 def _entry(app: Application, color: Color, params: Params) -> Object:
     """What the history shall say about this switch."""
-    source = app.colors[app.other(color.name)]
+    source, finishes = app.colors[app.other(color.name)], params.get("finishes") or {}
+    # Who holds the lock says at its end how it went.
+    outcome = finishes.get("outcome") or ("running" if params["lock_id"] else "switched")
     return {
-        "run": params["lock_id"] or uuid.uuid4().hex,
+        "run": finishes.get("run") or params["lock_id"] or uuid.uuid4().hex,
         "color": color.name,
         "from_color": source.name,
         "version": color.version,
@@ -163,7 +168,7 @@ def _entry(app: Application, color: Color, params: Params) -> Object:
         "switched_at": now(),
         "by": params["by"] or user(),
         "job": params["job"],
-        "outcome": "running" if params["lock_id"] else "switched",  # who holds the lock says at its end how it went
+        "outcome": outcome,
     }
 
 
@@ -262,12 +267,12 @@ def _switch_all(app: Application, target: str, entry: Object, params: Params) ->
     was killed in between knows what it meant; the first Service, which keeps the state, is switched last and closes it.
     """
     first, others, lock_id = app.services[0], app.services[1:], params["lock_id"]
-    source = app.other(target)
+    source, reverts = app.other(target), params["reverts"] or (params.get("finishes") or {}).get("reverts")
     undoing = (
         app.pending is not None and target == app.active
     )  # back to where an interrupted switch began: its intent stands until that is done
     if others and not undoing:
-        intent = {"from": source, "to": target, "run": entry["run"]}
+        intent = {"from": source, "to": target, "run": entry["run"], **({"reverts": reverts} if reverts else {})}
         first = _patch(app, first, None, lambda state: dict(state, intent=intent), lock_id)
     done = []
     try:
@@ -277,7 +282,7 @@ def _switch_all(app: Application, target: str, entry: Object, params: Params) ->
         change = (
             (lambda state: dict(state, intent=None))
             if undoing
-            else (lambda state: _recorded(state, entry, params["reverts"] or entry["run"]))
+            else (lambda state: _recorded(state, entry, reverts or entry["run"]))
         )
         _patch(app, first, target, change, lock_id)
     except BlueGreenError as error:
@@ -325,7 +330,9 @@ def _recorded(state: Object, entry: Object, reverts: str) -> Object:
         own = next((item for item in history if item["run"] == entry["run"]), None)
         if own:
             entry = dict(own, **{key: value for key, value in entry.items() if key not in ("by", "job")})
-        history = [entry] + [item for item in history if item["run"] != entry["run"]]
+            history = [entry if item is own else item for item in history]
+        else:
+            history = [entry, *history]
     return dict(state, history=history, intent=None)
 
 

@@ -60,7 +60,13 @@ class Plan:
 
 
 def make(
-    flow: str, now: Reading, settings: Settings, directory: str, run: str | None = None, waited: bool = False
+    flow: str,
+    now: Reading,
+    settings: Settings,
+    directory: str,
+    run: str | None = None,
+    waited: bool = False,
+    undone: bool = False,
 ) -> Plan:
     """The plan for a flow.
 
@@ -68,11 +74,12 @@ def make(
     :param directory: where relative paths start.
     :param run: the run that holds the lock for this, whose own entry in the history says nothing; ``None`` before it does.
     :param waited: whether another run had the lock before, so that what it left may have to be put right.
+    :param undone: whether a switch that had stopped between two Services was undone by this run.
     :raises BlueGreenError: the flow is refused, as things are.
     """
     now = dict(now, history=[entry for entry in now["history"] if entry["run"] != run])
     if flow == "rollback":
-        return _rollback(now, settings, directory)
+        return _rollback(now, settings, directory, undone)
     if flow == "retire":
         return _retire(now, settings, directory)
     return _release(flow, now, settings, directory, run is not None, waited)
@@ -149,10 +156,10 @@ def _why(flow: str, now: Reading, version: Any, needed: bool, resumed: Any) -> s
 # --- rollback --------------------------------------------------------------------------------------------------
 
 
-def _rollback(now: Reading, settings: Settings, directory: str) -> Plan:
+def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) -> Plan:
     active = now["active_color"]
     live = now["colors"][active]
-    if _is_spared(now, settings):
+    if not undone and not now["pending_color"] and _is_spared(now, settings):
         why = f"{settings['rollback_from']} is neither live nor on its way: nothing is rolled back."
         plan = Plan(color=active, version=live["version"], good_color=active, why=why, locks=False)
         steps = Steps(now, settings, directory, active, live["version"], live["version"])
@@ -261,10 +268,10 @@ def _retire(now: Reading, settings: Settings, directory: str) -> Plan:
         version=version,
         good_color=active,
         why=due["msg"],
-        locks=due["changed"] or contracts,
+        locks=due["changed"] or contracts or bool(now["pending_color"]),
     )
     steps = Steps(now, settings, directory, active, version, due["version"])
-    if plan.locks:
+    if due["changed"] or contracts:
         steps.validate()
         if contracts:
             steps.job("database_contract", contract)

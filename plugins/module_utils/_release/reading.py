@@ -41,7 +41,7 @@ def reading(app: Application, kept: dict[str, Any] | None, containers: list[str]
         "pending_color": app.pending,
         "previous_color": last["from_color"] if last and last["color"] == app.active else None,
         "unfinished": unfinished(app.state, app.live, app.colors[app.idle]),
-        "rollback_to": rollback_to(app.state, app.live, app.colors[app.idle]),
+        "rollback_to": rollback_to(app.state, app.live, app.colors[app.idle], app.pending),
         "colors": {name: color.summary() for name, color in app.colors.items()},
         "selectors": app.selectors(),
         "switched_at": last["switched_at"] if last else None,
