@@ -177,6 +177,67 @@ def test_what_is_live_is_told_when_it_fails_after_its_write(clock: Clock) -> Non
     assert (error.result["active_color"], error.result["changed"]) == ("blue", True)
 
 
+def lose_answer(cluster: RecordedCluster, nth: int = 1) -> None:
+    def lost() -> None:
+        raise ApiError("The API server does not answer.", "api_unreachable", 0)
+
+    cluster.after("patch", "Service", lost, nth=nth)
+
+
+@pytest.mark.xfail(strict=True, reason="what was live before is told as live")
+def test_what_is_live_is_read_when_the_answer_was_lost(cluster: RecordedCluster) -> None:
+    lose_answer(cluster)
+    error = failure(cluster)
+    assert (error.reason, live(cluster)) == ("api_unreachable", "blue")
+    assert error.result["active_color"] == "blue"
+    assert cluster.live and cluster.live.startswith("blue")
+
+
+@pytest.mark.xfail(strict=True, reason="what was asked for is told as live")
+def test_what_is_live_is_read_when_somebody_has_moved_it_again(clock: Clock) -> None:
+    cluster = RecordedCluster(at="end", clock=clock)
+    held(cluster, OWN)
+    leave(cluster, entry(OWN, outcome="running"))
+    clock.at(
+        5, lambda: cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version="green"))
+    )
+    error = failure(cluster)
+    assert (error.reason, live(cluster)) == ("endpoints", "green")
+    assert (error.result["active_color"], error.result["changed"]) == ("green", True)
+    assert cluster.live and cluster.live.startswith("green")
+
+
+@pytest.mark.xfail(strict=True, reason="what was asked for is told as live")
+def test_what_nobody_can_read_is_told_as_unknown(clock: Clock) -> None:
+    cluster = RecordedCluster(at="end", clock=clock)
+    held(cluster, OWN)
+    leave(cluster, entry(OWN, outcome="running"))
+
+    def away() -> None:
+        raise ApiError("The API server does not answer.", "api_unreachable", 0)
+
+    clock.at(5, lambda: cluster.before("list", "Deployment", away, nth=None))
+    error = failure(cluster)
+    assert error.reason == "endpoints"
+    assert (error.result["active_color"], cluster.live) == (None, None)
+
+
+@pytest.mark.xfail(strict=True, reason="one of two colors is told as live")
+def test_services_that_are_split_are_told_as_split(clock: Clock) -> None:
+    """The second Service is back, the first one and the undo are refused."""
+    two = following(clock, at="end", second=True)
+    held(two, OWN)
+    leave(two, entry(OWN, outcome="running"))
+    two.before("patch", "Service", lambda: forbid(two, None), nth=3)
+    error = failure(two, services=BOTH)
+    assert [live(two, name) for name in BOTH] == ["green", "blue"]
+    assert error.result["active_color"] is None, "no database is that of both"
+    assert (
+        two.live
+        == "green (version 2.0, 3 of 3 pods ready) on myapp; blue (version 1.0, 3 of 3 pods ready) on myapp-internal"
+    )
+
+
 def test_a_run_that_was_overtaken_moves_nothing(cluster: RecordedCluster) -> None:
     held(cluster, "r2")
     assert failure(cluster).reason == "superseded"
