@@ -176,6 +176,18 @@ def test_services_that_do_not_agree_are_not_right(clock: Clock) -> None:
     assert result["outcome"] == "failed"
 
 
+@pytest.mark.xfail(strict=True, reason="one of two colors is told as live")
+def test_services_that_do_not_agree_are_told_so(clock: Clock) -> None:
+    two = following(clock, at="end", second=True)
+    half_way(two, entry("own", outcome="running"), to="blue")
+    held(two, "own")
+    stages = {"switch": stage(), "switch back": stage(failed=True, changed=False, msg="It failed.")}
+    result = end(two, services=BOTH, begun=begun(), stages=stages, failure=FAILURE)
+    assert (result["outcome"], result["active_color"], result["version"]) == ("failed", None, None)
+    assert "some Services select green, some blue" in result["msg"]
+    assert "rollback.yml" in result["result"]["next_step"]
+
+
 def test_writes_that_may_be_refused_are_said_beside_the_cause(moved: RecordedCluster) -> None:
     stages = {"hand back": stage(failed=True, msg="The Job failed.\nNext: Look at it.")}
     result = end(moved, begun=begun(), stages=stages, failure=FAILURE)
