@@ -142,7 +142,7 @@ result:
   returned: always
   sample: {outcome: released, msg: green (version 2.0) is live., active_color: green, version: "2.0"}
 active_color:
-  description: Color that is live. V(null) when that could not be read.
+  description: Color that is live. V(null) when that could not be read, or the Services select both.
   type: str
   returned: always
   sample: green

@@ -89,7 +89,7 @@ to_color:
   returned: always
   sample: blue
 active_color:
-  description: Color that is live now. V(null) when that could not be read.
+  description: Color that is live now. V(null) when that could not be read, or the Services select both.
   type: str
   returned: always
   sample: blue

@@ -30,7 +30,7 @@ def read_application(cluster: Cluster, params: Params) -> Application:
     :raises BlueGreenError: a Service is missing or selects no known color, or colors cannot be told apart.
     """
     app = Application(cluster, params)
-    cluster.live = app.describe(app.active)
+    cluster.live = app.describe_live()
     return app
 
 
@@ -208,6 +208,15 @@ class Application:
         if color.deployment is None:
             return f"{name} (its Deployment does not exist)"
         return f"{name} (version {color.version}, {color.ready} of {color.replicas} pods ready)"
+
+    def describe_live(self) -> str:
+        """What users see: one color, or which one by which Service, where a switch was interrupted."""
+        if not self.pending:
+            return self.describe(self.active)
+        served: dict[str, list[str]] = {self.active: [], self.pending: []}
+        for service in self.services:
+            served[self.selected(service)].append(service["metadata"]["name"])
+        return "; ".join(f"{self.describe(color)} on {', '.join(names)}" for color, names in served.items())
 
     def strength(self) -> int:
         """How many pods the traffic needs: the live color's replicas; if it has none any more, those of the last switch."""

@@ -99,7 +99,9 @@ def _failure(happened: Happened) -> Result | None:
     failure = happened.failure
     if failure is None or not are_frozen(happened):
         return failure
-    why = happened.of("hand back").get("msg") or "it could not be read what is live."
+    why = (
+        happened.of("hand back").get("msg") or "it could not be read what is live, or the Services select both colors."
+    )
     text = f"And the writes could not be handed to the database of the live color, so they may be refused:\n{why}"
     return dict(failure, msg=f"{failure.get('msg')}\n{text}")
 
@@ -109,6 +111,9 @@ def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result
     live, colors = (now or {}).get("active_color"), (now or {}).get("colors") or {}
     other = next((name for name in colors if name != live), None)
     retired = happened.of("retire") or happened.of("due")
+    pending = (now or {}).get("pending_color")
+    split = f"some Services select {live}, some {pending}" if pending else None
+    live = None if pending else live
     result = compose(
         outcome,
         live,
@@ -117,6 +122,7 @@ def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result
         happened.failure,
         _timings(happened),
         _prepared(happened, outcome, begun),
+        split,
     )
     return {
         "outcome": outcome,

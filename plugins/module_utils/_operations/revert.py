@@ -29,6 +29,7 @@ ARGUMENTS = dict(
 )
 DURATIONS = ("api_timeout", "wait_timeout")
 KEEPS_LOCK = True
+# ``active_color`` is None where nobody could read it, or where the Services select both.
 RETURNS: Object = {"from_color": None, "to_color": None, "active_color": None, "endpoints_ms": None, "diff": {}}
 
 
@@ -42,16 +43,27 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     try:
         back = switch.put_on(target, params, cluster, progress, reverts=reverts)
     except BlueGreenError as error:
-        error.result = _returned(error.result, app, target)
+        # Its write may have arrived though its answer was lost, and somebody may have moved the traffic again.
+        error.result = dict(_returned(error.result), active_color=_live_now(cluster, params))
         raise
-    return dict(_returned(back, app, target), msg=back["msg"], warnings=back["warnings"])
+    moved = back["changed"] and not cluster.dry_run
+    live = target if moved else app.active  # it was seen to have arrived
+    return dict(_returned(back), active_color=live, msg=back["msg"], warnings=back["warnings"])
 
 
-def _returned(switched: Object, app: Application, target: str) -> Object:
-    """What is returned of a switch; ``active_color`` is what has the traffic after it, also if it failed after its write."""
-    moved = switched.get("changed") and not app.cluster.dry_run
-    kept = {key: value for key, value in switched.items() if key in RETURNS or key == "changed"}
-    return dict(kept, active_color=target if moved else app.active)
+def _returned(switched: Object) -> Object:
+    """What is returned of a switch."""
+    return {key: value for key, value in switched.items() if key in RETURNS or key == "changed"}
+
+
+def _live_now(cluster: Cluster, params: Params) -> str | None:
+    """The color that all Services select, read afresh; ``None`` where they do not, or nobody can tell."""
+    cluster.live = None
+    try:
+        app = read_application(cluster, params)
+    except BlueGreenError:
+        return None
+    return None if app.pending else app.active
 
 
 def way_back(app: Application, lock_id: str | None, resumes: str | None) -> tuple[str | None, str | None]:

@@ -41,6 +41,8 @@ UNREAD = {
     "rolled_back": "all was done; what is live could not be read.",
 }
 
+ONE_COLOR = "Run rollback.yml as soon as the API server lets it: it puts all Services on one color."
+
 Result = dict[str, Any]
 
 
@@ -178,10 +180,10 @@ def _did_something(run: Happened) -> bool:
     )
 
 
-def sentence(outcome: str, active_color: Any, version: Any, failure: Result | None) -> str:
+def sentence(outcome: str, active_color: Any, version: Any, failure: Result | None, split: str | None = None) -> str:
     """What has happened, what is live, and what failed, in one line."""
-    live = f"{active_color} (version {version}) is live"
-    text = SENTENCES[outcome].format(live=live) if active_color else UNREAD[outcome]
+    live = split or f"{active_color} (version {version}) is live"
+    text = SENTENCES[outcome].format(live=live) if active_color or split else UNREAD[outcome]
     cause = first_line(failure or {})
     return f"{text} {cause}".strip()
 
@@ -207,8 +209,11 @@ def compose(
     failure: Result | None = None,
     timings: Result | None = None,
     prepared: Result | None = None,
+    split: str | None = None,
 ) -> Result:
     """The dictionary that automation reads: always the same keys.
+
+    :param split: which Services select which color, where they do not agree, so that none is live.
 
     :returns: outcome, msg, active_color, version (live now), previous_version (on the other color), reason, next_step
         (both ``None`` on success), timings (stage → seconds), prepared (what promote compares; ``None`` but for a
@@ -216,12 +221,12 @@ def compose(
     """
     return {
         "outcome": outcome,
-        "msg": sentence(outcome, active_color, version, failure),
+        "msg": sentence(outcome, active_color, version, failure, split),
         "active_color": active_color,
         "version": version,
         "previous_version": previous_version,
         "reason": (failure or {}).get("reason") or "task_failed" if outcome in BAD else None,
-        "next_step": next_step(failure or {}),
+        "next_step": ONE_COLOR if split and outcome in BAD else next_step(failure or {}),
         "timings": timings or {},
         "prepared": prepared,
     }

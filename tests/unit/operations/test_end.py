@@ -176,7 +176,6 @@ def test_services_that_do_not_agree_are_not_right(clock: Clock) -> None:
     assert result["outcome"] == "failed"
 
 
-@pytest.mark.xfail(strict=True, reason="one of two colors is told as live")
 def test_services_that_do_not_agree_are_told_so(clock: Clock) -> None:
     two = following(clock, at="end", second=True)
     half_way(two, entry("own", outcome="running"), to="blue")

@@ -184,7 +184,6 @@ def lose_answer(cluster: RecordedCluster, nth: int = 1) -> None:
     cluster.after("patch", "Service", lost, nth=nth)
 
 
-@pytest.mark.xfail(strict=True, reason="what was live before is told as live")
 def test_what_is_live_is_read_when_the_answer_was_lost(cluster: RecordedCluster) -> None:
     lose_answer(cluster)
     error = failure(cluster)
@@ -193,7 +192,6 @@ def test_what_is_live_is_read_when_the_answer_was_lost(cluster: RecordedCluster)
     assert cluster.live and cluster.live.startswith("blue")
 
 
-@pytest.mark.xfail(strict=True, reason="what was asked for is told as live")
 def test_what_is_live_is_read_when_somebody_has_moved_it_again(clock: Clock) -> None:
     cluster = RecordedCluster(at="end", clock=clock)
     held(cluster, OWN)
@@ -207,7 +205,6 @@ def test_what_is_live_is_read_when_somebody_has_moved_it_again(clock: Clock) -> 
     assert cluster.live and cluster.live.startswith("green")
 
 
-@pytest.mark.xfail(strict=True, reason="what was asked for is told as live")
 def test_what_nobody_can_read_is_told_as_unknown(clock: Clock) -> None:
     cluster = RecordedCluster(at="end", clock=clock)
     held(cluster, OWN)
@@ -222,7 +219,6 @@ def test_what_nobody_can_read_is_told_as_unknown(clock: Clock) -> None:
     assert (error.result["active_color"], cluster.live) == (None, None)
 
 
-@pytest.mark.xfail(strict=True, reason="one of two colors is told as live")
 def test_services_that_are_split_are_told_as_split(clock: Clock) -> None:
     """The second Service is back, the first one and the undo are refused."""
     two = following(clock, at="end", second=True)
