@@ -13,7 +13,12 @@ import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
-from recorded import RecordedCluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock as _locking
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import preview as _preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch as _switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import wait as _wait
+from following import following, held
+from recorded import Clock, RecordedCluster
 
 
 def deploy(cluster: RecordedCluster, **options: Any) -> dict[str, Any]:
@@ -466,3 +471,49 @@ def test_the_double_refuses_a_patch_whose_test_fails() -> None:
     with pytest.raises(PatchConflict):
         cluster.patch("Deployment", "app-green", wrong)
     assert green(cluster)["spec"]["replicas"] == 1
+
+
+# --- a color that is made
+
+
+@pytest.mark.xfail(strict=True, reason="whoever takes over cannot stamp it while the controllers are at work on it")
+def test_what_a_run_has_made_can_be_taken_over_at_once(clock: Clock) -> None:
+    """Its status changes all the time then."""
+    cluster = following(clock, at="start")
+    cluster.remove("Deployment", "app-green")
+    held(cluster, "dead")
+    recorded.run(_deploy, cluster, image="myapp:2.0", create_missing=True, lock_id="dead")
+
+    def change(item: dict[str, Any]) -> None:
+        item["status"] = {"observedGeneration": item.get("status", {}).get("observedGeneration", 0) + 1}
+
+    cluster.before("patch", "Deployment", lambda: cluster.touch("Deployment", "app-green", change), nth=None)
+    lock_id = recorded.run(_locking, cluster)["lock_id"]
+    assert recorded.run(_deploy, cluster, version="3.0", create_missing=True, lock_id=lock_id)["version"] == "3.0"
+
+
+@pytest.mark.xfail(strict=True, reason="the plan of a release that makes a color fails")
+@pytest.mark.parametrize("operation, options", [
+    (_wait, {"color": "green"}), (_switch, {"color": "green"}), (_preview, {"color": "green", "service": "myapp-preview"}),
+])  # fmt: skip
+def test_the_plan_goes_on_without_it(operation: Any, options: dict[str, Any], clock: Clock) -> None:
+    cluster = following(clock, at="start")
+    cluster.remove("Deployment", "app-green")
+    preview = {"selector": {"app": "myapp", "version": "none"}}
+    cluster.put({"kind": "Service", "metadata": {"name": "myapp-preview"}, "spec": preview})
+    cluster.dry_run = True
+    assert recorded.run(_deploy, cluster, version="2.0", create_missing=True)["changed"]
+    assert recorded.run(operation, cluster, **options)["msg"]
+
+
+@pytest.mark.parametrize("operation, options", [
+    (_wait, {"color": "green"}), (_switch, {"color": "green"}), (_preview, {"color": "green", "service": "myapp-preview"}),
+])  # fmt: skip
+def test_without_a_plan_it_is_missing(operation: Any, options: dict[str, Any], clock: Clock) -> None:
+    cluster = following(clock, at="start")
+    cluster.remove("Deployment", "app-green")
+    preview = {"selector": {"app": "myapp", "version": "none"}}
+    cluster.put({"kind": "Service", "metadata": {"name": "myapp-preview"}, "spec": preview})
+    with pytest.raises(BlueGreenError) as caught:
+        recorded.run(operation, cluster, **options)
+    assert caught.value.reason == "not_found"
