@@ -202,6 +202,10 @@ class Application:
             )
         return color
 
+    def planned(self, name: str) -> Color:
+        """The color; in a plan it may have no Deployment, because what makes one was only planned."""
+        return self.colors[name] if self.cluster.dry_run and name in self.names else self.color(name)
+
     def describe(self, name: str) -> str:
         """One phrase for messages, such as ``blue (version 1.0, 3 of 3 pods ready)``."""
         color = self.colors[name]

@@ -31,6 +31,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
+    LOCK_ID,
     PREFIX,
     again,
     annotation_operations,
@@ -283,6 +284,9 @@ def _create(app: Application, name: str, params: Params, manifest: Object, repli
     if params["version"]:  # a kept manifest may carry the note of another version
         note = json.dumps({"version": params["version"], "image": image}, sort_keys=True)
         manifest["metadata"].setdefault("annotations", {})[RELEASE] = note
+    if params["lock_id"]:
+        # Whoever takes over can stamp it at once, however often the controllers write to it.
+        manifest["metadata"].setdefault("annotations", {})[LOCK_ID] = params["lock_id"]
     if not app.cluster.dry_run:
         app.refuse_foreign_lock(params["lock_id"])
     color = Color(name, app.cluster.create("Deployment", manifest), params["containers"])

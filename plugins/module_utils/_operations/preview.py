@@ -52,7 +52,7 @@ def _preview(cluster: Cluster, params: Params) -> Object:
     app = read_application(cluster, params)
     service = check_preview(app, name, service)
     if color:
-        app.color(color)
+        app.planned(color)
         if not cluster.dry_run:
             app.refuse_live(color, "showing it as the preview")
     return _write(app, service, color, params["lock_id"])

@@ -96,7 +96,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     frozen_at = _moment(params["frozen_at"])
     app = _read(cluster, params)
     target, source = params["color"], app.other(params["color"])
-    color = app.color(target)
+    color = app.planned(target)
     _refuse_changed_selectors(app, params["selectors"])
     result = {"from_color": source, "to_color": target, "warnings": app.warnings, "diff": _diff(app, target)}
     if app.active == target and not app.pending:

@@ -27,10 +27,10 @@ RETURNS: Object = {"ready": False, "color": None, "elapsed": None, "pods": []}
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     app = read_application(cluster, params)
-    color = app.color(params["color"] or app.idle)
+    color = app.planned(params["color"] or app.idle)
     if cluster.dry_run:
         return {
             "color": color.name,
-            "msg": f"Would wait up to {params['timeout']:.0f} s for {color.deployment_name}.",
+            "msg": f"Would wait up to {params['timeout']:.0f} s for {color.deployment_name or color.name}.",
         }
     return wait_ready(app, color, params["timeout"], progress)

@@ -476,7 +476,6 @@ def test_the_double_refuses_a_patch_whose_test_fails() -> None:
 # --- a color that is made
 
 
-@pytest.mark.xfail(strict=True, reason="whoever takes over cannot stamp it while the controllers are at work on it")
 def test_what_a_run_has_made_can_be_taken_over_at_once(clock: Clock) -> None:
     """Its status changes all the time then."""
     cluster = following(clock, at="start")
@@ -492,7 +491,6 @@ def test_what_a_run_has_made_can_be_taken_over_at_once(clock: Clock) -> None:
     assert recorded.run(_deploy, cluster, version="3.0", create_missing=True, lock_id=lock_id)["version"] == "3.0"
 
 
-@pytest.mark.xfail(strict=True, reason="the plan of a release that makes a color fails")
 @pytest.mark.parametrize("operation, options", [
     (_wait, {"color": "green"}), (_switch, {"color": "green"}), (_preview, {"color": "green", "service": "myapp-preview"}),
 ])  # fmt: skip
