@@ -216,6 +216,10 @@ rollback_to:
       description: Name of the color.
       type: str
       sample: green
+    template_hash:
+      description: Of the pod template that was live there. Left out where the switch was recorded without it.
+      type: str
+      sample: 1f0e5cd9a3b27c46
     version:
       description: Version that it had.
       type: str

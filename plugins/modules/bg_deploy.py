@@ -61,6 +61,13 @@ options:
       - It has no effect together with O(definition).
     type: bool
     default: false
+  template_hash:
+    description:
+      - Put back the pod template with this RV(template_hash), whole and as it was, in place of O(version), O(image) and
+        O(definition); O(version) then only names it. It is taken from the ReplicaSets of the color's Deployment, or from
+        the manifest that M(bluegreen.kubernetes.bg_retire) has kept.
+      - If it is not there any more, nothing is written and the module fails with the reason V(nothing_to_roll_back).
+    type: str
   live_template_hash:
     description:
       - C(template_hash) that the live color must still have, as RV(bluegreen.kubernetes.bg_current_color#module:colors) gave
@@ -90,7 +97,7 @@ notes:
   - "Beside the general ones (below), RV(reason) can be V(live) (the color is live), V(conflict) (somebody else keeps
     changing the Deployment)."
   - "Permissions needed in the namespace: C(get) on services, C(list) and C(patch) on deployments, and C(create) on
-    deployments for O(create_missing=true)."
+    deployments for O(create_missing=true). For O(template_hash) also C(list) on replicasets."
 seealso:
   - module: bluegreen.kubernetes.bg_current_color
   - module: bluegreen.kubernetes.bg_wait

@@ -57,6 +57,7 @@ def unfinished(state: Object, live: Color, idle: Color) -> Object | None:
             if not stopped or entry.get("kind") != "release" or entry.get("reverted_at"):
                 return None
             whole = entry["color"] == live.name and entry["previous_image"] == idle.image
+            whole = whole and entry.get("previous_template_hash") in (None, idle.template_hash)
             same = attempts <= {None, entry["version"], entry["image"]}
             return entry if whole and same and not contracted else None
         did_nothing = entry["outcome"] in ("refused", "unchanged") or entry.get("kind") == "rollback"
@@ -77,7 +78,8 @@ def goes_back(state: Object) -> bool:
 
 
 def rollback_to(state: Object, live: Color, idle: Color, pending: str | None = None) -> Object | None:
-    """What a rollback has to make live: ``{"color", "version", "image"}``; ``None`` when there is nothing to go back to.
+    """What a rollback has to make live: ``{"color", "version", "image"}``, and ``template_hash`` where that is recorded;
+    ``None`` when there is nothing to go back to.
 
     A switch that was interrupted between two Services (``pending``: to which color) comes first, whatever the history says
     of its run: on a way back it is finished, and otherwise given up.
@@ -128,5 +130,7 @@ def prepared(history: list[Object]) -> Object | None:
 
 
 def _before(entry: Object) -> Object:
-    """What was live before a switch."""
-    return {"color": entry["from_color"], "version": entry["previous_version"], "image": entry["previous_image"]}
+    """What was live before a switch; its pod template is known since switches record that."""
+    known = {"color": entry["from_color"], "version": entry["previous_version"], "image": entry["previous_image"]}
+    before = entry.get("previous_template_hash")
+    return dict(known, template_hash=before) if before else known

@@ -14,6 +14,10 @@ import json
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
+    own_template,
+    template_hash,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
     PREFIX,
@@ -74,6 +78,17 @@ def keep(app: Application, color: Color) -> None:
                 *annotation_operations(found, KEPT_FOR, _kept_for(app, color.name)),
             ],
         )
+
+
+def template_again(app: Application, color: Color, wanted: str) -> Object | None:
+    """The pod template of a hash, from where a color's earlier ones are kept: its ReplicaSets and its Secret."""
+    uid = color.deployment["metadata"]["uid"]
+    for item in app.cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
+        owners = [owner["uid"] for owner in item["metadata"].get("ownerReferences") or []]
+        if uid in owners and template_hash(item) == wanted:
+            return own_template(item)
+    kept = read_kept(app, color.name)
+    return own_template(kept) if kept and template_hash(kept) == wanted else None
 
 
 def read_kept(app: Application, color: str) -> Object | None:

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 
@@ -24,6 +25,13 @@ def template_hash(owner: Object) -> str:
     about["labels"] = {key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"}
     text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def own_template(owner: Object) -> Object:
+    """The pod template as a Deployment has it: without what its controller adds for a ReplicaSet."""
+    template: Object = copy.deepcopy(owner["spec"]["template"])
+    template["metadata"].get("labels", {}).pop("pod-template-hash", None)
+    return template
 
 
 def pod_labels(owner: Object) -> dict[str, str]:

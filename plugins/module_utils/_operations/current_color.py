@@ -15,6 +15,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Application,
     read_application,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch, retires_at
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name
@@ -142,7 +143,7 @@ def _rollback_seconds(app: Application, target: Object | None) -> int | None:
     if target is None:
         return None
     color = app.colors[target["color"]]
-    if color.name == app.active or color.ready >= app.live.replicas:
+    if color.name == app.active or color.ready >= app.live.replicas and not _is_made_again(color, target):
         return 0
     for seen in (color, app.live):
         pods = app.cluster.list("Pod", labelSelector=seen.pod_selector)["items"] if seen.deployment else []
@@ -150,6 +151,12 @@ def _rollback_seconds(app: Application, target: Object | None) -> int | None:
         if took:
             return round(took[len(took) // 2])
     return None
+
+
+def _is_made_again(color: Color, target: Object) -> bool:
+    """Whether a rollback has to put another pod template on the color first, or make its Deployment."""
+    wanted = target.get("template_hash")
+    return color.template_hash != wanted if wanted else color.image != target["image"]
 
 
 def _seconds_to_ready(pod: Object) -> float | None:
@@ -187,8 +194,10 @@ def _summary(
         lines.append(f"rollback: gives up the release that was not finished; {app.active} stays live")
     else:
         ready = app.colors[target["color"]]
-        short = app.live.replicas - ready.ready
-        wait = "at once" if short <= 0 else f"after {short} more of its pods are ready"
+        again = _is_made_again(ready, target)
+        short = app.live.replicas if again else app.live.replicas - ready.ready
+        more = "of its pods are made again and" if again else "more of its pods are"
+        wait = "at once" if short <= 0 else f"after {short} {more} ready"
         if short > 0 and rollback_seconds is not None:
             wait += f", about {rollback_seconds} s"
         lines.append(f"rollback: to {target['color']} (version {target['version']}), {wait}")

@@ -27,8 +27,16 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     job_containers,
     job_secrets,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import (
+    kept_name,
+    read_kept,
+    template_again,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
+    own_template,
+    pod_labels,
+    template_hash,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
@@ -54,6 +62,7 @@ ARGUMENTS = dict(
     create_missing={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
     live_template_hash={"type": "str"},
+    template_hash={"type": "str"},
     **LOCK,
 )
 
@@ -107,7 +116,10 @@ def _deploy(app: Application, params: Params) -> Object:
     kept = read_kept(app, name) if app.colors[name].deployment is None else None
     if app.colors[name].deployment is None and not params["definition"]:
         if kept:
-            origin = "the manifest kept in Secret " + kept_name(app, name)
+            secret = kept_name(app, name)
+            origin, found = "the manifest kept in Secret " + secret, template_hash(kept)
+            if params["template_hash"] not in (None, "", found):
+                raise _gone(f"Secret {secret} keeps another pod template.", params, found)
             return _create(app, name, params, kept, replicas, origin)
         if params["create_missing"]:
             live = app.color(app.active)
@@ -167,19 +179,25 @@ def _refuse_touched(app: Application, expected: str | None) -> None:
 
 def _operations(app: Application, color: Color, params: Params, replicas: int) -> list[Object]:
     """The JSON Patch that is needed, empty when everything is there already; each step tests what it replaces."""
-    deployment, version = color.deployment, params["version"]
-    images = wanted_images(app.live, color, version, params["image"])
+    deployment, version, whole = color.deployment, params["version"], params["template_hash"]
     operations = []
 
     def replace(path: str, old: Any, new: Any) -> None:
         operations.extend([{"op": "test", "path": path, "value": old}, {"op": "replace", "path": path, "value": new}])
 
-    for item in color.containers:
-        wanted = images[item["name"]]
-        if item["image"] != wanted:
-            path = f"/spec/template/spec/{item['list']}/{item['index']}"
-            operations.append({"op": "test", "path": path + "/name", "value": item["name"]})
-            replace(path + "/image", item["image"], wanted)
+    if whole:
+        template = _template_again(app, color, params)
+        images = _images(Color(color.name, {**deployment, "spec": {"template": template}}, params["containers"]))
+        if color.template_hash != whole:
+            replace("/spec/template", deployment["spec"]["template"], template)
+    else:
+        images = wanted_images(app.live, color, version, params["image"])
+        for item in color.containers:
+            wanted = images[item["name"]]
+            if item["image"] != wanted:
+                path = f"/spec/template/spec/{item['list']}/{item['index']}"
+                operations.append({"op": "test", "path": path + "/name", "value": item["name"]})
+                replace(path + "/image", item["image"], wanted)
     if color.replicas != replicas:
         replace("/spec/replicas", color.replicas, replicas)
     image = next(iter(images.values()))
@@ -198,6 +216,36 @@ def _operations(app: Application, color: Color, params: Params, replicas: int) -
     if operations:
         operations.insert(0, {"op": "test", "path": "/metadata/uid", "value": deployment["metadata"]["uid"]})
     return operations
+
+
+def _template_again(app: Application, color: Color, params: Params) -> Object:
+    """The pod template that was live, wherever it is kept.
+
+    :raises BlueGreenError: it is gone.
+    """
+    if color.template_hash == params["template_hash"]:
+        return own_template(color.deployment)
+    template = template_again(app, color, params["template_hash"])
+    if template is None:
+        limit = color.deployment["spec"].get("revisionHistoryLimit", 10)
+        where = f"No ReplicaSet of {color.deployment_name} (revisionHistoryLimit {limit}) and no Secret keeps it."
+        raise _gone(f"{color.deployment_name} has another pod template by now.", params, color.template_hash, where)
+    return template
+
+
+def _gone(what: str, params: Params, found: str | None, *why: str) -> BlueGreenError:
+    """What was live cannot be had again; its image with the settings of another release would be something else."""
+    version = params["version"] or "X"
+    return BlueGreenError(
+        f"Version {version} cannot be put back as it was live: {what}",
+        "nothing_to_roll_back",
+        why=[f"template_hash was {params['template_hash']}, it is {found}", *why],
+        next_step=f"Release it anew, as it was: release.yml -e version={version}. Or release one that is mended.",
+    )
+
+
+def _images(color: Color) -> dict[str, str]:
+    return {item["name"]: item["image"] for item in color.containers}
 
 
 def _from_definition(app: Application, color: Color, params: Params, replicas: int) -> Object:
@@ -274,7 +322,12 @@ def _create(app: Application, name: str, params: Params, manifest: Object, repli
     """Make the missing Deployment from a manifest, with the images wanted."""
     spec = manifest["spec"]
     spec["replicas"] = replicas
-    images = wanted_images(app.live, Color(name, manifest, params["containers"]), params["version"], params["image"])
+    planned = Color(name, manifest, params["containers"])
+    images = (
+        _images(planned)  # what was live, as it was
+        if params["template_hash"]
+        else wanted_images(app.live, planned, params["version"], params["image"])
+    )
     for item, image in images.items():
         for group in ("containers", "initContainers"):
             for container in spec["template"]["spec"].get(group) or []:

@@ -164,6 +164,8 @@ def _entry(app: Application, color: Color, params: Params) -> Object:
         "image": color.image,
         "previous_version": source.version,
         "previous_image": source.image,
+        "template_hash": color.template_hash,
+        "previous_template_hash": source.template_hash,
         "replicas": color.replicas,
         "switched_at": now(),
         "by": params["by"] or user(),

@@ -182,12 +182,15 @@ def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) ->
     steps.preview_nothing(may_fail=True)
     if moves:
         found = now["colors"][target["color"]]
-        if found["deployment"] is None or found["image"] != target["image"] or freezes:
-            steps.add("restore", image="" if len(settings["containers"]) > 1 else target["image"])
+        wanted = target.get("template_hash") or ""
+        other = found["template_hash"] != wanted if wanted else found["image"] != target["image"]
+        if found["deployment"] is None or other or freezes:
+            image = "" if len(settings["containers"]) > 1 else target["image"]
+            steps.add("restore", image=image, template_hash=wanted)
         if freezes:
             steps.add("wait")
             steps.hand_over(target["color"], "before the switch")
-        steps.add("switch_back", hands_over=freezes)
+        steps.add("switch_back", hands_over=freezes, template_hash=wanted)
         steps.live = target["color"]
     if is_per_color(settings) and not contracted:
         steps.hand_over(target["color"], "after the switch" if freezes else "without a switch")
