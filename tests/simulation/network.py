@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import urllib3
+from kubernetes.client import Configuration
 
 from simulation.clock import Group, Hub, Killed
 
@@ -90,7 +91,7 @@ class Network:
     # --- what the collection gets
 
     def load_configuration(self, options: Mapping[str, Any]) -> tuple[Any, str, str | None]:
-        return SimpleNamespace(host=HOST), "kubeconfig simulated", "default"
+        return Configuration(host=HOST, api_key={"authorization": f"Bearer {TOKEN}"}), "kubeconfig simulated", "default"
 
     def connection_pool(self, configuration: Any) -> Any:
         return SimpleNamespace(request=self.request, connection_pool_kw={})
