@@ -204,3 +204,72 @@ def test_services_that_disagree_in_a_recorded_switch_are_an_unfinished_one() -> 
     for color in ("blue", "green"):
         with pytest.raises(BlueGreenError, match=f"{color} is live"):
             app.refuse_live(color, "scaling it")
+
+
+# --- what is no color
+
+
+def _deleted(item: dict[str, Any]) -> None:
+    item["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.xfail(strict=True, reason="a Deployment that is being deleted is taken for a color")
+@pytest.mark.parametrize("named", [{}, {"green": "app-green"}])
+def test_a_deployment_that_is_being_deleted_is_no_color(named: dict[str, str]) -> None:
+    cluster = RecordedCluster(at="ready")
+    annotate(
+        cluster.one("Service", "myapp"), STATE, json.dumps({"schema": 1, "history": [past("released")], "intent": None})
+    )
+    cluster.touch("Deployment", "app-green", _deleted)
+    app = read(cluster, deployments=named)
+    assert app.colors["green"].deployment is None
+    with pytest.raises(BlueGreenError, match=r"Deployments there: app-blue, app-green \(is being deleted\)"):
+        app.color("green")
+
+
+@pytest.mark.xfail(strict=True, reason="a Deployment that is being deleted is taken for a color")
+def test_its_successor_of_another_name_is_the_color() -> None:
+    cluster = RecordedCluster(at="ready")
+    twin = copy.deepcopy(cluster.one("Deployment", "app-green"))
+    twin["metadata"].update(name="app-verde", uid="another")
+    cluster.put(twin)
+    cluster.touch("Deployment", "app-green", _deleted)
+    assert read(cluster).colors["green"].deployment_name == "app-verde"
+
+
+@pytest.mark.xfail(strict=True, reason="whatever is named is taken for a color")
+@pytest.mark.parametrize("color", ["blue", "green"])
+def test_a_deployment_whose_pods_the_service_would_not_select_is_no_color(color: str) -> None:
+    cluster = RecordedCluster(at="ready")
+    other = copy.deepcopy(cluster.one("Deployment", f"app-{color}"))
+    other["metadata"].update(name="other", uid="another")
+    other["spec"]["template"]["metadata"]["labels"]["app"] = "other"
+    cluster.put(other)
+    error = failure(cluster, deployments={color: "other"})
+    assert error.reason == "bad_input"
+    assert f"Deployment 'other' is not {color}: Service myapp would not select its pods." in error.what
+    assert f'they need the labels {{"app": "myapp", "version": "{color}"}}' in str(error)
+    assert f'"app": "other", "version": "{color}"' in str(error)
+
+
+@pytest.mark.xfail(strict=True, reason="whatever is named is taken for a color")
+def test_each_service_counts() -> None:
+    cluster = RecordedCluster(at="ready")
+    second_service(cluster, "blue")
+    cluster.touch("Service", "myapp-internal", lambda item: item["spec"]["selector"].update(tier="web"))
+    names = {"services": ["myapp", "myapp-internal"], "deployments": {"blue": "app-blue", "green": "app-green"}}
+    assert "Service myapp-internal would not select its pods" in failure(cluster, **names).what
+
+
+@pytest.mark.xfail(strict=True, reason="whatever is named is taken for a color")
+def test_a_live_deployment_that_is_not_selected_any_more_is_in_nobodys_way() -> None:
+    """The way back never depends on the broken color."""
+    cluster = RecordedCluster(at="end")
+    history = json.dumps({"schema": 1, "history": [past("released", "green")], "intent": None})
+    annotate(cluster.one("Service", "myapp"), STATE, history)
+    labels = {"app": "changed", "version": "green"}
+    cluster.touch(
+        "Deployment", "app-green", lambda item: item["spec"]["template"]["metadata"].update(labels=dict(labels))
+    )
+    app = read(cluster, deployments={"blue": "app-blue", "green": "app-green"})
+    assert (app.active, app.live.deployment, app.colors["blue"].deployment_name) == ("green", None, "app-blue")
