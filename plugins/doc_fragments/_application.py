@@ -38,7 +38,7 @@ options:
     description:
       - "Name of the Deployment of each color, such as V({blue: shop-a, green: shop-b})."
       - For a color that is not named here it is the Deployment whose pods the Services would select when switched to
-        this color.
+        this color. One that is named must be selected as well; to name it chooses among several.
     type: dict
     default: {}
   containers:

@@ -84,7 +84,7 @@ def test_no_deployment_for_a_color(api: Api) -> None:
           Looked for pod labels {"app": "myapp", "version": "green"}.
           Deployments there: app-blue.
         Live now: blue (version 1.0, 3 of 3 pods ready)
-        Next: Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {green: NAME}.
+        Next: Create it (bluegreen_create_missing makes it from the live one), or give these labels to the pods of the Deployment that shall be it.
         """
     )
 

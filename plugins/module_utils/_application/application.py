@@ -67,7 +67,7 @@ class Application:
         # Deployments before Services: who takes over stamps the Services first. So if the Services still carry our lock id,
         # the stamps read from the Deployments are older than any takeover, and a write that tests them is fenced.
         deployments = cluster.list("Deployment")["items"]
-        self._deployments_there = ", ".join(sorted(item["metadata"]["name"] for item in deployments)) or "none"
+        self._deployments_there = ", ".join(sorted(map(_named, deployments))) or "none"
         self.services = [self._service(name) for name in params["services"]]
         self.state = read_state(self.services[0], self.warnings)
         self.active, self.pending = self._active()
@@ -127,26 +127,15 @@ class Application:
         )
 
     def _colors(self, params: Params, deployments: list[Object]) -> dict[str, Color]:
-        by_name = {item["metadata"]["name"]: item for item in deployments}
+        staying = [item for item in deployments if not _is_deleted(item)]
         colors = {}
         for name in self.names:
             wanted = params["deployments"].get(name)
             if wanted:
-                # Before the first release it is a mistake in the name. Later somebody may have deleted the Deployment, or
-                # its life has ended; then as well there must be a way back, and a next release.
-                if wanted not in by_name and not self.state["history"]:
-                    raise BlueGreenError(
-                        f"There is no Deployment {wanted!r} in namespace {self.cluster.namespace!r} (named for the color {name}).",
-                        "not_found",
-                        why=f"Deployments there: {self._deployments_there}.",
-                        next_step="Correct bluegreen_deployments.",
-                    )
-                found = [by_name[wanted]] if wanted in by_name else []
+                found = self._named_for(name, wanted, staying)
             else:
                 found = [
-                    item
-                    for item in deployments
-                    if all(self.would_select(service, name, item) for service in self.services)
+                    item for item in staying if all(self.would_select(service, name, item) for service in self.services)
                 ]
             if len(found) > 1:
                 raise BlueGreenError(
@@ -160,14 +149,50 @@ class Application:
             colors[name] = Color(name, found[0] if found else None, params["containers"])
         return colors
 
+    def _named_for(self, name: str, wanted: str, deployments: list[Object]) -> list[Object]:
+        """The Deployment that the option names for a color; none where it is gone, and the way back must not need it.
+
+        :raises BlueGreenError: it is a mistake in the name.
+        """
+        found = [item for item in deployments if item["metadata"]["name"] == wanted]
+        # Before the first release it is a mistake in the name. Later somebody may have deleted the Deployment, or its life
+        # has ended; then as well there must be a way back, and a next release.
+        if not found and not self.state["history"]:
+            raise BlueGreenError(
+                f"There is no Deployment {wanted!r} in namespace {self.cluster.namespace!r} (named for the color {name}).",
+                "not_found",
+                why=f"Deployments there: {self._deployments_there}.",
+                next_step="Correct bluegreen_deployments.",
+            )
+        strange = [
+            service["metadata"]["name"]
+            for service in self.services
+            if found and not self.would_select(service, name, found[0])
+        ]
+        if not strange:
+            return found
+        if name == self.active and self.state["history"]:
+            return []  # its pods were selected when it became live
+        raise BlueGreenError(
+            f"Deployment {wanted!r} is not {name}: Service {', '.join(strange)} would not select its pods.",
+            "bad_input",
+            why=[
+                f"they need the labels {self.selector_for(name, strange[0])}",
+                f"they have the labels {json.dumps(pod_labels(found[0]), sort_keys=True)}",
+            ],
+            next_step=f"Correct spec.template.metadata.labels of {wanted}, or bluegreen_deployments.",
+        )
+
     def would_select(self, service: Object, color: str, deployment: Object) -> bool:
         """Whether the Service, switched to ``color``, selects the pods of this Deployment."""
         labels = pod_labels(deployment)
         selector = dict(service["spec"]["selector"], **{self.label: color})
         return all(labels.get(key) == value for key, value in selector.items())
 
-    def selector_for(self, color: str) -> str:
-        return json.dumps(dict(self.services[0]["spec"]["selector"], **{self.label: color}), sort_keys=True)
+    def selector_for(self, color: str, service: str = "") -> str:
+        """The selector of a Service, of the first one if none is named, when it is switched to ``color``; for messages."""
+        selector = self.selectors()[service or self.services[0]["metadata"]["name"]]
+        return json.dumps(dict(selector, **{self.label: color}), sort_keys=True)
 
     # --- answers ---------------------------------------------------------------------------------------------
 
@@ -198,7 +223,8 @@ class Application:
                     f"Looked for pod labels {self.selector_for(name)}.",
                     f"Deployments there: {self._deployments_there}.",
                 ],
-                next_step=f"Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{{name}: NAME}}.",
+                next_step="Create it (bluegreen_create_missing makes it from the live one), or give these labels to the pods "
+                "of the Deployment that shall be it.",
             )
         return color
 
@@ -289,3 +315,12 @@ class Application:
             )
         self.services = [fresh if item["metadata"]["name"] == name else item for item in self.services]
         return fresh
+
+
+def _is_deleted(item: Object) -> bool:
+    """Whether somebody has deleted the object, and only its finalizers keep it."""
+    return "deletionTimestamp" in item["metadata"]
+
+
+def _named(deployment: Object) -> str:
+    return deployment["metadata"]["name"] + (" (is being deleted)" if _is_deleted(deployment) else "")

@@ -213,7 +213,6 @@ def _deleted(item: dict[str, Any]) -> None:
     item["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
 
 
-@pytest.mark.xfail(strict=True, reason="a Deployment that is being deleted is taken for a color")
 @pytest.mark.parametrize("named", [{}, {"green": "app-green"}])
 def test_a_deployment_that_is_being_deleted_is_no_color(named: dict[str, str]) -> None:
     cluster = RecordedCluster(at="ready")
@@ -227,7 +226,6 @@ def test_a_deployment_that_is_being_deleted_is_no_color(named: dict[str, str]) -
         app.color("green")
 
 
-@pytest.mark.xfail(strict=True, reason="a Deployment that is being deleted is taken for a color")
 def test_its_successor_of_another_name_is_the_color() -> None:
     cluster = RecordedCluster(at="ready")
     twin = copy.deepcopy(cluster.one("Deployment", "app-green"))
@@ -237,7 +235,6 @@ def test_its_successor_of_another_name_is_the_color() -> None:
     assert read(cluster).colors["green"].deployment_name == "app-verde"
 
 
-@pytest.mark.xfail(strict=True, reason="whatever is named is taken for a color")
 @pytest.mark.parametrize("color", ["blue", "green"])
 def test_a_deployment_whose_pods_the_service_would_not_select_is_no_color(color: str) -> None:
     cluster = RecordedCluster(at="ready")
@@ -252,7 +249,6 @@ def test_a_deployment_whose_pods_the_service_would_not_select_is_no_color(color:
     assert f'"app": "other", "version": "{color}"' in str(error)
 
 
-@pytest.mark.xfail(strict=True, reason="whatever is named is taken for a color")
 def test_each_service_counts() -> None:
     cluster = RecordedCluster(at="ready")
     second_service(cluster, "blue")
@@ -261,7 +257,6 @@ def test_each_service_counts() -> None:
     assert "Service myapp-internal would not select its pods" in failure(cluster, **names).what
 
 
-@pytest.mark.xfail(strict=True, reason="whatever is named is taken for a color")
 def test_a_live_deployment_that_is_not_selected_any_more_is_in_nobodys_way() -> None:
     """The way back never depends on the broken color."""
     cluster = RecordedCluster(at="end")
