@@ -104,7 +104,7 @@ There is no Deployment for the color green in namespace '{namespace}'.
   Looked for pod labels {{"app": "single", "version": "green"}}.
   Deployments there: app-blue, app-green, single-blue, twofold-blue, twofold-green.
 Live now: blue (version 1.0, 0 of 0 pods ready)
-Next: Create it (bluegreen_create_missing makes it from the live one), or name it: bluegreen_deployments: {{green: NAME}}.""",
+Next: Create it (bluegreen_create_missing makes it from the live one), or give these labels to the pods of the Deployment that shall be it.""",
     ),
     "an ambiguous container": (
         {"version": "2.0", "bluegreen_services": ["twofold"]},
