@@ -20,8 +20,11 @@ description:
     recorded, and the next switch puts it right.
   - "Before the switch it makes sure that the color can carry the traffic: as many ready pods as the other color's
     Deployment asks for. It never asks whether the color that is left is healthy."
-  - After the switch it watches until the Services' EndpointSlices hold exactly the new color's ready pods, and with
-    O(probe) until users get no answer of the old color any more.
+  - Right before the write it reads everything once more, and works out the endpoints that each Service will have. If they
+    are none, too few, or without one of the Service's ports, nothing is switched.
+  - After the switch it watches until the Services' EndpointSlices hold the new color's ready pods, with the Services'
+    ports, and no pod of the old color; and with O(probe) until users get no answer of the old color any more. What belongs
+    to neither color does not count.
 options:
   color:
     description: Color that shall be live. If it is live already, nothing is done.
@@ -71,8 +74,10 @@ options:
     description:
       - Watch from outside which color answers users. From just before the switch, requests on new connections are
         sent to the address one after the other, until only the new color has answered for 2 seconds.
-      - The module fails with RV(reason=probe) if that is not so within 180 seconds. The Services have been switched
-        then.
+      - Nothing is switched, with RV(reason=probe), if the color that is live does not answer there within 10 seconds
+        before the switch; unless O(force) is set.
+      - The module fails with RV(reason=probe) as well if the switch is not seen within 180 seconds. The Services have been
+        switched then.
     type: dict
     suboptions:
       url:
@@ -114,8 +119,9 @@ notes:
     V(rollout_failed) or V(timeout) (nor can it after O(wait_timeout), see P(bluegreen.kubernetes.bg_wait#module)),
     V(changed_selector) (somebody else has changed a selector), V(not_prepared) (O(template_hash) is not what is
     there), V(conflict) (somebody else keeps changing a Service),
-    V(endpoints) (switched, but the EndpointSlices did not follow within 180 seconds), V(probe) (switched, but the
-    probe did not see it)."
+    V(endpoints) (a Service would have no endpoints, too few, or none for one of its ports; or it was switched, and the
+    EndpointSlices did not follow within 180 seconds), V(probe) (the live color never answered; or it was switched, and the
+    probe did not see it). RV(changed) tells which."
   - "Permissions needed in the namespace: C(get) and C(patch) on services, C(list) on deployments, C(list) and
     C(watch) on pods and endpointslices (C(discovery.k8s.io)). With O(wait_timeout) or O(force) also C(patch) on
     deployments and those of P(bluegreen.kubernetes.bg_wait#module)."
@@ -173,9 +179,9 @@ to_color:
   sample: green
 endpoints_ms:
   description:
-    - Milliseconds from the answer to the last write until the EndpointSlices of all Services held exactly the new
-      color's ready pods.
-    - V(null) when that was not observed.
+    - Milliseconds from the answer to the last write until the EndpointSlices of all Services held the new color's ready
+      pods, and none of the old one's.
+    - V(null) when that was not observed, also because they were so before the write and did not change.
   type: int
   returned: always
   sample: 23
@@ -183,7 +189,7 @@ last_old_ms:
   description:
     - Milliseconds from the answer to the last write until the last answer of the old color to the probe; V(0) when
       none came after it.
-    - V(null) when that was not observed, for example without O(probe).
+    - V(null) when that was not observed, for example without O(probe), or when the old color never answered.
   type: int
   returned: always
   sample: 410
@@ -191,7 +197,7 @@ frozen_ms:
   description:
     - Milliseconds from O(frozen_at) until new connections reached the new color, which takes the writes. With O(probe) until
       the last answer of the old color.
-    - V(null) without O(frozen_at), and when nothing was switched.
+    - V(null) without O(frozen_at), when nothing was switched, and when the endpoints were not observed to follow.
   type: int
   returned: always
   sample: 640

@@ -186,13 +186,16 @@ class Application:
     def would_select(self, service: Object, color: str, deployment: Object) -> bool:
         """Whether the Service, switched to ``color``, selects the pods of this Deployment."""
         labels = pod_labels(deployment)
-        selector = dict(service["spec"]["selector"], **{self.label: color})
-        return all(labels.get(key) == value for key, value in selector.items())
+        return all(labels.get(key) == value for key, value in self.switched(service, color).items())
+
+    def switched(self, service: Object, color: str) -> Object:
+        """The selector of a Service that is switched to ``color``."""
+        return dict(service["spec"]["selector"], **{self.label: color})
 
     def selector_for(self, color: str, service: str = "") -> str:
         """The selector of a Service, of the first one if none is named, when it is switched to ``color``; for messages."""
-        selector = self.selectors()[service or self.services[0]["metadata"]["name"]]
-        return json.dumps(dict(selector, **{self.label: color}), sort_keys=True)
+        found = next(item for item in self.services if service in ("", item["metadata"]["name"]))
+        return json.dumps(self.switched(found, color), sort_keys=True)
 
     # --- answers ---------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Params, Progress
@@ -76,6 +77,7 @@ class Probe(threading.Thread):
         self.old_at: float | None = None  # monotonic time of the last answer of the other color
         self.new_at: float | None = None  # and of the last answer of the target
         self.trouble = "no answer yet"
+        self.answered = threading.Event()  # the color that the Services are switched from has
         self._end = threading.Event()
 
     def run(self) -> None:
@@ -92,6 +94,7 @@ class Probe(threading.Thread):
                     self.new_at = time.monotonic()
                 elif color in self.colors:
                     self.old_at = time.monotonic()
+                    self.answered.set()
                 else:
                     self.trouble = f"the answer names no color, but {color!r}"
             except (requests.RequestException, ValueError) as error:
@@ -101,13 +104,31 @@ class Probe(threading.Thread):
     def stop(self) -> None:
         self._end.set()
 
+    def refuse_silence(self, live: str, timeout: float, check: Callable[[], None]) -> None:
+        """Wait until the color that is live has answered once: who never hears from it cannot see it go.
+
+        :param check: called while waiting.
+        :raises BlueGreenError: it did not answer within ``timeout`` seconds.
+        """
+        end = time.monotonic() + timeout
+        while not self.answered.wait(0.1):
+            check()
+            if time.monotonic() >= end:
+                cause = f"only {self.target} answers there, though {live} is live" if self.new_at else self.trouble
+                raise BlueGreenError(
+                    f"The probe of {self.url} got no answer of {live}, which is live, within {timeout:g} s: {cause}.",
+                    "probe",
+                    next_step="Correct the probe (bluegreen_probe): its address must be the one that users use, and each "
+                    "answer must name the color.",
+                )
+
     def last_old(self, switched: float, timeout: float, progress: Progress) -> int | None:
         """Milliseconds from the switch to the last answer of the old color; ``None`` when nothing could be observed."""
         said = False
         while time.monotonic() - switched < timeout:
             now = time.monotonic()
             if self.new_at and now - max(switched, self.old_at or 0) > PROBE_QUIET and self.new_at > (self.old_at or 0):
-                return max(round((self.old_at - switched) * 1000), 0) if self.old_at else 0
+                return max(round((self.old_at - switched) * 1000), 0) if self.old_at else None
             if not said and now - switched > 2 * PROBE_QUIET:
                 said = True
                 progress(

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""The pod template of a color: the hash that says whether two are the same, and its labels."""
+"""The pod template of a color: the hash that says whether two are the same, its labels, and the ports of its pods."""
 
 from __future__ import annotations
 
@@ -37,3 +37,14 @@ def own_template(owner: Object) -> Object:
 def pod_labels(owner: Object) -> dict[str, str]:
     """The labels of the pods that a Deployment or ReplicaSet makes."""
     return owner["spec"]["template"]["metadata"].get("labels") or {}
+
+
+def container_ports(pod: Object, protocol: str | None = None) -> list[Object]:
+    """The ports that a pod's containers declare, native sidecars (init containers that stay) among them.
+
+    :param protocol: only those; ``None`` for all.
+    """
+    spec = pod["spec"]
+    sidecars = [item for item in spec.get("initContainers") or [] if item.get("restartPolicy") == "Always"]
+    ports = [port for container in spec["containers"] + sidecars for port in container.get("ports") or []]
+    return [port for port in ports if protocol in (None, port.get("protocol", "TCP"))]

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import container_ports
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
@@ -48,8 +49,7 @@ class Run:
 
     def port_of(self, pod: Object, wanted: int | str | None) -> int | str:
         """The number of the port: the one given, the one of that name, or the one that the Service leads to (its first)."""
-        ports = [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
-        ports = [port for port in ports if port.get("protocol", "TCP") == "TCP"]
+        ports = container_ports(pod, "TCP")
         if wanted is None:
             served = self.app.services[0]["spec"].get("ports", [])
             served = [port for port in served if port.get("protocol", "TCP") == "TCP"]

@@ -89,6 +89,7 @@ class Pod:
         self.phase = status.get("phase")
         self.conditions = {item.get("type"): item for item in _parts(status, "conditions")}
         self.ready = self.conditions.get("Ready", {}).get("status") == "True"
+        self.carries = self.ready and not self.terminating and self.phase not in ("Succeeded", "Failed")  # traffic
         every = _parts(status, "initContainerStatuses") + _parts(status, "containerStatuses")
         self.containers = [_container(item) for item in every]
         self.restarts = sum(item["restartCount"] for item in self.containers)

@@ -20,6 +20,13 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import (
+    Following,
+    Ports,
+    pods_of_both,
+    ready_pods,
+    refuse_unreachable,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import user
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import PROBE, Probe
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import (
@@ -34,7 +41,6 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import TRIES, diff
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Observation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CONNECTION, LOCK
@@ -77,6 +83,13 @@ RETURNS: Object = {
 # (https://github.com/kubernetes/client-go/blob/v0.37.2/tools/cache/reflector.go#L58-L68).
 FOLLOW_TIMEOUT = 180
 
+# Seconds in which the color that is live must have answered the probe before it is left.
+PROBE_TIMEOUT = 10
+
+# Seconds after which EndpointSlices that were right before the switch already, and have not changed since, are taken as they
+# are: the controller may still be at an earlier switch, which it follows first.
+SETTLED = 2
+
 # Seconds in which nodes usually follow the EndpointSlices; nothing but a probe tells when they have. Whatever Ansible does
 # earlier, be it to print a line, takes CPU time from a kube-proxy on the same machine (measured in docs/bench.md).
 NODES_PAUSE = 0.1
@@ -109,33 +122,39 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             changed=True,
             msg=f"{', '.join(params['services'])} would be switched to {app.describe(target)}.",
         )
-    if app.active != target:
+    moves = app.active != target
+    if moves:
         _refuse_changed_template(color, params["template_hash"])
         app, color = _capacity(app, params, progress)
-        _refuse_changed_template(color, params["template_hash"])  # it may have been waited for
     slices = f"{SERVICE_NAME} in ({','.join(params['services'])})"
     probe = Probe(params["probe"], target, app.names) if params["probe"] else None
     # Both are known before the switch, so that nothing is asked right after it.
     watched = {
         "slices": ("EndpointSlice", {"labelSelector": slices}),
-        "pods": ("Pod", {"labelSelector": color.pod_selector}),
+        "pods": ("Pod", {"labelSelector": pods_of_both(app)}),
     }
     with cluster.observe(**watched) as view:
         if probe:
             probe.start()
         try:
+            if moves:
+                if probe and not params["force"]:
+                    probe.refuse_silence(source, PROBE_TIMEOUT, cluster.check)
+                app, color = _last_look(app, params, view)
+            following = Following(app, target)
+            was_so = following.done(view["pods"], view["slices"])
             _switch_all(app, target, _entry(app, color, params), params)
             switched = time.monotonic()
             result["changed"] = True
             cluster.live = f"{target} (version {color.version})"
-            result["endpoints_ms"] = _observe_endpoints(app, view, switched, progress)
-            if frozen_at:
+            result["endpoints_ms"] = _observe_endpoints(following, view, switched, was_so, progress)
+            if frozen_at and result["endpoints_ms"] is not None:
                 result["frozen_ms"] = round((time.time() - frozen_at) * 1000)
             cluster.sleep(NODES_PAUSE)
             progress(f"{', '.join(params['services'])}: switched from {source} to {target} ({color.version})")
             if probe:
                 result["last_old_ms"] = probe.last_old(switched, FOLLOW_TIMEOUT, progress)
-                if frozen_at:
+                if result.get("frozen_ms") is not None and result["last_old_ms"] is not None:
                     result["frozen_ms"] += max(result["last_old_ms"] - result["endpoints_ms"], 0)
         except BlueGreenError as error:
             error.result = dict(result, **error.result)
@@ -143,12 +162,18 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         finally:
             if probe:
                 probe.stop()
-    seen, frozen = result.get("last_old_ms"), result.get("frozen_ms")
-    last = "" if seen is None else f", last answer of {source} after {seen} ms"
-    writes = "" if frozen is None else f"; writes were frozen for {frozen} ms"
-    result["msg"] = f"{target} is live: endpoints after {result['endpoints_ms']} ms{last}{writes}."
+    result["msg"] = _told(result)
     progress(result["msg"])
     return result
+
+
+def _told(result: Object) -> str:
+    """What was observed of the switch, in one sentence."""
+    seen, frozen, followed = (result.get(name) for name in ("last_old_ms", "frozen_ms", "endpoints_ms"))
+    ends = "its endpoints were there before the switch" if followed is None else f"endpoints after {followed} ms"
+    last = "" if seen is None else f", last answer of {result['from_color']} after {seen} ms"
+    writes = "" if frozen is None else f"; writes were frozen for {frozen} ms"
+    return f"{result['to_color']} is live: {ends}{last}{writes}."
 
 
 def _entry(app: Application, color: Color, params: Params) -> Object:
@@ -242,11 +267,7 @@ def _capacity(app: Application, params: Params, progress: Progress) -> tuple[App
         if color.replicas >= needed and color.ready >= color.replicas and complete:
             return app, color
         if not params["wait_timeout"] and not params["force"]:
-            raise BlueGreenError(
-                f"{target} cannot carry the traffic: {color.ready} pods ready, {needed} needed{'' if complete else ', and its rollout is not complete'}.",
-                "not_ready",
-                next_step=f"Scale {color.deployment_name} up and wait for it, or give wait_timeout; force switches all the same and risks lost requests.",
-            )
+            raise _too_few(color, color.ready, needed, "" if complete else ", and its rollout is not complete")
         if color.replicas < needed:
             progress(f"{target} is scaled from {color.replicas} to {needed} pods before the switch")
             try:
@@ -259,6 +280,31 @@ def _capacity(app: Application, params: Params, progress: Progress) -> tuple[App
         wait_ready(app, app.color(target), max(deadline - time.monotonic(), 0), progress)
         app = read_application(app.cluster, params)  # the live color may have been scaled meanwhile
         _refuse_changed_selectors(app, params["selectors"])
+
+
+def _last_look(app: Application, params: Params, view: Observation) -> tuple[Application, Color]:
+    """Right before the write, everything is read and judged once more, and the endpoints that will be are predicted.
+
+    :raises BlueGreenError: they would be none, too few, or without a port of their Service; nothing has been switched.
+    """
+    app = read_application(app.cluster, params)
+    _refuse_changed_selectors(app, params["selectors"])
+    target, pods = params["color"], view["pods"]
+    color, needed = app.color(target), max(app.strength(), 1)
+    _refuse_changed_template(color, params["template_hash"])
+    ready = len(ready_pods(pods, {app.label: target}))
+    if ready < needed and not params["force"]:
+        raise _too_few(color, ready, needed)
+    refuse_unreachable(app, target, pods, needed, undeclared=params["force"])
+    return app, color
+
+
+def _too_few(color: Color, ready: int, needed: int, more: str = "") -> BlueGreenError:
+    return BlueGreenError(
+        f"{color.name} cannot carry the traffic: {ready} pods ready, {needed} needed{more}.",
+        "not_ready",
+        next_step=f"Scale {color.deployment_name} up and wait for it, or give wait_timeout; force switches all the same and risks lost requests.",
+    )
 
 
 # --- the switch ------------------------------------------------------------------------------------------------
@@ -388,38 +434,41 @@ def _patch(
 
 
 # --- after -----------------------------------------------------------------------------------------------------
-def _observe_endpoints(app: Application, view: Observation, switched: float, progress: Progress) -> int:
-    """Wait until every Service's EndpointSlices hold exactly the new color's ready pods.
+def _observe_endpoints(
+    following: Following, view: Observation, switched: float, was_so: bool, progress: Progress
+) -> int | None:
+    """Wait until the EndpointSlices have followed.
 
-    :returns: milliseconds from the switch to the moment when that was seen.
+    :param was_so: whether they were right before the switch already.
+    :returns: milliseconds from the switch to the moment when that was seen; ``None`` if no change was.
     """
     said = False
     while True:
-        pods = map(Pod, view["pods"])
-        ready = {pod.name for pod in pods if pod.ready and not pod.terminating}
-        held: dict[str, set[str | None]] = {service["metadata"]["name"]: set() for service in app.services}
-        for piece in view["slices"]:
-            for endpoint in piece.get("endpoints") or []:
-                # "ready" missing means unknown, to be taken as true:
-                # https://kubernetes.io/docs/reference/kubernetes-api/service-resources/endpoint-slice-v1/
-                if endpoint.get("conditions", {}).get("ready", True) is not False:
-                    name = piece["metadata"]["labels"][SERVICE_NAME]
-                    held[name].add((endpoint.get("targetRef") or {}).get("name"))
+        done = following.done(view["pods"], view["slices"])
         now = time.monotonic()
-        if ready and all(names == ready for names in held.values()):
+        if done and not was_so:
             return round((now - switched) * 1000)
+        if done and now - switched >= SETTLED:
+            return None
+        was_so = was_so and done
         if now - switched > FOLLOW_TIMEOUT:
             raise BlueGreenError(
                 f"The selector was switched, but the EndpointSlices did not follow within {FOLLOW_TIMEOUT} s.",
                 "endpoints",
-                why=[f"{name} holds {', '.join(sorted(map(str, names))) or 'nothing'}" for name, names in held.items()]
-                + [f"ready pods: {', '.join(sorted(ready)) or 'none'}"],
+                why=[f"{name} holds {_in_words(held)}" for name, held in following.held.items()]
+                + [f"ready pods: {', '.join(sorted(following.ready)) or 'none'}"],
                 next_step="Check the kube-controller-manager and the new pods' readiness; switch back if users are hurt.",
             )
         if not said and now - switched > 5:
             said = True
             progress(f"switched, but the EndpointSlices have not followed yet; waiting for up to {FOLLOW_TIMEOUT} s")
         view.wait(1)
+
+
+def _in_words(held: dict[str, Ports]) -> str:
+    """The pods in an EndpointSlice, with their ports."""
+    pods = [f"{pod} ({', '.join(str(port[1]) for port in sorted(ports)) or 'no port'})" for pod, ports in held.items()]
+    return ", ".join(sorted(pods)) or "nothing"
 
 
 # --- words -----------------------------------------------------------------------------------------------------
