@@ -206,6 +206,34 @@ def test_services_that_disagree_in_a_recorded_switch_are_an_unfinished_one() -> 
             app.refuse_live(color, "scaling it")
 
 
+# --- what a color had when it was live
+
+HAD = {
+    "at the switch away from it": ([past("released", "green", previous_replicas=4, replicas=7)], 4),
+    "recorded by an older version": ([past("released", "green", replicas=7)], 7),
+    "at the switch to it": ([past("released", "blue", previous_replicas=4, replicas=7)], 7),
+    "a run that moved nothing is newer": (
+        [past("aborted", "green", switched_at=None, replicas=9), past("released", "green", previous_replicas=4)],
+        4,
+    ),
+    "the newest counts": (
+        [past("released", "green", previous_replicas=4), past("released", "blue", previous_replicas=1, replicas=7)],
+        4,
+    ),
+    "it had none": ([past("released", "green", previous_replicas=0, replicas=7)], 7),
+    "nothing is recorded": ([], 3),
+}
+
+
+@pytest.mark.xfail(strict=True, reason="nobody asks for it")
+@pytest.mark.parametrize("what", HAD)
+def test_what_a_color_had_when_it_was_live(what: str) -> None:
+    history, count = HAD[what]
+    cluster = RecordedCluster(at="end")
+    annotate(cluster.one("Service", "myapp"), STATE, json.dumps({"schema": 1, "history": history, "intent": None}))
+    assert read(cluster).strength_before("blue") == count
+
+
 # --- what is no color
 
 

@@ -33,8 +33,11 @@ def two(clock: Clock) -> RecordedCluster:
     return following(clock, second=True)
 
 
-def revert(cluster: RecordedCluster, **options: Any) -> dict[str, Any]:
-    return {**_revert.RETURNS, **recorded.run(_revert, cluster, **{"lock_id": OWN, "wait_timeout": 60, **options})}
+def revert(cluster: RecordedCluster, said: list[str] | None = None, **options: Any) -> dict[str, Any]:
+    return {
+        **_revert.RETURNS,
+        **recorded.run(_revert, cluster, said, **{"lock_id": OWN, "wait_timeout": 60, **options}),
+    }
 
 
 def failure(cluster: RecordedCluster, **options: Any) -> BlueGreenError:
@@ -127,6 +130,170 @@ def test_the_old_color_is_scaled_up_and_waited_for(cluster: RecordedCluster) -> 
     assert cluster.one("Deployment", "app-blue")["spec"]["replicas"] == 3
     assert error.reason == "timeout" or error.reason == "not_ready"
     assert error.result["active_color"] == "green"
+
+
+# --- what the old color needs
+
+
+def _replicas(cluster: RecordedCluster, color: str, replicas: int, ready: int) -> None:
+    cluster.touch("Deployment", f"app-{color}", lambda item: item["spec"].update(replicas=replicas))
+    deployment = cluster.one("Deployment", f"app-{color}")
+    deployment["status"].update(replicas=replicas, updatedReplicas=replicas, readyReplicas=ready)
+    deployment["status"]["observedGeneration"] = deployment["metadata"]["generation"]
+
+
+def _unready(pod: dict[str, Any], **waiting: Any) -> None:
+    next(item for item in pod["status"]["conditions"] if item["type"] == "Ready")["status"] = "False"
+    if waiting:
+        pod["status"]["containerStatuses"][0].update(ready=False, state={"waiting": waiting})
+
+
+def _scaled_down(cluster: RecordedCluster, *later: dict[str, str]) -> None:
+    """Blue has one pod left; 2 s after it is scaled up it has the others, of which some do not become ready."""
+    gone = [cluster.remove("Pod", pod["metadata"]["name"]) for pod in cluster.objects("Pod", "blue")[1:]]
+    _replicas(cluster, "blue", replicas=1, ready=1)
+    for pod, waiting in zip(gone, later):
+        _unready(pod, **waiting)
+
+    def come_up() -> None:
+        for pod in gone:
+            cluster.put(pod)
+        _replicas(cluster, "blue", replicas=3, ready=3 - len(later))
+
+    cluster.after("patch", "Deployment", lambda: cluster.clock.at(2, come_up))
+
+
+CRASHES = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}
+
+
+def _deployments(cluster: RecordedCluster) -> list[Any]:
+    return [(write.name, write.body[-1]["value"]) for write in cluster.writes if write.kind == "Deployment"]
+
+
+@pytest.mark.xfail(strict=True, reason="as many pods as the broken color has are waited for")
+@pytest.mark.parametrize("recorded", [{"previous_replicas": 3, "replicas": 10}, {"replicas": 3}])
+def test_at_full_strength_it_goes_back_at_once_however_large_the_broken_color_is(
+    recorded: dict[str, int], cluster: RecordedCluster, clock: Clock
+) -> None:
+    """An autoscaler has made it ten. What older versions have recorded says it by the size that green had."""
+    leave(cluster, entry(OWN, outcome="running", **recorded))
+    _replicas(cluster, "green", replicas=10, ready=0)
+    began: list[float] = []
+    cluster.before("patch", "Service", lambda: began.append(clock.now))
+    start = clock.now
+    assert revert(cluster, wait_timeout=0)["active_color"] == "blue"
+    assert began == [start]
+    assert _deployments(cluster) == []
+
+
+@pytest.mark.xfail(strict=True, reason="as many pods as the broken color has are waited for")
+def test_scaled_down_it_gets_what_it_had(cluster: RecordedCluster, clock: Clock) -> None:
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    _replicas(cluster, "green", replicas=10, ready=10)
+    _scaled_down(cluster)
+    start, moments = clock.now, []
+    cluster.before("patch", "Service", lambda: moments.append(clock.now - start))
+    assert revert(cluster)["active_color"] == "blue"
+    assert (_deployments(cluster), moments) == ([("app-blue", 3)], [pytest.approx(2)])
+
+
+def test_it_is_not_made_smaller(cluster: RecordedCluster) -> None:
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=2))
+    assert revert(cluster)["active_color"] == "blue"
+    assert _deployments(cluster) == []
+
+
+@pytest.mark.xfail(strict=True, reason="one unready pod is waited for")
+@pytest.mark.parametrize("waiting", [{}, CRASHES])
+def test_one_pod_that_is_not_ready_is_in_nobodys_way(
+    waiting: dict[str, str], cluster: RecordedCluster, clock: Clock
+) -> None:
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    _unready(cluster.objects("Pod", "blue")[0], **waiting)
+    _replicas(cluster, "blue", replicas=3, ready=2)
+    start, moments = clock.now, []
+    cluster.before("patch", "Service", lambda: moments.append(clock.now - start))
+    assert revert(cluster)["active_color"] == "blue"
+    assert moments == [0]
+
+
+@pytest.mark.xfail(strict=True, reason="nothing is said of the way that does not wait")
+def test_two_of_three_are(cluster: RecordedCluster) -> None:
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    for pod in cluster.objects("Pod", "blue")[:2]:
+        _unready(pod)
+    _replicas(cluster, "blue", replicas=3, ready=1)
+    error = failure(cluster, wait_timeout=20)
+    assert (error.reason, live(cluster)) == ("timeout", "green")
+    assert "rollback_instant" in str(error)
+
+
+def test_the_only_pod_is_needed(cluster: RecordedCluster) -> None:
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=1, replicas=1))
+    for pod in cluster.objects("Pod", "blue"):
+        _unready(pod)
+    _replicas(cluster, "blue", replicas=3, ready=0)
+    assert failure(cluster, wait_timeout=20).reason == "timeout"
+
+
+@pytest.mark.xfail(strict=True, reason="a pod that crashes ends the way back")
+@pytest.mark.parametrize(("waiting", "after"), [(CRASHES, 2), ({}, 60)])
+def test_one_that_does_not_come_up_is_not_waited_for_in_vain(
+    waiting: dict[str, str], after: float, cluster: RecordedCluster, clock: Clock
+) -> None:
+    """At once when it is certain, at the end of the time when not."""
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    _scaled_down(cluster, waiting)
+    start, moments, said = clock.now, [], []
+    cluster.before("patch", "Service", lambda: moments.append(clock.now - start))
+    assert revert(cluster, said=said)["active_color"] == "blue"
+    assert moments == [pytest.approx(after, abs=1)]
+    assert "app-blue: 2 of 3 pods ready is enough for the way back" in "\n".join(said)
+
+
+@pytest.mark.xfail(strict=True, reason="a pod that crashes ends the way back")
+def test_the_one_that_is_left_may_crash_while_others_come_up(cluster: RecordedCluster) -> None:
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    _unready(cluster.objects("Pod", "blue")[0], **CRASHES)
+    _scaled_down(cluster)
+    cluster.one("Deployment", "app-blue")["status"]["readyReplicas"] = 0
+    assert revert(cluster)["active_color"] == "blue"
+
+
+def test_two_that_crash_end_it_early(cluster: RecordedCluster, clock: Clock) -> None:
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    _scaled_down(cluster, CRASHES, CRASHES)
+    start = clock.now
+    error = failure(cluster)
+    assert (error.reason, live(cluster)) == ("rollout_failed", "green")
+    assert clock.now - start == pytest.approx(2, abs=1)
+
+
+PAUSED = pytest.mark.xfail(strict=True, reason="a paused Deployment ends the way back")
+
+
+@pytest.mark.parametrize("scaled_down", [False, pytest.param(True, marks=PAUSED)])
+def test_a_paused_deployment_is_in_nobodys_way(scaled_down: bool, cluster: RecordedCluster) -> None:
+    """Its pods are scaled all the same; only another template is not rolled out."""
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(paused=True))
+    cluster.one("Deployment", "app-blue")["status"]["observedGeneration"] += 1
+    if scaled_down:
+        _scaled_down(cluster)
+    assert revert(cluster)["active_color"] == "blue"
+
+
+def test_pods_of_an_older_template_are_not_what_was_live(cluster: RecordedCluster) -> None:
+    """The image has just been put back: what is ready is what a rollout is about to replace."""
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    image = {"image": "myapp:0.9"}
+    cluster.touch(
+        "Deployment", "app-blue", lambda item: item["spec"]["template"]["spec"]["containers"][0].update(image)
+    )
+    cluster.one("Deployment", "app-blue")["status"]["observedGeneration"] += 1
+    cluster.one("Deployment", "app-blue")["status"]["updatedReplicas"] = 0
+    error = failure(cluster, wait_timeout=20)
+    assert (error.reason, live(cluster)) == ("timeout", "green")
 
 
 # --- several Services

@@ -287,6 +287,37 @@ def test_as_many_pods_as_the_live_color_has_are_needed(cluster: RecordedCluster)
     assert "3 pods ready, 5 needed" in str(error)
 
 
+WAY_BACK = pytest.mark.xfail(strict=True, reason="as many pods as the broken color has are waited for")
+
+
+@WAY_BACK
+def test_what_the_color_that_is_left_had_is_recorded(cluster: RecordedCluster) -> None:
+    cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(replicas=2))
+    switch(cluster)
+    assert (state(cluster)["history"][0]["replicas"], state(cluster)["history"][0]["previous_replicas"]) == (3, 2)
+
+
+@WAY_BACK
+@pytest.mark.parametrize("force", [False, True])
+def test_the_way_back_needs_what_the_color_had(force: bool, cluster: RecordedCluster) -> None:
+    """As rollback.yml goes it."""
+    entry = dict(_entry("r0"), previous_replicas=3, replicas=10)
+    annotate(cluster, STATE, json.dumps({"schema": 1, "history": [entry], "intent": None}))
+    cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(replicas=10))
+    assert switch(cluster, way_back=True, force=force)["changed"] is True
+    assert [write.kind for write in cluster.writes] == ["Service"]
+
+
+@WAY_BACK
+def test_nobody_answers_the_probe_of_a_broken_color(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_switch, "PROBE_TIMEOUT", 0.2)
+    cluster = RecordedCluster(at="ready", clock=Clock())
+    cluster.after("patch", "Service", lambda: _slice(cluster, *map(_end, cluster.objects("Pod", "green"))))
+    loopback.answer = lambda seen: as_json({"color": "green" if selector(cluster) == GREEN else "none"})
+    result = switch(cluster, way_back=True, probe={"url": loopback.url, "color_from": {"json": "color"}})
+    assert (result["changed"], result["last_old_ms"]) == (True, None)
+
+
 @pytest.mark.parametrize("behind", ["the status", "the pods"])
 def test_ready_pods_of_an_older_template_carry_no_traffic(behind: str, cluster: RecordedCluster) -> None:
     """The image has just been changed: the pods that are ready are those that a rollout is about to replace."""
