@@ -225,7 +225,6 @@ HAD = {
 }
 
 
-@pytest.mark.xfail(strict=True, reason="nobody asks for it")
 @pytest.mark.parametrize("what", HAD)
 def test_what_a_color_had_when_it_was_live(what: str) -> None:
     history, count = HAD[what]

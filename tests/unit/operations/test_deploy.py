@@ -158,6 +158,23 @@ def test_a_live_color_that_was_scaled_to_nothing_had_replicas_at_its_switch() ->
     assert deploy(cluster, version="2.0")["replicas"] == 4
 
 
+@pytest.mark.xfail(strict=True, reason="what is put back gets as many pods as the broken color has")
+def test_on_the_way_back_the_size_of_the_broken_color_says_nothing() -> None:
+    """An autoscaler has made it ten; the version that is put back had four."""
+    cluster = RecordedCluster()
+    entry = {"run": "r0", "outcome": "released", "color": "blue", "from_color": "green", "previous_replicas": 4}
+    entry["switched_at"] = "2026-01-01T00:00:00.000Z"
+    state = json.dumps({"schema": 1, "history": [entry], "intent": None})
+    cluster.touch(
+        "Service",
+        "myapp",
+        lambda item: item["metadata"].setdefault("annotations", {}).update({"bluegreen.kubernetes/state": state}),
+    )
+    cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(replicas=10))
+    assert deploy(cluster, version="1.0", way_back=True)["replicas"] == 4
+    assert deploy(cluster, version="1.0")["replicas"] == 10
+
+
 def test_a_live_color_without_pods_gives_no_number() -> None:
     cluster = RecordedCluster()
     cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(replicas=0))

@@ -170,7 +170,6 @@ def _deployments(cluster: RecordedCluster) -> list[Any]:
     return [(write.name, write.body[-1]["value"]) for write in cluster.writes if write.kind == "Deployment"]
 
 
-@pytest.mark.xfail(strict=True, reason="as many pods as the broken color has are waited for")
 @pytest.mark.parametrize("recorded", [{"previous_replicas": 3, "replicas": 10}, {"replicas": 3}])
 def test_at_full_strength_it_goes_back_at_once_however_large_the_broken_color_is(
     recorded: dict[str, int], cluster: RecordedCluster, clock: Clock
@@ -186,7 +185,6 @@ def test_at_full_strength_it_goes_back_at_once_however_large_the_broken_color_is
     assert _deployments(cluster) == []
 
 
-@pytest.mark.xfail(strict=True, reason="as many pods as the broken color has are waited for")
 def test_scaled_down_it_gets_what_it_had(cluster: RecordedCluster, clock: Clock) -> None:
     leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
     _replicas(cluster, "green", replicas=10, ready=10)
@@ -203,7 +201,6 @@ def test_it_is_not_made_smaller(cluster: RecordedCluster) -> None:
     assert _deployments(cluster) == []
 
 
-@pytest.mark.xfail(strict=True, reason="one unready pod is waited for")
 @pytest.mark.parametrize("waiting", [{}, CRASHES])
 def test_one_pod_that_is_not_ready_is_in_nobodys_way(
     waiting: dict[str, str], cluster: RecordedCluster, clock: Clock
@@ -217,7 +214,6 @@ def test_one_pod_that_is_not_ready_is_in_nobodys_way(
     assert moments == [0]
 
 
-@pytest.mark.xfail(strict=True, reason="nothing is said of the way that does not wait")
 def test_two_of_three_are(cluster: RecordedCluster) -> None:
     leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
     for pod in cluster.objects("Pod", "blue")[:2]:
@@ -236,7 +232,6 @@ def test_the_only_pod_is_needed(cluster: RecordedCluster) -> None:
     assert failure(cluster, wait_timeout=20).reason == "timeout"
 
 
-@pytest.mark.xfail(strict=True, reason="a pod that crashes ends the way back")
 @pytest.mark.parametrize(("waiting", "after"), [(CRASHES, 2), ({}, 60)])
 def test_one_that_does_not_come_up_is_not_waited_for_in_vain(
     waiting: dict[str, str], after: float, cluster: RecordedCluster, clock: Clock
@@ -251,7 +246,6 @@ def test_one_that_does_not_come_up_is_not_waited_for_in_vain(
     assert "app-blue: 2 of 3 pods ready is enough for the way back" in "\n".join(said)
 
 
-@pytest.mark.xfail(strict=True, reason="a pod that crashes ends the way back")
 def test_the_one_that_is_left_may_crash_while_others_come_up(cluster: RecordedCluster) -> None:
     leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
     _unready(cluster.objects("Pod", "blue")[0], **CRASHES)
@@ -269,10 +263,7 @@ def test_two_that_crash_end_it_early(cluster: RecordedCluster, clock: Clock) -> 
     assert clock.now - start == pytest.approx(2, abs=1)
 
 
-PAUSED = pytest.mark.xfail(strict=True, reason="a paused Deployment ends the way back")
-
-
-@pytest.mark.parametrize("scaled_down", [False, pytest.param(True, marks=PAUSED)])
+@pytest.mark.parametrize("scaled_down", [False, True])
 def test_a_paused_deployment_is_in_nobodys_way(scaled_down: bool, cluster: RecordedCluster) -> None:
     """Its pods are scaled all the same; only another template is not rolled out."""
     leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
