@@ -45,7 +45,7 @@ options:
       - An empty dictionary means that there is none.
     type: dict
   replicas:
-    description: Number of pods, at least 1. As many as the live color's Deployment asks for if not given.
+    description: Number of pods, at least 1. As many as the live color's Deployment asks for if not given; see O(way_back).
     type: int
   create_missing:
     description:
@@ -74,6 +74,12 @@ options:
         it. If it has another one by now, nothing is deployed, with RV(reason=live).
       - This is for tasks of your own that deploy, and have to leave alone what is live.
     type: str
+  way_back:
+    description:
+      - Whether a version is put back that was live before. If O(replicas) is not given, it then gets as many pods as the
+        color had when it was live, however many the one has that is left.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

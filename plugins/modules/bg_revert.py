@@ -31,7 +31,8 @@ options:
     default: {}
   wait_timeout:
     description:
-      - If that color cannot carry the traffic any more, how long to wait for it at most.
+      - If that color has fewer pods than it had when it was live, it is scaled up; how long to wait for them at most. One
+        that is not ready stops nothing, see O(bluegreen.kubernetes.bg_switch#module:way_back).
       - Seconds, or a number with a unit such as V(30s) or V(5m).
     type: raw
     default: 0

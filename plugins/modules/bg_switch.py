@@ -19,7 +19,8 @@ description:
   - Several Services are switched one after the other, all of them or none. What a run was killed at in between is
     recorded, and the next switch puts it right.
   - "Before the switch it makes sure that the color can carry the traffic: as many ready pods as the other color's
-    Deployment asks for. It never asks whether the color that is left is healthy."
+    Deployment asks for, or with O(way_back) as it had itself when it was live. It never asks whether the color that is left
+    is healthy."
   - Right before the write it reads everything once more, and works out the endpoints that each Service will have. If they
     are none, too few, or without one of the Service's ports, nothing is switched.
   - After the switch it watches until the Services' EndpointSlices hold the new color's ready pods, with the Services'
@@ -47,10 +48,18 @@ options:
         history notes it there, so that no rollback leads forward again.
       - If not given, the second switch of a run is the way back of its first one.
     type: str
+  way_back:
+    description:
+      - Whether the switch goes back to a color that was live before, because what is live now is broken.
+      - Then as many pods are needed as the color had when it was live, which its history says, and it is switched to at once
+        when they are there. One of them need not be ready. How many pods the broken color has, and whether it answers
+        O(probe), does not matter.
+    type: bool
+    default: false
   wait_timeout:
     description:
-      - If the color cannot carry the traffic yet, how long to wait for it at most. It is scaled up to the other
-        color's number of pods (never down) and waited for.
+      - If the color cannot carry the traffic yet, how long to wait for it at most. It is scaled up to the number of pods
+        that is needed (never down) and waited for.
       - Seconds, or a number with a unit such as V(30s) or V(5m). With V(0) the switch is refused with
         RV(reason=not_ready) then.
     type: raw
@@ -163,6 +172,7 @@ EXAMPLES = r"""
     services: [myapp]
     namespace: shop
     color: "{{ detected.previous_color }}"
+    way_back: true
     wait_timeout: 5m
 """
 

@@ -28,6 +28,13 @@ options:
       - Seconds, or a number with a unit such as V(30s) or V(5m). With V(0) the module looks once.
     type: raw
     default: 300
+  way_back:
+    description:
+      - Whether the color is waited for in order to go back to it. Then as many ready pods of its newest template are enough
+        as it had when it was live, and one less when it is certain that the last one does not come, or at the end of
+        O(timeout). C(Paused) and C(ProgressDeadlineExceeded) end nothing then.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

@@ -256,6 +256,16 @@ class Application:
         last = last_switch(self.state["history"])
         return self.live.replicas or (last.get("replicas") or 0 if last else 0)
 
+    def strength_before(self, color: str) -> int:
+        """How many pods a color had when it was live last. What is live now, which may be broken, says nothing about it."""
+        for entry in self.state["history"]:
+            if entry.get("switched_at") and entry.get("from_color") == color:
+                # Older versions have only recorded how many the next one had, which was given as many.
+                return entry.get("previous_replicas") or entry.get("replicas") or 1
+            if entry.get("switched_at") and entry.get("color") == color:
+                return entry.get("replicas") or 1
+        return self.strength()
+
     def refuse_live(self, name: str, deed: str) -> None:
         """Law 1: what the Services select is not changed, scaled or removed by anything but a switch.
 

@@ -60,10 +60,12 @@ EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that o
 HEARTBEAT = 10  # seconds between progress lines when nothing changes
 
 
-def wait_ready(app: Application, color: Color, timeout: float, progress: Progress) -> Object:
+def wait_ready(app: Application, color: Color, timeout: float, progress: Progress, back: int = 0) -> Object:
     """Watch until every pod of the newest template is available and no older pod takes part any more.
 
     :param timeout: seconds; 0 looks once.
+    :param back: on the way back, how many ready pods of the newest template are enough. One less is when it is certain that
+        the last one does not come, or when it has not come in time.
     :returns: the result keys of ``bg_wait``.
     :raises BlueGreenError: ``rollout_failed`` as soon as it is certain, ``timeout`` otherwise; with the reasons.
     """
@@ -90,28 +92,28 @@ def wait_ready(app: Application, color: Color, timeout: float, progress: Progres
             deployment = deployments[0]
             if deadline_before is None:
                 deadline_before = _deadline_exceeded(deployment) or ""
-            missing = _missing(deployment, pods)
+            if back:
+                newest = newest.follow(app.cluster, color, deployment)
+            missing = _missing(deployment, pods) if not back else _missing_back(deployment, newest, pods, back)
             elapsed = time.monotonic() - started
             if not missing:
-                ready = [pod for pod in pods if not pod.terminating]
-                progress(f"{name}: {len(ready)} of {len(ready)} pods ready after {elapsed:.1f} s")
-                return {
-                    "ready": True,
-                    "color": color.name,
-                    "elapsed": round(elapsed, 3),
-                    "pods": [pod.summary() for pod in ready],
-                    "msg": f"{name} is ready: {len(ready)} pods.",
-                }
+                return _complete(color, pods, elapsed, progress)
             if elapsed >= EVENTS_AFTER and not events_watched:
                 view.add("events", "Event", WARNINGS)
                 events_watched = True
             events = [item for item in view["events"] if item.get("reason") == "FailedMount"] if events_watched else []
             if holds(deployment, "ReplicaFailure") or events or any(pod.in_trouble() for pod in pods):
                 newest = newest.follow(app.cluster, color, deployment)
-            troubles = _troubles(deployment, newest, pods, events, deadline_before)
+            troubles = _troubles(deployment, newest, pods, events, deadline_before, back)
             now = time.monotonic()
             first_seen = {key: first_seen.get(key, now) for key in troubles}
             certain = [key for key, (grace, _reason, _text) in troubles.items() if now - first_seen[key] >= grace]
+            if back and (certain or elapsed >= timeout):
+                if back > 1 and not _missing_back(deployment, newest, pods, back - 1):
+                    progress(f"{name}: {missing} is enough for the way back")
+                    return _complete(color, pods, elapsed, progress)
+                if not _is_hopeless(deployment, certain, back):
+                    certain = []
             if certain:
                 raise _failure(
                     app,
@@ -121,11 +123,12 @@ def wait_ready(app: Application, color: Color, timeout: float, progress: Progres
                     elapsed,
                     f"{name} cannot become ready: {troubles[certain[0]][1]}.",
                     [troubles[key][2] for key in certain],
+                    back,
                 )
             if elapsed >= timeout:
                 reasons = [text for _grace, _reason, text in troubles.values()] or [missing]
                 what = f"{name} is not ready" + (f" after {timeout:.0f} s." if timeout else ".")
-                raise _failure(app, color, pods, "timeout", elapsed, what, reasons)
+                raise _failure(app, color, pods, "timeout", elapsed, what, reasons, back)
             state = missing + (
                 ""
                 if not troubles
@@ -213,15 +216,47 @@ def _missing(deployment: Object, pods: list[Pod]) -> str:
     return ""
 
 
+def _missing_back(deployment: Object, newest: _Newest, pods: list[Pod], needed: int) -> str:
+    """The same on the way back, where so many ready pods of the newest template are enough, if users get no other."""
+    if not _taken_up(deployment):
+        return "waiting for the Deployment to be taken up"
+    own = newest.of(pods)
+    others = [pod for pod in pods if pod.carries and pod not in own]
+    if others:
+        return f"{len(others)} older pods are going"
+    ready = len([pod for pod in own if pod.carries])
+    return "" if ready >= needed else f"{ready} of {needed} pods ready"
+
+
+def _is_hopeless(deployment: Object, certain: list[tuple[str, str]], back: int) -> bool:
+    """Whether what is certain not to heal leaves too few pods for the way back."""
+    objects = {what.partition(",")[0] for what, _reason in certain}
+    left = deployment["spec"].get("replicas", 1) - len(objects)
+    return "Deployment" in objects or left < max(back - 1, 1)
+
+
+def _complete(color: Color, pods: list[Pod], elapsed: float, progress: Progress) -> Object:
+    name, staying = color.deployment_name, [pod for pod in pods if not pod.terminating]
+    ready = len([pod for pod in staying if pod.ready])
+    progress(f"{name}: {ready} of {len(staying)} pods ready after {elapsed:.1f} s")
+    return {
+        "ready": True,
+        "color": color.name,
+        "elapsed": round(elapsed, 3),
+        "pods": [pod.summary() for pod in staying],
+        "msg": f"{name} is ready: {ready} pods.",
+    }
+
+
 def _troubles(
-    deployment: Object, newest: _Newest, pods: list[Pod], events: list[Object], deadline_before: str
+    deployment: Object, newest: _Newest, pods: list[Pod], events: list[Object], deadline_before: str, back: int
 ) -> Troubles:
     """``{(object, reason): (grace in seconds or NEVER, text)}`` of everything that stands in the way."""
     troubles: Troubles = {}
-    if deployment["spec"].get("paused"):
+    if deployment["spec"].get("paused") and not back:  # it is scaled all the same
         note(troubles, "Deployment", "Paused", "spec.paused is true, so it rolls out nothing")
     exceeded = _deadline_exceeded(deployment)
-    if exceeded and exceeded != deadline_before:
+    if exceeded and exceeded != deadline_before and not back:
         message = condition(deployment, "Progressing").get("message", "")
         note(troubles, "Deployment", "ProgressDeadlineExceeded", message)
     # Pods on their way out may make the room that is missing.
@@ -232,16 +267,27 @@ def _troubles(
 
 
 def _failure(
-    app: Application, color: Color, pods: list[Pod], reason: str, elapsed: float, what: str, reasons: list[str]
+    app: Application,
+    color: Color,
+    pods: list[Pod],
+    reason: str,
+    elapsed: float,
+    what: str,
+    reasons: list[str],
+    back: int,
 ) -> BlueGreenError:
     """The error, with the evidence: pod states, last events, last log lines."""
     why = list(dict.fromkeys(reasons))[:PODS_SHOWN]
     why += evidence(app.cluster, sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.ready))
+    describe = f"kubectl -n {app.cluster.namespace} describe deployment {color.deployment_name} shows more"
     return BlueGreenError(
         what,
         reason,
         why=why,
-        next_step=f"Mend the cause and release again: kubectl -n {app.cluster.namespace} describe deployment {color.deployment_name} shows more.",
+        next_step=f"Mend the cause and roll back again: {describe}. Not to wait for pods: rollback.yml -e "
+        "bluegreen_rollback_instant=true."
+        if back
+        else f"Mend the cause and release again: {describe}.",
         result={
             "color": color.name,
             "elapsed": round(elapsed, 3),

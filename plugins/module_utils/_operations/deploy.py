@@ -63,6 +63,7 @@ ARGUMENTS = dict(
     force={"type": "bool", "default": False},
     live_template_hash={"type": "str"},
     template_hash={"type": "str"},
+    way_back={"type": "bool", "default": False},
     **LOCK,
 )
 
@@ -106,7 +107,8 @@ def _deploy(app: Application, params: Params) -> Object:
     name = params["color"] or app.idle
     app.refuse_live(name, "deploying to it")
     _refuse_touched(app, params["live_template_hash"])
-    replicas = params["replicas"] if params["replicas"] is not None else app.strength()
+    size = app.strength_before(name) if params["way_back"] else app.strength()
+    replicas = params["replicas"] if params["replicas"] is not None else size
     if replicas < 1:
         raise BlueGreenError(
             f"The new color would get {replicas} pods, because the live color has as many.",

@@ -41,7 +41,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         why = "it is not this run's to move" if target is None else "nothing is put back"
         return dict(result, msg=f"The traffic stays where it is, {why}: {cluster.live} is live.")
     try:
-        back = switch.put_on(target, params, cluster, progress, reverts=reverts)
+        back = switch.put_on(target, params, cluster, progress, reverts=reverts, way_back=True)
     except BlueGreenError as error:
         # Its write may have arrived though its answer was lost, and somebody may have moved the traffic again.
         error.result = dict(_returned(error.result), active_color=_live_now(cluster, params))

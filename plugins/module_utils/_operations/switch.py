@@ -55,6 +55,7 @@ ARGUMENTS = dict(
     selectors={"type": "dict"},
     template_hash={"type": "str"},
     reverts={"type": "str"},
+    way_back={"type": "bool", "default": False},
     wait_timeout={"type": "raw", "default": 0},
     force={"type": "bool", "default": False},
     by={"type": "str"},
@@ -138,7 +139,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             probe.start()
         try:
             if moves:
-                if probe and not params["force"]:
+                if probe and not params["force"] and not params["way_back"]:  # a broken color may answer nobody
                     probe.refuse_silence(source, PROBE_TIMEOUT, cluster.check)
                 app, color = _last_look(app, params, view)
             following = Following(app, target)
@@ -192,6 +193,7 @@ def _entry(app: Application, color: Color, params: Params) -> Object:
         "template_hash": color.template_hash,
         "previous_template_hash": source.template_hash,
         "replicas": color.replicas,
+        "previous_replicas": source.replicas,
         "switched_at": now(),
         "by": params["by"] or user(),
         "job": params["job"],
@@ -254,17 +256,19 @@ def _capacity(app: Application, params: Params, progress: Progress) -> tuple[App
     """Make sure that the target can carry the traffic: as many ready pods as the color that carries it now has replicas.
 
     With ``wait_timeout`` 0 this only looks; otherwise the target is scaled up (never down) and waited for; with ``force``
-    it is scaled up and not waited for. Never asks whether the color that is left is healthy.
+    it is scaled up and not waited for. Never asks whether the color that is left is healthy, nor on the way back how large
+    it is.
 
     :returns: a fresh reading of the application, and the target color in it.
     :raises BlueGreenError: the target is not able to; nothing has been switched.
     """
     target, deadline = params["color"], time.monotonic() + params["wait_timeout"]
     while True:
-        color, needed = app.color(target), max(app.strength(), 1)
+        color, needed = app.color(target), _needed(app, params)
         # Ready pods of an older template, which a rollout is about to replace, are not the version that shall be live.
         complete = rolled_out(color.deployment)
-        if color.replicas >= needed and color.ready >= color.replicas and complete:
+        enough = _least(needed, params) if params["way_back"] else color.replicas
+        if color.replicas >= needed and color.ready >= enough and complete:
             return app, color
         if not params["wait_timeout"] and not params["force"]:
             raise _too_few(color, color.ready, needed, "" if complete else ", and its rollout is not complete")
@@ -277,9 +281,22 @@ def _capacity(app: Application, params: Params, progress: Progress) -> tuple[App
             app = read_application(app.cluster, params)
         if params["force"]:
             return app, app.color(target)
-        wait_ready(app, app.color(target), max(deadline - time.monotonic(), 0), progress)
+        left = max(deadline - time.monotonic(), 0)
+        wait_ready(app, app.color(target), left, progress, back=needed if params["way_back"] else 0)
         app = read_application(app.cluster, params)  # the live color may have been scaled meanwhile
         _refuse_changed_selectors(app, params["selectors"])
+        if params["way_back"]:
+            return app, app.color(target)
+
+
+def _needed(app: Application, params: Params) -> int:
+    """How many pods the target needs: on the way back what it had when it was live, else what the live one has now."""
+    return max(app.strength_before(params["color"]) if params["way_back"] else app.strength(), 1)
+
+
+def _least(needed: int, params: Params) -> int:
+    """How many of them must be ready. On the way back one may not be: a pod that is lost stops nobody's application."""
+    return max(needed - 1, 1) if params["way_back"] else needed
 
 
 def _last_look(app: Application, params: Params, view: Observation) -> tuple[Application, Color]:
@@ -290,12 +307,12 @@ def _last_look(app: Application, params: Params, view: Observation) -> tuple[App
     app = read_application(app.cluster, params)
     _refuse_changed_selectors(app, params["selectors"])
     target, pods = params["color"], view["pods"]
-    color, needed = app.color(target), max(app.strength(), 1)
+    color, needed = app.color(target), _needed(app, params)
     _refuse_changed_template(color, params["template_hash"])
     ready = len(ready_pods(pods, {app.label: target}))
-    if ready < needed and not params["force"]:
+    if ready < _least(needed, params) and not params["force"]:
         raise _too_few(color, ready, needed)
-    refuse_unreachable(app, target, pods, needed, undeclared=params["force"])
+    refuse_unreachable(app, target, pods, needed, undeclared=params["force"] or params["way_back"])
     return app, color
 
 

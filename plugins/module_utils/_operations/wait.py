@@ -16,7 +16,13 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 
 NAME = "bg_wait"
 
-ARGUMENTS = dict(APPLICATION, color={"type": "str"}, timeout={"type": "raw", "default": 300}, **LOCK)
+ARGUMENTS = dict(
+    APPLICATION,
+    color={"type": "str"},
+    timeout={"type": "raw", "default": 300},
+    way_back={"type": "bool", "default": False},
+    **LOCK,
+)
 
 DURATIONS = ("api_timeout", "timeout")
 
@@ -33,4 +39,5 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             "color": color.name,
             "msg": f"Would wait up to {params['timeout']:.0f} s for {color.deployment_name or color.name}.",
         }
-    return wait_ready(app, color, params["timeout"], progress)
+    back = app.strength_before(color.name) if params["way_back"] else 0
+    return wait_ready(app, color, params["timeout"], progress, back)

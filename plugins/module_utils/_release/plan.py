@@ -188,7 +188,7 @@ def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) ->
             image = "" if len(settings["containers"]) > 1 else target["image"]
             steps.add("restore", image=image, template_hash=wanted)
         if freezes:
-            steps.add("wait")
+            steps.add("wait", way_back=True)
             steps.hand_over(target["color"], "before the switch")
         steps.add("switch_back", hands_over=freezes, template_hash=wanted)
         steps.live = target["color"]

@@ -158,7 +158,6 @@ def test_a_live_color_that_was_scaled_to_nothing_had_replicas_at_its_switch() ->
     assert deploy(cluster, version="2.0")["replicas"] == 4
 
 
-@pytest.mark.xfail(strict=True, reason="what is put back gets as many pods as the broken color has")
 def test_on_the_way_back_the_size_of_the_broken_color_says_nothing() -> None:
     """An autoscaler has made it ten; the version that is put back had four."""
     cluster = RecordedCluster()

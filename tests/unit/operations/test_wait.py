@@ -495,7 +495,6 @@ def test_an_event_without_its_parts_is_none_of_them() -> None:
     assert _measured(cluster, clock, timeout=40).reason == "rollout_failed"
 
 
-@pytest.mark.xfail(strict=True, reason="it cannot be told that this is the way back")
 def test_on_the_way_back_one_pod_may_be_missing(clock: Clock) -> None:
     """Before writes are frozen for a rollback, its pods are waited for; one that is not ready stops nobody."""
     cluster = recorded.switched(previous_replicas=3)
