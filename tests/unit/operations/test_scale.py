@@ -11,6 +11,7 @@ import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import scale as _scale
+from following import entry, held, leave
 from recorded import Clock, RecordedCluster
 
 
@@ -182,3 +183,160 @@ def test_another_runs_lock_is_respected() -> None:
     assert failure(cluster, replicas=0).reason == "locked"
     assert failure(cluster, replicas=0, lock_id="ours").reason == "superseded"
     assert cluster.writes == []
+
+
+# --- the live color is looked at once more
+
+OWN = "own"
+
+
+def _release(clock: Clock, **known: Any) -> RecordedCluster:
+    """The release of green is under way: it has switched, and is about to scale blue down."""
+    cluster = RecordedCluster(at="end", clock=clock)
+    held(cluster, OWN)
+    leave(cluster, entry(OWN, **{"outcome": "running", "restarts": 1, **known}))
+    _restarts(cluster, 1)  # it has crashed once while it started
+    return cluster
+
+
+def _restarts(cluster: RecordedCluster, count: int) -> None:
+    cluster.objects("Pod", "green")[0]["status"]["containerStatuses"][0]["restartCount"] = count
+
+
+def _ready(cluster: RecordedCluster, status: str) -> None:
+    for pod in cluster.objects("Pod", "green"):
+        next(item for item in pod["status"]["conditions"] if item["type"] == "Ready")["status"] = status
+
+
+def down(cluster: RecordedCluster, **options: Any) -> dict[str, Any]:
+    return scale(cluster, **{"color": "blue", "replicas": 1, "delay": 30, "lock_id": OWN, **options})
+
+
+def kept(cluster: RecordedCluster, **options: Any) -> BlueGreenError:
+    with pytest.raises(BlueGreenError) as caught:
+        down(cluster, **options)
+    assert (cluster.writes, replicas(cluster)) == ([], (3, 3))
+    assert caught.value.reason == "not_ready"
+    return caught.value
+
+
+LOOKED_AT = pytest.mark.xfail(strict=True, reason="the old color is scaled down without a look at the new one")
+
+
+def test_a_live_color_that_is_well_is_believed(clock: Clock) -> None:
+    cluster = _release(clock)
+    began = clock.now
+    down(cluster)
+    assert (replicas(cluster), clock.now - began) == ((1, 3), pytest.approx(30))
+
+
+@LOOKED_AT
+def test_one_that_broke_in_the_delay_is_not_left_alone(clock: Clock) -> None:
+    cluster = _release(clock)
+    clock.at(20, lambda: _ready(cluster, "False"))
+    error = kept(cluster)
+    assert "green is live, but 0 of the 3 pods that it needs are ready: blue keeps its 3 pods." in str(error)
+    assert "pod app-green-" in str(error)
+
+
+def test_one_that_comes_back_at_once_is_well(clock: Clock) -> None:
+    """A node is drained, and the pod's successor is about to be ready."""
+    cluster = _release(clock)
+    clock.at(28, lambda: _ready(cluster, "False"))
+    clock.at(33, lambda: _ready(cluster, "True"))
+    down(cluster)
+    assert replicas(cluster) == (1, 3)
+
+
+@LOOKED_AT
+def test_one_that_has_restarted_since_the_switch(clock: Clock) -> None:
+    cluster = _release(clock)
+    clock.at(10, lambda: _restarts(cluster, 2))
+    assert "green is live, but its pods have restarted since the switch (1 time): blue keeps its 3 pods." in str(
+        kept(cluster)
+    )
+
+
+@LOOKED_AT
+def test_one_that_is_gone(clock: Clock) -> None:
+    cluster = _release(clock)
+    cluster.remove("Deployment", "app-green")
+    for pod in cluster.objects("Pod", "green"):
+        cluster.remove("Pod", pod["metadata"]["name"])
+    with pytest.raises(BlueGreenError, match="0 of the 3 pods that it needs are ready"):
+        down(cluster)
+    assert cluster.writes == []
+
+
+@LOOKED_AT
+def test_the_release_that_another_run_finishes(clock: Clock) -> None:
+    cluster = _release(clock)
+    leave(
+        cluster, entry(OWN, switched_at=None, color=None, outcome="running"), entry("r1", outcome="failed", restarts=0)
+    )
+    assert "have restarted since the switch" in str(kept(cluster))
+
+
+@LOOKED_AT
+def test_a_release_that_only_tidies_up_asks_for_strength_and_not_for_old_restarts(clock: Clock) -> None:
+    cluster = _release(clock)
+    leave(cluster, entry(OWN, switched_at=None, color=None, outcome="running"), entry("r1", restarts=0))
+    down(cluster, replicas=2)
+    _ready(cluster, "False")
+    with pytest.raises(BlueGreenError, match="0 of the 3 pods"):
+        down(cluster)
+
+
+@pytest.mark.parametrize(
+    ("entries", "options"),
+    [
+        ([entry(OWN, kind="rollback", outcome="running", restarts=0)], {}),
+        ([entry(OWN, outcome="switched", restarts=0)], {"lock_id": None}),
+        ([], {"lock_id": None}),
+    ],
+)
+def test_only_a_release_is_told_by_its_error_to_go_back(
+    entries: list[dict[str, Any]], options: dict[str, Any], clock: Clock
+) -> None:
+    """A rollback has nowhere to go, and who scales without a lock may have other reasons."""
+    cluster = RecordedCluster(at="end", clock=clock)
+    if options.get("lock_id", OWN):
+        held(cluster, OWN)
+    leave(cluster, *entries)
+    _restarts(cluster, 1)
+    _ready(cluster, "False")
+    down(cluster, **options)
+    assert replicas(cluster) == (1, 3)
+
+
+def test_what_older_versions_have_recorded_says_nothing_of_restarts(clock: Clock) -> None:
+    cluster = _release(clock)
+    leave(cluster, entry(OWN, outcome="running"))
+    down(cluster)
+    assert replicas(cluster) == (1, 3)
+
+
+def test_pods_that_an_autoscaler_has_just_asked_for_are_not_missing(clock: Clock) -> None:
+    cluster = _release(clock)
+    cluster.touch("Deployment", "app-green", lambda item: item["spec"].update(replicas=5))
+    down(cluster)
+    assert replicas(cluster) == (1, 5)
+
+
+@LOOKED_AT
+def test_fewer_are_enough_if_fewer_are_asked_for_by_now(clock: Clock) -> None:
+    cluster = _release(clock)
+    for pod in cluster.objects("Pod", "green")[1:]:
+        cluster.remove("Pod", pod["metadata"]["name"])
+    with pytest.raises(BlueGreenError, match="1 of the 3 pods"):
+        down(cluster)
+    cluster.touch("Deployment", "app-green", lambda item: item["spec"].update(replicas=1))
+    down(cluster)
+    assert replicas(cluster) == (1, 1)
+
+
+def test_to_scale_up_needs_nobody(clock: Clock) -> None:
+    cluster = _release(clock)
+    _ready(cluster, "False")
+    down(cluster, replicas=5)
+    assert replicas(cluster) == (5, 3)

@@ -293,6 +293,15 @@ def test_what_the_color_that_is_left_had_is_recorded(cluster: RecordedCluster) -
     assert (state(cluster)["history"][0]["replicas"], state(cluster)["history"][0]["previous_replicas"]) == (3, 2)
 
 
+@pytest.mark.xfail(strict=True, reason="nobody asks for it")
+def test_the_restarts_of_the_new_pods_are_recorded(cluster: RecordedCluster) -> None:
+    """So that those after it can be told from them."""
+    for color, count in (("green", 2), ("blue", 7)):
+        cluster.objects("Pod", color)[0]["status"]["containerStatuses"][0]["restartCount"] = count
+    switch(cluster)
+    assert state(cluster)["history"][0]["restarts"] == 2
+
+
 @pytest.mark.parametrize("force", [False, True])
 def test_the_way_back_needs_what_the_color_had(force: bool, cluster: RecordedCluster) -> None:
     """As rollback.yml goes it."""
