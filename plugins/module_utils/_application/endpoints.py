@@ -31,7 +31,16 @@ def pods_of_both(app: Application) -> str:
 
 def ready_pods(pods: list[Object], selector: Object) -> list[Object]:
     """Those that a selector selects, and that can take traffic."""
-    return [pod for pod in pods if _selects(selector, pod) and Pod(pod).carries]
+    return [pod for pod in pods_selected(pods, selector) if Pod(pod).carries]
+
+
+def restarts(pods: list[Object]) -> int:
+    """How often the containers of pods have restarted, all together."""
+    return sum(Pod(pod).restarts for pod in pods if not Pod(pod).terminating)
+
+
+def pods_selected(pods: list[Object], selector: Object) -> list[Object]:
+    return [pod for pod in pods if _selects(selector, pod)]
 
 
 def refuse_unreachable(app: Application, target: str, pods: list[Object], needed: int, undeclared: bool) -> None:
@@ -138,7 +147,7 @@ class Following:
         self.held = {name: _held(name, slices) for name in self._ports}
         self.ready, done = set(), True
         for name, held in self.held.items():
-            self._old[name] |= {pod["metadata"]["name"] for pod in pods if _selects(self._other[name], pod)}
+            self._old[name] |= {pod["metadata"]["name"] for pod in pods_selected(pods, self._other[name])}
             ready = ready_pods(pods, self._target[name])
             self.ready |= {pod["metadata"]["name"] for pod in ready}
             reached = all(self._led_to(name, pod) <= held.get(pod["metadata"]["name"], set()) for pod in ready)

@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""Scale: set the number of pods of a color that is not live."""
+"""Scale: set the number of pods of a color that is not live; in a release, only if the live one is well."""
 
 from __future__ import annotations
 
@@ -14,9 +14,17 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Application,
     read_application,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import (
+    pods_of_both,
+    pods_selected,
+    ready_pods,
+    restarts,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
@@ -41,6 +49,9 @@ RETURNS: Object = {"color": None, "replicas": None, "previous_replicas": None, "
 
 HEARTBEAT = 10  # seconds between progress lines
 
+# Seconds in which a live color that is not at strength may come back to it, such as after the drain of a node.
+RECOVERS = 10
+
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     if params["replicas"] < 0:
@@ -51,6 +62,8 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     name = _target(app, params)
     if app.color(name).replicas != params["replicas"] and not cluster.dry_run:
         _wait(cluster, params["delay"] - params["elapsed"], name, app.color(name).replicas, progress)
+        if params["replicas"] < app.color(name).replicas:
+            _refuse_unwell(cluster, params, name)
     return again(
         lambda: _scale(cluster, params),
         f"Somebody else keeps changing Deployment {app.color(name).deployment_name}.",
@@ -82,3 +95,55 @@ def _wait(cluster: Cluster, delay: float, name: str, replicas: int, progress: Pr
             return
         progress(f"{name} keeps its {replicas} pods for {left:.0f} s more")
         cluster.sleep(min(left, HEARTBEAT))
+
+
+def _refuse_unwell(cluster: Cluster, params: Params, name: str) -> None:
+    """A release takes the old color's pods away only if the live one is well, because they are its way back.
+
+    :raises BlueGreenError: the live color is not at strength, or its pods have restarted since this release has switched.
+    """
+    end = time.monotonic() + RECOVERS
+    while True:
+        app = read_application(cluster, params)
+        if app.active == name or not _is_release(app, params["lock_id"]):
+            return  # what became live meanwhile is not scaled anyway
+        pods = cluster.list("Pod", labelSelector=pods_of_both(app))["items"]
+        live = pods_selected(pods, {app.label: app.active})
+        restarted, missing = _restarted(app, live), _missing(app, live)
+        if not restarted and not missing:
+            return
+        if restarted or time.monotonic() >= end:
+            worst_first = sorted(map(Pod, live), key=lambda pod: (pod.ready, -pod.restarts))
+            raise BlueGreenError(
+                f"{app.active} is live, but {restarted or missing}: {name} keeps its {app.color(name).replicas} pods.",
+                "not_ready",
+                why=evidence(cluster, worst_first),
+                next_step=f"Find out what is wrong with {app.active}, and release again when it is mended.",
+            )
+        cluster.sleep(1)
+
+
+def _is_release(app: Application, lock_id: str | None) -> bool:
+    """Whether this is a part of a release; a rollback has nowhere else to go."""
+    own: Object = next((entry for entry in app.state["history"] if lock_id and entry["run"] == lock_id), {})
+    return own.get("kind") == "release"
+
+
+def _restarted(app: Application, live: list[Object]) -> str:
+    """In words, whether the live color's pods have restarted since the switch of a release that is not over yet."""
+    last = last_switch(app.state["history"]) or {}
+    over = last.get("outcome") not in ("running", "interrupted", "failed") or last.get("color") != app.active
+    if over or last.get("restarts") is None:  # which older versions have not recorded
+        return ""
+    count = restarts(live) - last["restarts"]
+    return f"its pods have restarted since the switch ({count} time{'' if count == 1 else 's'})" if count > 0 else ""
+
+
+def _missing(app: Application, live: list[Object]) -> str:
+    """In words, whether it has fewer ready pods than it had at its switch, or is asked to have by now."""
+    needed = max(app.strength(), 1)
+    last = last_switch(app.state["history"]) or {}
+    if last.get("color") == app.active and last.get("replicas"):
+        needed = min(needed, last["replicas"])
+    ready = len(ready_pods(live, {}))
+    return f"{ready} of the {needed} pods that it needs are ready" if ready < needed else ""

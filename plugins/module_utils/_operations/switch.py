@@ -24,8 +24,10 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Following,
     Ports,
     pods_of_both,
+    pods_selected,
     ready_pods,
     refuse_unreachable,
+    restarts,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import user
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import PROBE, Probe
@@ -144,7 +146,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
                 app, color = _last_look(app, params, view)
             following = Following(app, target)
             was_so = following.done(view["pods"], view["slices"])
-            _switch_all(app, target, _entry(app, color, params), params)
+            _switch_all(app, target, _entry(app, color, view["pods"], params), params)
             switched = time.monotonic()
             result["changed"] = True
             cluster.live = f"{target} (version {color.version})"
@@ -177,7 +179,7 @@ def _told(result: Object) -> str:
     return f"{result['to_color']} is live: {ends}{last}{writes}."
 
 
-def _entry(app: Application, color: Color, params: Params) -> Object:
+def _entry(app: Application, color: Color, pods: list[Object], params: Params) -> Object:
     """What the history shall say about this switch."""
     source, finishes = app.colors[app.other(color.name)], params.get("finishes") or {}
     # Who holds the lock says at its end how it went.
@@ -194,6 +196,7 @@ def _entry(app: Application, color: Color, params: Params) -> Object:
         "previous_template_hash": source.template_hash,
         "replicas": color.replicas,
         "previous_replicas": source.replicas,
+        "restarts": restarts(pods_selected(pods, {app.label: color.name})),
         "switched_at": now(),
         "by": params["by"] or user(),
         "job": params["job"],

@@ -293,7 +293,6 @@ def test_what_the_color_that_is_left_had_is_recorded(cluster: RecordedCluster) -
     assert (state(cluster)["history"][0]["replicas"], state(cluster)["history"][0]["previous_replicas"]) == (3, 2)
 
 
-@pytest.mark.xfail(strict=True, reason="nobody asks for it")
 def test_the_restarts_of_the_new_pods_are_recorded(cluster: RecordedCluster) -> None:
     """So that those after it can be told from them."""
     for color, count in (("green", 2), ("blue", 7)):
