@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 import yaml
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import PREFIX, SETTINGS
@@ -68,3 +69,28 @@ def test_no_task_of_a_stage_binds_what_its_step_binds() -> None:
         (name, task["vars"]) for name, task in every if "vars" in task and "ansible.builtin.include_tasks" not in task
     ]
     assert bound == []
+
+
+@pytest.mark.xfail(strict=True, reason="what is switched need not be what was checked")
+@pytest.mark.parametrize(
+    ("step", "deployed", "expected"),
+    [
+        ({"deployed": True, "template_hash": ""}, {"template_hash": "h1"}, "h1"),
+        ({"deployed": True, "template_hash": ""}, {}, ""),
+        (
+            {"deployed": False, "template_hash": "h2"},
+            {"template_hash": "h1"},
+            "h2",
+        ),  # that of an earlier run in the play
+        ({}, {"template_hash": "h1"}, ""),  # checks of another stage, on what is live
+    ],
+)
+def test_what_is_waited_for_checked_and_switched_is_what_was_deployed(
+    step: dict[str, Any], deployed: dict[str, Any], expected: str
+) -> None:
+    expression = yaml.safe_load((ROLE / "vars" / "main.yml").read_text())["__bluegreen_template_hash"]
+    assert jinja2.Template(expression).render(__bluegreen_step=step, __bluegreen_deployed=deployed) == expected
+    for stage in ("wait", "validate", "switch"):
+        (task,) = yaml.safe_load((ROLE / "tasks" / "stages" / f"{stage}.yml").read_text())
+        options = next(value for key, value in task.items() if key.startswith("bluegreen.kubernetes."))
+        assert options["template_hash"] == "{{ __bluegreen_template_hash }}"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
 from api import Api
@@ -153,6 +154,16 @@ def test_the_port_is_the_one_that_users_reach(ports: Any, used: str, api: Api) -
         pod["spec"]["containers"].insert(0, sidecar)
     check(api, {"name": "health", "http": "/health"})
     assert {seen.path.rsplit(":", 1)[1].split("/")[0] for seen in proxied(api)} == {used}
+
+
+@pytest.mark.xfail(strict=True, reason="what is checked need not be what was deployed")
+def test_a_template_that_was_changed_since_is_not_checked(api: Api) -> None:
+    deployed = template_hash(api.store.one("Deployment", "app-green"))
+    check(api, {"name": "health", "http": "/health"}, template_hash=deployed)
+    asked = len(proxied(api))
+    error = failure(api, {"name": "health", "http": "/health"}, template_hash="another")
+    assert (error.reason, len(proxied(api))) == ("not_prepared", asked)
+    assert "The pod template of app-green was changed by somebody else" in error.what
 
 
 def test_check_mode_asks_nobody(api: Api) -> None:

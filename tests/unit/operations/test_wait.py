@@ -11,6 +11,7 @@ from typing import Any, Callable
 
 import pytest
 import recorded
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import wait as _wait
 from recorded import Clock, RecordedCluster, rollout
@@ -505,3 +506,38 @@ def test_on_the_way_back_one_pod_may_be_missing(clock: Clock) -> None:
     began = clock.now
     assert wait(cluster, color="blue", timeout=30, way_back=True)["ready"] is True
     assert clock.now - began == pytest.approx(30, abs=1)
+
+
+# --- what is waited for is what was deployed
+
+
+def _another_image(cluster: RecordedCluster) -> None:
+    change = {"image": "myapp:3.0"}
+    cluster.touch(
+        "Deployment", "app-green", lambda item: item["spec"]["template"]["spec"]["containers"][0].update(change)
+    )
+
+
+def _template(cluster: RecordedCluster) -> str:
+    return template_hash(cluster.one("Deployment", "app-green"))
+
+
+@pytest.mark.xfail(strict=True, reason="what is waited for need not be what was deployed")
+@pytest.mark.parametrize("seconds", [0.001, 1])
+def test_a_template_that_somebody_changes_ends_it(seconds: float, clock: Clock) -> None:
+    cluster = rollout("release", clock)
+    deployed, began = _template(cluster), clock.now
+    clock.at(seconds, lambda: _another_image(cluster))
+    error = failure(cluster, template_hash=deployed)
+    assert error.reason == "not_prepared"
+    assert "The pod template of app-green was changed by somebody else" in error.what
+    assert f"template_hash was {deployed}, it is {_template(cluster)}" in str(error)
+    assert clock.now - began == pytest.approx(seconds, abs=0.1)
+
+
+@pytest.mark.xfail(strict=True, reason="what is waited for need not be what was deployed")
+def test_a_template_that_was_changed_before_it(clock: Clock) -> None:
+    cluster = RecordedCluster(at="ready", clock=clock)
+    assert failure(cluster, template_hash="another").reason == "not_prepared"
+    assert wait(cluster, template_hash=_template(cluster))["ready"] is True
+    assert wait(cluster, template_hash="")["ready"] is True
