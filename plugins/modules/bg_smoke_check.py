@@ -22,6 +22,11 @@ options:
   color:
     description: Color to check. The idle one if not given.
     type: str
+  template_hash:
+    description:
+      - RV(bluegreen.kubernetes.bg_deploy#module:template_hash) of what was deployed. If the color's Deployment has another pod
+        template by now, the module fails with RV(reason=not_prepared).
+    type: str
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
@@ -39,8 +44,8 @@ attributes:
   idempotent:
     details: This module changes nothing. What its requests do to the application is up to the checks.
 notes:
-  - "Beside the general ones (below), RV(reason) can be V(checks_failed), or V(not_ready) (the color has no pods, or
-    pods that are not ready)."
+  - "Beside the general ones (below), RV(reason) can be V(checks_failed), V(not_ready) (the color has no pods, or
+    pods that are not ready), or V(not_prepared) (O(template_hash) is not what is there)."
 requirements:
   - requests (Python library)
   - jmespath (Python library)

@@ -39,8 +39,8 @@ options:
     type: dict
   template_hash:
     description:
-      - C(template_hash) of the color to switch to, as RV(bluegreen.kubernetes.bg_current_color#module:prepared) has it.
-        When its Deployment has another pod template by now, nothing is switched.
+      - C(template_hash) of the color to switch to, as RV(bluegreen.kubernetes.bg_deploy#module:template_hash) or
+        RV(bluegreen.kubernetes.bg_current_color#module:prepared) has it. When its Deployment has another pod template by now, nothing is switched.
     type: str
   reverts:
     description:

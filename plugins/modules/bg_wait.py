@@ -28,6 +28,11 @@ options:
       - Seconds, or a number with a unit such as V(30s) or V(5m). With V(0) the module looks once.
     type: raw
     default: 300
+  template_hash:
+    description:
+      - RV(bluegreen.kubernetes.bg_deploy#module:template_hash) of what was deployed. If the color's Deployment has another pod
+        template by now, the module fails with RV(reason=not_prepared).
+    type: str
   way_back:
     description:
       - Whether the color is waited for in order to go back to it. Then as many ready pods of its newest template are enough
@@ -66,7 +71,7 @@ notes:
   - "Not before O(timeout): C(Unschedulable), because an autoscaler may bring a node, and pods that run but do not
     become ready. The reason is shown then as well."
   - "Beside the general ones (below), RV(reason) can be V(rollout_failed) (it was certain that the color does not become
-    ready) or V(timeout)."
+    ready), V(timeout), or V(not_prepared) (O(template_hash) is not what is there)."
   - "Permissions needed in the namespace: C(get) on services, C(list) and C(watch) on deployments, pods and events,
     C(list) on replicasets, C(get) on pods/log."
 seealso:

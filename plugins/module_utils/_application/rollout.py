@@ -12,7 +12,10 @@ import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
+    refuse_another_template,
+    template_hash,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import (
@@ -60,14 +63,18 @@ EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that o
 HEARTBEAT = 10  # seconds between progress lines when nothing changes
 
 
-def wait_ready(app: Application, color: Color, timeout: float, progress: Progress, back: int = 0) -> Object:
+def wait_ready(
+    app: Application, color: Color, timeout: float, progress: Progress, back: int = 0, expected: str | None = None
+) -> Object:
     """Watch until every pod of the newest template is available and no older pod takes part any more.
 
     :param timeout: seconds; 0 looks once.
     :param back: on the way back, how many ready pods of the newest template are enough. One less is when it is certain that
         the last one does not come, or when it has not come in time.
+    :param expected: the hash of the template that was deployed; ``None`` for whatever is there.
     :returns: the result keys of ``bg_wait``.
-    :raises BlueGreenError: ``rollout_failed`` as soon as it is certain, ``timeout`` otherwise; with the reasons.
+    :raises BlueGreenError: ``rollout_failed`` as soon as it is certain, ``timeout`` otherwise, with the reasons;
+        ``not_prepared`` as soon as the template is another one.
     """
     started = time.monotonic()
     name = color.deployment_name
@@ -90,6 +97,7 @@ def wait_ready(app: Application, color: Color, timeout: float, progress: Progres
                     next_step="Find out who did; then run again.",
                 )
             deployment = deployments[0]
+            refuse_another_template(deployment, expected)
             if deadline_before is None:
                 deadline_before = _deadline_exceeded(deployment) or ""
             if back:

@@ -12,6 +12,7 @@ import copy
 import hashlib
 import json
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 
@@ -32,6 +33,22 @@ def own_template(owner: Object) -> Object:
     template: Object = copy.deepcopy(owner["spec"]["template"])
     template["metadata"].get("labels", {}).pop("pod-template-hash", None)
     return template
+
+
+def refuse_another_template(deployment: Object, expected: str | None) -> None:
+    """What is waited for, checked and switched to must be what was deployed.
+
+    :param expected: the hash of what was; empty for whatever is there.
+    :raises BlueGreenError: it is another one now.
+    """
+    found = template_hash(deployment)
+    if expected and found != expected:
+        raise BlueGreenError(
+            f"The pod template of {deployment['metadata']['name']} was changed by somebody else since this release looked at it.",
+            "not_prepared",
+            why=f"template_hash was {expected}, it is {found}",
+            next_step="Make sure that nothing else writes to the Deployment, then release again; what prepare.yml made, prepare again.",
+        )
 
 
 def pod_labels(owner: Object) -> dict[str, str]:

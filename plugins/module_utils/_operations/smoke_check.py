@@ -16,6 +16,9 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
+    refuse_another_template,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
@@ -24,7 +27,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 
 NAME = "bg_smoke_check"
 
-ARGUMENTS = dict(APPLICATION, color={"type": "str"}, **_checks.ARGUMENTS, **LOCK)
+ARGUMENTS = dict(APPLICATION, color={"type": "str"}, template_hash={"type": "str"}, **_checks.ARGUMENTS, **LOCK)
 
 DURATIONS = ("api_timeout",)
 
@@ -44,6 +47,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         }
     app = read_application(cluster, params)
     color = app.color(params["color"] or app.idle)
+    refuse_another_template(color.deployment, params["template_hash"])
     pods = _ready_pods(cluster, color) if any(_checks.needs_pods(check) for check in checks) else []
     started = time.monotonic()
     results = _checks.Run(app, color, params).execute(checks, pods, params["parallel"])

@@ -41,6 +41,9 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_state,
     state_operations,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
+    refuse_another_template,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import TRIES, diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Observation
@@ -127,7 +130,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         )
     moves = app.active != target
     if moves:
-        _refuse_changed_template(color, params["template_hash"])
+        refuse_another_template(color.deployment, params["template_hash"])
         app, color = _capacity(app, params, progress)
     slices = f"{SERVICE_NAME} in ({','.join(params['services'])})"
     probe = Probe(params["probe"], target, app.names) if params["probe"] else None
@@ -244,17 +247,6 @@ def _refuse_changed_selectors(app: Application, expected: Object | None) -> None
             )
 
 
-def _refuse_changed_template(color: Color, expected: str | None) -> None:
-    """The decision to switch was made on these pods."""
-    if expected and color.template_hash != expected:
-        raise BlueGreenError(
-            f"The pod template of {color.deployment_name} was changed by somebody else since this release looked at it.",
-            "not_prepared",
-            why=f"template_hash was {expected}, it is {color.template_hash}",
-            next_step="Make sure that the Deployment is as you want it, then prepare it again.",
-        )
-
-
 def _capacity(app: Application, params: Params, progress: Progress) -> tuple[Application, Color]:
     """Make sure that the target can carry the traffic: as many ready pods as the color that carries it now has replicas.
 
@@ -285,7 +277,7 @@ def _capacity(app: Application, params: Params, progress: Progress) -> tuple[App
         if params["force"]:
             return app, app.color(target)
         left = max(deadline - time.monotonic(), 0)
-        wait_ready(app, app.color(target), left, progress, back=needed if params["way_back"] else 0)
+        wait_ready(app, app.color(target), left, progress, needed if params["way_back"] else 0, params["template_hash"])
         app = read_application(app.cluster, params)  # the live color may have been scaled meanwhile
         _refuse_changed_selectors(app, params["selectors"])
         if params["way_back"]:
@@ -311,7 +303,7 @@ def _last_look(app: Application, params: Params, view: Observation) -> tuple[App
     _refuse_changed_selectors(app, params["selectors"])
     target, pods = params["color"], view["pods"]
     color, needed = app.color(target), _needed(app, params)
-    _refuse_changed_template(color, params["template_hash"])
+    refuse_another_template(color.deployment, params["template_hash"])
     ready = len(ready_pods(pods, {app.label: target}))
     if ready < _least(needed, params) and not params["force"]:
         raise _too_few(color, ready, needed)

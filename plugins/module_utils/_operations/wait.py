@@ -20,6 +20,7 @@ ARGUMENTS = dict(
     APPLICATION,
     color={"type": "str"},
     timeout={"type": "raw", "default": 300},
+    template_hash={"type": "str"},
     way_back={"type": "bool", "default": False},
     **LOCK,
 )
@@ -40,4 +41,4 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             "msg": f"Would wait up to {params['timeout']:.0f} s for {color.deployment_name or color.name}.",
         }
     back = app.strength_before(color.name) if params["way_back"] else 0
-    return wait_ready(app, color, params["timeout"], progress, back)
+    return wait_ready(app, color, params["timeout"], progress, back, params["template_hash"])

@@ -103,7 +103,7 @@ def _release(flow: str, now: Reading, settings: Settings, directory: str, locked
     )
     steps = Steps(now, settings, directory, new, version, now["colors"][old]["version"])
     if flow == "promote" and now["prepared"]:
-        steps.template_hash = now["prepared"]["template_hash"]
+        steps.template["template_hash"] = now["prepared"]["template_hash"]
     if plan.locks:
         if is_per_color(settings) and (waited or now["pending_color"] or resumed):
             steps.hand_over(now["active_color"], "without a switch")

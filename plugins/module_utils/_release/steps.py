@@ -38,7 +38,8 @@ class Steps:
         self.settings = settings
         self.directory = directory
         self.live = now["active_color"]  # at the step that is added next
-        self.template_hash = ""  # of the pods that are switched to, where that was decided before
+        # Of the pods that are waited for, checked and switched to: where that was decided before, or what the step deploys.
+        self.template: dict[str, Any] = {"template_hash": "", "deployed": False}
         self.other = next(name for name in now["colors"] if name != color)
         self.common = {"color": color, "version": version, "previous_version": previous}
         self.steps: list[Step] = []
@@ -90,23 +91,24 @@ class Steps:
         if own:
             image = self.now["wanted_image"]
             self.add("deploy_tasks", place(own, self.directory), image=image, replicas=live["replicas"])
+        self.template["deployed"] = True
         self.add("deploy", live_template_hash=live["template_hash"] if own else "")
 
     def wait(self) -> None:
-        self.add("wait")
+        self.add("wait", **self.template)
         if self.settings["preview_service"]:
             self.add("preview_new")
 
     def validate(self) -> None:
         if self.settings["checks"]:
-            self.add("validate")
+            self.add("validate", **self.template)
 
     def switch(self) -> None:
         apart, color = is_per_color(self.settings), self.common["color"]
         self.preview_nothing()
         if apart:
             self.hand_over(color, "before the switch")
-        self.add("switch", template_hash=self.template_hash, hands_over=apart)
+        self.add("switch", **self.template, hands_over=apart)
         self.live = color
         if apart:
             self.hand_over(color, "after the switch")
