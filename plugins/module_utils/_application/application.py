@@ -43,6 +43,7 @@ class Application:
     ``idle``      the other one than ``active``
     ``colors``    ``{name: Color}``
     ``state``     the state annotation, see :func:`read_state`
+    ``going``     names of the Deployments that are being deleted
     """
 
     def __init__(self, cluster: Cluster, params: Params) -> None:
@@ -67,6 +68,7 @@ class Application:
         # Deployments before Services: who takes over stamps the Services first. So if the Services still carry our lock id,
         # the stamps read from the Deployments are older than any takeover, and a write that tests them is fenced.
         deployments = cluster.list("Deployment")["items"]
+        self.going = {item["metadata"]["name"] for item in deployments if _is_deleted(item)}
         self._deployments_there = ", ".join(sorted(map(_named, deployments))) or "none"
         self.services = [self._service(name) for name in params["services"]]
         self.state = read_state(self.services[0], self.warnings)

@@ -322,6 +322,12 @@ def _twin(app: Application, name: str, live: Color) -> Object:
 
 def _create(app: Application, name: str, params: Params, manifest: Object, replicas: int, origin: str) -> Object:
     """Make the missing Deployment from a manifest, with the images wanted."""
+    if manifest["metadata"]["name"] in app.going:
+        raise BlueGreenError(
+            f"Deployment {manifest['metadata']['name']} is being deleted.",
+            "conflict",
+            next_step="Run again when it is gone; metadata.finalizers says what keeps it.",
+        )
     spec = manifest["spec"]
     spec["replicas"] = replicas
     planned = Color(name, manifest, params["containers"])

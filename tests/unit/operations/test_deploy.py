@@ -280,7 +280,6 @@ def test_a_missing_deployment_is_an_error() -> None:
     assert cluster.writes == []
 
 
-@pytest.mark.xfail(strict=True, reason="it is said that somebody else changes it")
 def test_in_the_place_of_one_that_is_being_deleted_none_is_made() -> None:
     cluster = RecordedCluster()
     green(cluster)["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
