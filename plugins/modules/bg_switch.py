@@ -84,7 +84,7 @@ options:
       - Watch from outside which color answers users. From just before the switch, requests on new connections are
         sent to the address one after the other, until only the new color has answered for 2 seconds.
       - Nothing is switched, with RV(reason=probe), if the color that is live does not answer there within 10 seconds
-        before the switch; unless O(force) is set.
+        before the switch. It is not asked for that if it has no ready pod, or with O(force) or O(way_back).
       - The module fails with RV(reason=probe) as well if the switch is not seen within 180 seconds. The Services have been
         switched then.
     type: dict

@@ -144,7 +144,9 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             probe.start()
         try:
             if moves:
-                if probe and not params["force"] and not params["way_back"]:  # a broken color may answer nobody
+                # A broken color may answer nobody; that is no reason to stay with it.
+                heard = ready_pods(view["pods"], {app.label: source}) and not params["force"] and not params["way_back"]
+                if probe and heard:
                     probe.refuse_silence(source, PROBE_TIMEOUT, cluster.check)
                 app, color = _last_look(app, params, view)
             following = Following(app, target)

@@ -311,12 +311,18 @@ def test_the_way_back_needs_what_the_color_had(force: bool, cluster: RecordedClu
     assert [write.kind for write in cluster.writes] == ["Service"]
 
 
-def test_nobody_answers_the_probe_of_a_broken_color(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("forward", [False, True])
+def test_nobody_answers_the_probe_of_a_broken_color(
+    forward: bool, loopback: Loopback, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the way back, and where a release mends what is live."""
     monkeypatch.setattr(_switch, "PROBE_TIMEOUT", 0.2)
     cluster = RecordedCluster(at="ready", clock=Clock())
+    for pod in cluster.objects("Pod", "blue") if forward else []:
+        next(item for item in pod["status"]["conditions"] if item["type"] == "Ready")["status"] = "False"
     cluster.after("patch", "Service", lambda: _slice(cluster, *map(_end, cluster.objects("Pod", "green"))))
     loopback.answer = lambda seen: as_json({"color": "green" if selector(cluster) == GREEN else "none"})
-    result = switch(cluster, way_back=True, probe={"url": loopback.url, "color_from": {"json": "color"}})
+    result = switch(cluster, way_back=not forward, probe={"url": loopback.url, "color_from": {"json": "color"}})
     assert (result["changed"], result["last_old_ms"]) == (True, None)
 
 
