@@ -160,7 +160,12 @@ def _scaled_down(cluster: RecordedCluster, *later: dict[str, str]) -> None:
             cluster.put(pod)
         _replicas(cluster, "blue", replicas=3, ready=3 - len(later))
 
-    cluster.after("patch", "Deployment", lambda: cluster.clock.at(2, come_up))
+    def scale() -> None:
+        ready = cluster.one("Deployment", "app-blue")["status"]["readyReplicas"]
+        cluster.clock.at(0.1, lambda: _replicas(cluster, "blue", replicas=3, ready=ready))
+        cluster.clock.at(2, come_up)
+
+    cluster.after("patch", "Deployment", scale)
 
 
 CRASHES = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}
@@ -254,6 +259,25 @@ def test_the_one_that_is_left_may_crash_while_others_come_up(cluster: RecordedCl
     assert revert(cluster)["active_color"] == "blue"
 
 
+@pytest.mark.xfail(strict=True, reason="it looks again without a pause")
+def test_a_pod_that_crashes_is_not_looked_at_without_a_pause(
+    cluster: RecordedCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
+    _unready(cluster.objects("Pod", "blue")[0], **CRASHES)
+    _scaled_down(cluster)
+    waits: list[float] = []
+    wait = recorded.RecordedObservation.wait
+
+    def noted(self: recorded.RecordedObservation, seconds: float) -> None:
+        waits.append(seconds)
+        wait(self, seconds)
+
+    monkeypatch.setattr(recorded.RecordedObservation, "wait", noted)
+    revert(cluster)
+    assert min(waits) > 0
+
+
 def test_two_that_crash_end_it_early(cluster: RecordedCluster, clock: Clock) -> None:
     leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
     _scaled_down(cluster, CRASHES, CRASHES)
@@ -274,17 +298,24 @@ def test_a_paused_deployment_is_in_nobodys_way(scaled_down: bool, cluster: Recor
     assert revert(cluster)["active_color"] == "blue"
 
 
-def test_pods_of_an_older_template_are_not_what_was_live(cluster: RecordedCluster) -> None:
-    """The image has just been put back: what is ready is what a rollout is about to replace."""
+STUCK = pytest.mark.xfail(strict=True, reason="nothing is said of the pause")
+
+
+@pytest.mark.parametrize(("paused", "reason"), [(False, "timeout"), pytest.param(True, "rollout_failed", marks=STUCK)])
+def test_pods_of_an_older_template_are_not_what_was_live(paused: bool, reason: str, cluster: RecordedCluster) -> None:
+    """The image has just been put back: what is ready is what a rollout is about to replace, unless it is paused."""
     leave(cluster, entry(OWN, outcome="running", previous_replicas=3))
     image = {"image": "myapp:0.9"}
     cluster.touch(
         "Deployment", "app-blue", lambda item: item["spec"]["template"]["spec"]["containers"][0].update(image)
     )
-    cluster.one("Deployment", "app-blue")["status"]["observedGeneration"] += 1
+    if paused:
+        cluster.touch("Deployment", "app-blue", lambda item: item["spec"].update(paused=True))
+    cluster.one("Deployment", "app-blue")["status"]["observedGeneration"] += 2
     cluster.one("Deployment", "app-blue")["status"]["updatedReplicas"] = 0
     error = failure(cluster, wait_timeout=20)
-    assert (error.reason, live(cluster)) == ("timeout", "green")
+    assert (error.reason, live(cluster)) == (reason, "green")
+    assert ("spec.paused is true" in str(error)) == paused
 
 
 # --- several Services
