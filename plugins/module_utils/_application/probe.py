@@ -119,7 +119,8 @@ class Probe(threading.Thread):
                     f"The probe of {self.url} got no answer of {live}, which is live, within {timeout:g} s: {cause}.",
                     "probe",
                     next_step="Correct the probe (bluegreen_probe): its address must be the one that users use, and each "
-                    "answer must name the color.",
+                    "answer must name the color. If the live version cannot answer, release without it: -e "
+                    "'{bluegreen_probe: {}}'.",
                 )
 
     def last_old(self, switched: float, timeout: float, progress: Progress) -> int | None:

@@ -146,7 +146,7 @@ def wait_ready(
                 progress(f"{name}: {state}, {elapsed:.0f} s of {timeout:.0f} s")
                 said, said_at = state, now
             due = [first_seen[key] + grace - now for key, (grace, _reason, _text) in troubles.items()]
-            view.wait(min([started + timeout - now, said_at + HEARTBEAT - now] + due))
+            view.wait(min([started + timeout - now, said_at + HEARTBEAT - now] + [left for left in due if left > 0]))
 
 
 class _Newest:
@@ -179,6 +179,11 @@ class _Newest:
             if template_hash(item) == wanted:
                 return _Newest(generation, item)
         return _Newest()  # the Deployment controller is about to make it
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a ReplicaSet of the newest template."""
+        return self._template is not None
 
     def of(self, pods: list[Pod]) -> list[Pod]:
         return [pod for pod in pods if pod.template == self._template and self._template]
@@ -261,7 +266,8 @@ def _troubles(
 ) -> Troubles:
     """``{(object, reason): (grace in seconds or NEVER, text)}`` of everything that stands in the way."""
     troubles: Troubles = {}
-    if deployment["spec"].get("paused") and not back:  # it is scaled all the same
+    # Pods of the newest template are scaled all the same; if there never were any, none will come.
+    if deployment["spec"].get("paused") and (not back or _taken_up(deployment) and not newest.is_made):
         note(troubles, "Deployment", "Paused", "spec.paused is true, so it rolls out nothing")
     exceeded = _deadline_exceeded(deployment)
     if exceeded and exceeded != deadline_before and not back:
