@@ -335,6 +335,15 @@ history:
       description: Number of pods that the new color was given.
       type: int
       sample: 3
+    previous_replicas:
+      description: Number of pods that the color before had, which is what the way back needs. Older versions have not
+        recorded it.
+      type: int
+      sample: 3
+    restarts:
+      description: How often the new color's pods had restarted by then, all together. Older versions have not recorded it.
+      type: int
+      sample: 0
 contracted:
   description:
     - What P(bluegreen.kubernetes.bg_job#module) has recorded before it removed from the database what older versions
