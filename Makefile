@@ -68,6 +68,7 @@ unit: tools ## unit tests; make unit ARGS='-k switch' selects
 	@$(IN) python -m pytest $(ARGS)
 
 simulate: tools ## thousands of releases in virtual time, with the laws as judge; ARGS='release/7 kill@1#23a' repeats one
+	@$(if $(ARGS),,$(IN) python -m pytest -n 2 tests/simulation)
 	@$(IN) PYTHONPATH="$${ANSIBLE_COLLECTIONS_PATH%%:*}:tests" python -m simulation $(ARGS)
 
 mutants: tools ## whether the simulation notices mistakes that are made on purpose; ARGS=NAME selects
