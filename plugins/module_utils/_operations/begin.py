@@ -206,4 +206,6 @@ def _settle(
         return
     intent = app.state["intent"]
     about = {"run": intent["run"], "reverts": intent.get("reverts"), "outcome": "rolled_back"}
-    switch.put_on(app.idle, params, cluster, progress, wait_timeout=timeout, lock_id=lock_id, finishes=about)
+    switch.put_on(
+        app.idle, params, cluster, progress, wait_timeout=timeout, lock_id=lock_id, way_back=True, finishes=about
+    )
