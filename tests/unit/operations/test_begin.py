@@ -399,6 +399,8 @@ def test_a_way_back_says_what_it_is(clock: Clock) -> None:
 
 def test_a_way_back_that_cannot_be_finished_ends_the_run(broken: RecordedCluster) -> None:
     broken.touch("Deployment", "app-blue", lambda item: item["status"].update(readyReplicas=1, availableReplicas=1))
+    for pod in broken.objects("Pod", "blue")[:2]:
+        next(item for item in pod["status"]["conditions"] if item["type"] == "Ready")["status"] = "False"
     error = failure(broken, services=BOTH, version="3.0", given={"wait_timeout": "10s"})
     assert error.reason == "timeout"
     assert [live(broken, name) for name in BOTH] == ["green", "blue"]
