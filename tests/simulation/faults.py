@@ -147,6 +147,12 @@ class Meddler:
     def _delete_idle(self, _size: str) -> None:
         self._delete("Deployment", f"app-{self._color(False)}")
 
+    def _going_idle(self, _size: str) -> None:
+        """Deleted in the foreground: it stays, and shows it, until its pods are gone."""
+        name = f"app-{self._color(False)}"
+        if self.trial.store.get("Deployment", "shop", name):
+            self.trial.store.delete("Deployment", "shop", name, by=PERSON, propagation="Foreground")
+
     def _delete_lease(self, _size: str) -> None:
         self._delete("Lease", f"bluegreen-{self.trial.scenario.services[0]}")
 

@@ -26,6 +26,7 @@ MOVED, AS_IT_WAS = {"released", "rolled_back"}, {"refused", "aborted", "reverted
 
 # Seconds between a last look and the write that follows it; what happens in between nobody can know of.
 AT_ONCE = 0.05
+LAST_LOOK = 2.0
 
 Object = dict[str, Any]
 
@@ -279,6 +280,8 @@ class Judge:
             self.violated("law 11 (told)", f"{run.name} says {outcome} while the Services are split: {moments}")
         version = run.result.get("version")
         deployment = self.deployment_of(told) if told else None
+        if outcome == "released" and told and not self.ready_pods(told) and self.hub.now - self.unrest > LAST_LOOK:
+            self.violated("law 7 (last look)", f"{run.name} says released, and no pod of {told} is ready")
         if outcome == "released" and version != run.variables.get("version"):
             self.violated("law 11 (told)", f"{run.name} says released, of version {version}")
         if deployment is not None and version and outcome in GOOD and version != self.version_of(told):

@@ -26,12 +26,16 @@ COMMON: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Scenario:
-    """``before`` are runs that end well before anything goes wrong: flow and version, or seconds to wait."""
+    """``before`` are runs before anything goes wrong: flow and version, and "fails" for one that must; or seconds to wait.
+
+    ``unready`` are versions whose pods never become ready.
+    """
 
     flow: str
     version: str | None = None
     services: tuple[str, ...] = ("myapp",)
-    before: tuple[tuple[str, str] | float, ...] = ()
+    before: tuple[tuple[str, ...] | float, ...] = ()
+    unready: tuple[str, ...] = ()
     variables: dict[str, Any] = field(default_factory=dict)
     missing: bool = False  # the idle color has no Deployment yet
 
@@ -41,6 +45,7 @@ class Scenario:
         return {**given, "version": version} if version else given
 
 
+PROBE = {"url": "http://shop.example/api/status", "color_from": {"json": "color"}}
 DAY = 25 * 3600.0
 TWO = ("myapp", "myapp-internal")
 
@@ -75,6 +80,15 @@ SCENARIOS = {
     "rollback": Scenario("rollback", before=(("release", "2.0"),)),
     "rollback-several": Scenario("rollback", services=TWO, before=(("release", "2.0"),)),
     "rollback-again": Scenario("release", "2.0", before=(("release", "2.0"), ("rollback", ""))),
+    "rollback-over-refused": Scenario(
+        "rollback",
+        before=(("release", "2.0"), ("release", "9.9", "fails")),
+        unready=("9.9",),
+        variables={"bluegreen_manifest": str(FILES / "deployment.yml.j2")},
+    ),
+    "again-prepared": Scenario("release", "2.0", before=(("release", "2.0"), ("prepare", "3.0"))),
+    "retire-prepared": Scenario("retire", before=(("release", "2.0"), DAY, ("prepare", "3.0"))),
+    "release-probed": Scenario("release", "2.0", variables={"bluegreen_probe": PROBE}),
     "retire": Scenario("retire", before=(("release", "2.0"), DAY)),
     "retire-delete": Scenario(
         "retire", before=(("release", "2.0"), DAY), variables={"bluegreen_retire_mode": "delete"}

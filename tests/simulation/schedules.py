@@ -26,6 +26,7 @@ AT_A_REQUEST = {
     "503": "b",
     "500": "b",
     "429": "b",
+    "403": "b",
     "pause:60": "ba",  # the machine stands still for longer than the Lease lasts
     "cut": "b",  # all watches break
     "outage:20": "b",  # the API server is away
@@ -42,6 +43,7 @@ SOMEBODY = (
     "scale-idle:0",
     "forget-state",
     "delete-idle",
+    "going-idle",
     "delete-lease",
     "touch-service",
     "touch-idle",
@@ -60,13 +62,14 @@ HURTS_USERS = {
     "crash-idle",
     "unready-idle",
 }
-HURTS_USERS |= {"delete-idle", "scale-idle", "template-idle"}
+HURTS_USERS |= {"delete-idle", "going-idle", "scale-idle", "template-idle"}
 # What may leave the application as it must not be released, so that the next run may refuse to.
 MAY_BE_REFUSED = {
     "quota",
     "select-blue",
     "select-green",
     "delete-idle",
+    "going-idle",
     "forget-state",
     "template-idle",
     "template-live",

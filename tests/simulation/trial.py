@@ -27,6 +27,7 @@ SETTLES = 120.0  # seconds for the cluster to come to rest
 BACK_OFF = 330.0  # seconds until a container that has crashed is started once more, at the latest
 
 NAMESPACE = "shop"
+OTHER_FLOWS = ("release", "rollback", "retire", "prepare", "promote")
 
 # Whose writes a timeline shows, and what of them it leaves out.
 SHOWN = ("Service", "Deployment", "Job", "Secret")
@@ -60,6 +61,7 @@ class Trial:
         self.runs = Runs(self.hub, _playbook().Playbook if by_ansible else role.Role)
         self.judge: laws.Judge | None = None
         self.main: list[Run] = []  # the runs since the faults began, in the order of their start
+        self.left: dict[str, str] = {}  # color -> its pod template when it was live last
 
     # --- the steps
 
@@ -69,10 +71,13 @@ class Trial:
             self._begin()
             self._judged()
             self._with_faults()
+            if len(self.main) == 1 and self.main[0].outcome in laws.GOOD:
+                self._converged(self.main[0])
             if self.schedule.faults:
                 self._again()
             else:
                 self._twice()
+            self._stays_prepared()
             self._rolled_back()
         return self._verdict()
 
@@ -98,22 +103,32 @@ class Trial:
         if scenario.missing:
             self.store.delete("Deployment", NAMESPACE, "app-green", by="kubectl")
         self.settle()
+        self.store.subscribe("Service", self._moved)
+        for version in scenario.unready:
+            self.world.break_version(version, "unready")
         for step in scenario.before:
             if isinstance(step, float):
                 self.hub.run(until=self.hub.now + step)
                 continue
-            run = self.start(*step)
+            flow, version, *fails = step
+            run = self.start(flow, version)
             self.runs.finish(run, COMES_TO_AN_END)
-            if run.failed is not False:
+            if run.failed is not bool(fails):
                 raise RuntimeError(f"{self.schedule}: {step} before the faults ended {run.outcome}:\n{run.text()}")
             self.settle()
+
+    def _moved(self, _type: str, new: dict[str, Any], old: dict[str, Any] | None) -> None:
+        """Keep what each color was when it was live last."""
+        color = ((old or {}).get("spec", {}).get("selector") or {}).get("version")
+        if color and color != (new["spec"].get("selector") or {}).get("version"):
+            self.left[color] = self.template(color)
 
     def _judged(self) -> None:
         self.judge = laws.Judge(self.hub, self.store, self.network, list(self.scenario.services), NAMESPACE)
         self.judge.runs = {run.name: run for run in self.runs.all}
         self.began = self.hub.now
         self.live_before = next(iter(self.judge.live_colors()))
-        self.template_before = self.template(self.live_before)
+        self.idle_before = self._spec(next(color for color in laws.COLORS if color != self.live_before))
 
     def _with_faults(self) -> None:
         meddler = faults.Meddler(self)
@@ -141,9 +156,7 @@ class Trial:
         """The same command finishes the run, or says why it must not; a third time changes nothing."""
         again = self.finish(self.scenario.flow, self.scenario.version or "")
         kinds = {fault.kind for fault in self.schedule.faults}
-        others = any(
-            fault.kind in ("release", "rollback", "retire", "prepare", "promote") for fault in self.schedule.faults
-        )
+        others = any(fault.kind in OTHER_FLOWS for fault in self.schedule.faults)
         good = again.outcome in laws.GOOD
         if not good and not others and not kinds & MAY_BE_REFUSED and not self._is_done(again):
             self.violated(
@@ -181,6 +194,8 @@ class Trial:
             self.violated("law 2 (intent)", f"after {run.outcome} an intent is left")
         color = live.pop() or ""
         version = self.scenario.version
+        if run.outcome == "rolled_back":
+            self._is_whole(color)
         if run.outcome in ("released", "unchanged") and run.flow in ("release", "promote"):
             if judge.version_of(color) != version:
                 self.violated("law 8 (run again)", f"{run.outcome}, and {color} has {judge.version_of(color)}")
@@ -202,8 +217,33 @@ class Trial:
             self.violated("law 3 (way back)", f"the rollback ended {back.outcome}: {back.result.get('msg')}")
         elif judge.live_colors() != {self.live_before}:
             self.violated("law 3 (way back)", f"after the rollback {judge.live_colors()} is live")
-        elif self.template(self.live_before) != self.template_before:
-            self.violated("law 4 (whole template)", f"{self.live_before} is live again with another template")
+        else:
+            self._is_whole(self.live_before)
+
+    def _is_whole(self, color: str) -> None:
+        """A color that is live again is what it was, in every field."""
+        meddled = {fault.kind for fault in self.schedule.faults} & MAY_BE_REFUSED
+        if color in self.left and self.template(color) != self.left[color] and not meddled:
+            self.violated("law 4 (whole template)", f"{color} is live again with another template")
+
+    def _stays_prepared(self) -> None:
+        """What waits to be promoted is neither scaled down nor retired, by whatever run is no promotion."""
+        flows = {step[0] for step in self.scenario.before if not isinstance(step, float)}
+        others = {fault.kind for fault in self.schedule.faults} & {
+            *OTHER_FLOWS,
+            *HURTS_USERS,
+            *MAY_BE_REFUSED,
+            "scale-live",
+        }
+        if "prepare" not in flows or self.scenario.flow == "promote" or others:
+            return
+        color = next(color for color in laws.COLORS if color != self.live_before)
+        if self._spec(color) != self.idle_before:
+            self.violated("law 8 (prepared)", f"{color} was prepared, and is not what it was any more")
+
+    def _spec(self, color: str) -> Any:
+        found = self.judge.deployment_of(color) if self.judge else None
+        return found and found["spec"]
 
     def _moved_once(self) -> bool:
         judge = self.judge
@@ -240,9 +280,7 @@ class Trial:
         self.judge.violated(law, text)
 
     def template(self, color: str) -> str:
-        judge = self.judge
-        assert judge is not None
-        found = judge.deployment_of(color)
+        found = self.store.get("Deployment", NAMESPACE, f"app-{color}")
         if found is None:
             return ""
         template = found["spec"]["template"]
