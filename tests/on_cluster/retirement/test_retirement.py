@@ -95,7 +95,8 @@ def test_deleted_its_manifest_is_kept_and_comes_back_as_it_was(
     before = app.deployment("blue")
     # A run that was killed after it had kept an older manifest, and before it deleted anything.
     stale = {KEY: base64.b64encode(b"{}").decode()}
-    app.apply({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET}, "data": stale})
+    kept = {"apiVersion": "v1", "kind": "Secret", "type": "bluegreen.kubernetes/deployment"}
+    app.apply({**kept, "metadata": {"name": SECRET}, "data": stale})
     app.grant("retire-delete")
     assert retire(app, bluegreen_retire_mode="delete").outcome == "retired"
     assert [item["metadata"]["name"] for item in app.get("deployments") if item["metadata"]["name"] == "app-blue"] == []
