@@ -54,9 +54,12 @@ class Api:
         if "watch" in seen.query:
             return Answer(200, self._nothing())
         kind = KINDS[resource]
+        self.store.dry_run = "dryRun" in seen.query
         try:
             if seen.method == "PATCH":
                 return as_json(self.store.patch(kind, rest, json.loads(seen.body)))
+            if seen.method == "POST":
+                return as_json(self.store.create(kind, json.loads(seen.body)), 201)
             if not rest:
                 return as_json(self.store.list(kind, **seen.query))
             found = self.store.get(kind, rest)
