@@ -22,7 +22,21 @@ class ActionModule(OperationAction):
         given = super().arguments(task_vars)
         name = _variables.application(task_vars, given.get("services"))
         found = {"application": name, **_variables.who(task_vars)}
-        return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
+        given = {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
+        if given.get("failure") and (why := self._why_all_hosts_end(task_vars)):
+            given["failure"] = {**given["failure"], "msg": why}
+        return given
+
+    def _why_all_hosts_end(self, task_vars: dict[str, Any]) -> str | None:
+        """What failed on another host, where any_errors_fatal has sent this one, which has no failure of its own, into its
+        rescue."""
+        if not self._task.any_errors_fatal or "ansible_failed_result" in task_vars:
+            return None
+        for host in task_vars["ansible_play_hosts_all"]:
+            failed = task_vars["hostvars"][host].get("ansible_failed_result") or {}
+            if failed.get("msg"):
+                return f"{host} failed, and any_errors_fatal ends the other hosts: {failed['msg']}"
+        return None
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Object:
         result = super().run(tmp, task_vars)

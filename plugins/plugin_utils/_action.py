@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import functools
 import multiprocessing
 import os
 import signal
@@ -30,6 +31,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operation im
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import CONNECTION, from_text
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._keeper import lease_keeper
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._showing import show, warn
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # Before 2.19, ansible-core shows a failure only as one line of JSON, in which nobody reads a pod's last log lines.
@@ -70,17 +72,16 @@ class OperationAction(ActionBase):
             host = (task_vars or {})["inventory_hostname"]
 
             def progress(text: str) -> None:
-                self._display.display(f"{host} | {text}")
+                show(self, f"{host} | {text}")
 
             still_wanted = _die_with_parent()
             with self._lease_keeper(params) as keep:
-                result = execute(
-                    self.operation, params, self._task.check_mode, progress, still_wanted, self._display.warning
-                )
+                warning = functools.partial(warn, self)
+                result = execute(self.operation, params, self._task.check_mode, progress, still_wanted, warning)
                 if result.get("lock_id"):  # also of one that failed afterwards: what puts that right needs it
                     keep(result["lock_id"])
             if result.get("failed") and not MESSAGES_ARE_SHOWN:
-                self._display.display(result["msg"], color="red")
+                show(self, result["msg"], color="red")
             if not self._task.diff:
                 result.pop("diff", None)
             return result

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import BAD
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.report import document
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _report_files
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._showing import show, warn
 
 
 def end(action: Any, result: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
@@ -22,22 +23,23 @@ def end(action: Any, result: dict[str, Any], about: dict[str, Any]) -> dict[str,
     :param result: of ``outcome.compose``.
     :param about: application, namespace, by, job, failure, directory of the report (empty for none), stages.
     """
-    display, name = action._display, about["application"]  # pylint: disable=protected-access
+    name = about["application"]
     text = f"{result['outcome'].upper()}: {result['msg']}"
-    display.display(f"{name} | {text}", color="red" if result["outcome"] in BAD else "green")
+    show(action, f"{name} | {text}", color="red" if result["outcome"] in BAD else "green")
     files = {}
     if about["directory"] and not action._task.check_mode:  # pylint: disable=protected-access
         try:
             files = _report_files.write(about["directory"], document(about, result))
-            display.display(f"{name} | report: {files['html']}")
+            show(action, f"{name} | report: {files['html']}")
         except OSError as error:
             # The release is what it is; that nobody can read about it must not look like its failure.
-            display.warning(f"The report could not be written: {error}")
+            warn(action, f"The report could not be written: {error}")
     data = {"bluegreen_result": {name: result}}
     return {
         "msg": text,
         "files": files,
-        # Facts for the rest of the play; stats for AWX, where they are what the next job of a workflow receives.
+        # Facts for the rest of the play, of which the role makes a variable; stats for AWX, where they are what the next
+        # job of a workflow receives.
         "ansible_facts": data,
         "ansible_stats": {"data": data, "per_host": False, "aggregate": True},
     }

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options impo
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import OURS, PREFIX
 
 PLAYBOOKS = Path(__file__).resolve().parent.parent.parent / "playbooks"
+
+RESULTS = "__bluegreen_results"  # of the runs of this play, by application: the role's own variable
 
 Variables = dict[str, Any]
 
@@ -43,13 +46,19 @@ def directory(task_vars: Variables) -> str:
     return os.getcwd() if Path(found).resolve() == PLAYBOOKS else found
 
 
-def approved(task_vars: Variables, name: str) -> Variables:
+def approved(task_vars: Variables, extra: Mapping[str, Any], name: str) -> Variables:
     """What the run before in a workflow has prepared, and somebody has approved of; empty when that is not known.
 
-    It is a fact of this play, or an extra variable in a workflow of AWX.
+    It is an extra variable in a workflow of AWX, else what the role has left in this play. Facts do not count, because a
+    cache brings those of earlier runs as well.
+
+    :param extra: the extra variables.
     """
     facts = task_vars.get("ansible_facts") or {}
-    results = task_vars.get("bluegreen_result") or facts.get("bluegreen_result") or {}
+    variable = task_vars.get("bluegreen_result")
+    if variable == facts.get("bluegreen_result"):
+        variable = None
+    results = extra.get("bluegreen_result") or task_vars.get(RESULTS) or variable or {}
     return (results.get(name) or {}).get("prepared") or {}
 
 
