@@ -6,15 +6,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible import context
+from ansible.playbook.role_include import IncludeRole
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Params
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _variables
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
 
 
 class ActionModule(OperationAction):
     operation = begin
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Object:
+        if is_wanted(self._task, set(context.CLIARGS.get("tags") or ["all"])):
+            return super().run(tmp, task_vars)
+        return dict(begin.RETURNS, changed=False, skipped=True, msg="--tags asks for other tasks than the role's.")
 
     def arguments(self, task_vars: dict[str, Any]) -> Params:
         given = super().arguments(task_vars)
@@ -29,3 +36,21 @@ class ActionModule(OperationAction):
             **_variables.who(task_vars),
         }
         return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
+
+
+def is_wanted(task: Any, tags: set[str]) -> bool:
+    """Whether ``--tags`` means this task, or it is only there because the role's block is always there.
+
+    Whoever wants the role wants all of it. One that is included was wanted, else it would not be here; what is in a playbook
+    statically has the tags of everything around that block.
+    """
+    block = task._parent  # pylint: disable=protected-access
+    if "all" in tags or "always" not in block._tags:  # pylint: disable=protected-access
+        return True
+    around = block._parent  # pylint: disable=protected-access
+    own = set(around.tags)
+    while around and getattr(around, "statically_loaded", True):
+        around = around._parent  # pylint: disable=protected-access
+    if isinstance(around, IncludeRole):
+        return True
+    return bool(own & (tags | {"always"}) or (own and "tagged" in tags) or (not own and "untagged" in tags))

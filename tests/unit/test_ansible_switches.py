@@ -120,7 +120,6 @@ def test_any_errors_fatal_says_which_host_has_failed_and_why(player: Player) -> 
     assert "shop failed, and any_errors_fatal ends the other hosts: There is no Service 'gone'" in said
 
 
-@pytest.mark.xfail(strict=True, reason="the role's own tasks have no tags, so nothing is done")
 def test_a_tag_on_the_task_that_includes_the_role_selects_all_of_it(player: Player) -> None:
     ended = player.play("-e", "version=2.0", "--check", "--tags", "ship", tasks=[player.role(tags="ship")])
     assert ended.results["blog"]["outcome"] == "planned"
