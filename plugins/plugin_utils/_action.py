@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import gc
 import functools
+import gc
 import multiprocessing
 import os
 import signal
