@@ -13,6 +13,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations i
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _variables
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import OperationAction
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._extra import text_of
 
 
 class ActionModule(OperationAction):
@@ -26,16 +27,29 @@ class ActionModule(OperationAction):
     def arguments(self, task_vars: dict[str, Any]) -> Params:
         given = super().arguments(task_vars)
         name = given.get("application") or _variables.application(task_vars, given.get("services"))
+        task_vars = {**task_vars, **self._texts(task_vars)}
+        # A new one has no native types, which before ansible-core 2.19 make a number of a text that looks like one.
+        templar = self._templar.copy_with_new_env(available_variables=task_vars)
+
+        def filled(value: Any) -> Any:
+            return value if isinstance(value, str) and not templar.is_template(value) else templar.template(value)
+
         found = {
             "application": name,
             "directory": _variables.directory(task_vars),
-            # Not by a template: before ansible-core 2.19 that makes text of a number, which could not be refused any more.
-            "version": self._templar.template(task_vars["version"]) if "version" in task_vars else None,
-            "settings": _variables.settings(task_vars, self._templar.template) if "settings" not in given else None,
+            "version": filled(task_vars["version"]) if "version" in task_vars else None,
+            "settings": _variables.settings(task_vars, filled) if "settings" not in given else None,
             "approved": _variables.approved(task_vars, load_extra_vars(self._loader), name),
             **_variables.who(task_vars),
         }
         return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
+
+    def _texts(self, task_vars: dict[str, Any]) -> dict[str, str]:
+        """The texts among the extra variables of which Ansible has made something else."""
+        options, extra = context.CLIARGS.get("extra_vars") or (), load_extra_vars(self._loader)
+        names = [name for name, value in extra.items() if not isinstance(value, (str, dict, list))]
+        texts = {name: text_of(name, options, self._loader) for name in names if name in task_vars}
+        return {name: text for name, text in texts.items() if text is not None}
 
 
 def is_wanted(task: Any, tags: set[str]) -> bool:

@@ -50,7 +50,7 @@ def test_a_number_as_version(api: Api) -> None:
         The version must be a string, not the number 1.1.
           YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.
         Live now: blue (version 1.0, 3 of 3 pods ready)
-        Next: Quote it: version: "1.1" (on the command line -e version=1.1 is a string already; in a survey of AWX type the quotes).
+        Next: Quote it where it is written, as in version: '1.10' (on the command line -e version=1.10 is a string, and so is an answer to a survey of AWX).
         """
     )
 

@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _extra
 from api import Api
 from loopback import Loopback
 from playing import Player
 from recorded import RecordedCluster
+
+ANSWERS = ("2.0", "1.10", "1e3", "0123", "yes", "1_000", "2026-01-02", "null", "~", "0x1F", "12:30:45", "")
 
 
 class Unsafe(yaml.SafeDumper):
@@ -27,7 +32,6 @@ def player(loopback: Loopback, tmp_path: Path) -> Player:
     return Player(tmp_path, Api(loopback, RecordedCluster(at="ready")).server)
 
 
-@pytest.mark.xfail(strict=True, reason="ansible-core 2.19 and newer make a number of it")
 def test_an_answer_is_released_as_it_was_typed(player: Player) -> None:
     (player.directory / "extravars").write_text(yaml.dump({"version": "1.10"}, Dumper=Unsafe))
     ended = player.play("-e", "@extravars", "--check")
@@ -36,7 +40,6 @@ def test_an_answer_is_released_as_it_was_typed(player: Player) -> None:
     assert ended.results["blog"]["outcome"] == "planned"
 
 
-@pytest.mark.xfail(strict=True, reason="ansible-core 2.19 and newer make a number of it")
 def test_the_rollback_of_a_workflow_spares_what_was_live_before(player: Player) -> None:
     """Its variable is a template that mentions the answer."""
     (player.directory / "extravars").write_text(yaml.dump({"version": "1.10"}, Dumper=Unsafe))
@@ -56,3 +59,58 @@ def test_native_types_leave_a_version_what_it_is(player: Player) -> None:
     player.hosts = {"blog": {"bluegreen_version": "1.10"}, "shop": {"bluegreen_version": "{{ mine }}", "mine": "1.10"}}
     ended = player.play("--check", "-e", "ansible_deprecation_warnings=false")
     assert ended.out.count("would get myapp:1.10") == 2
+
+
+# an option of ansible-playbook, or what a file of extra variables has; the text that was written, None for what was none
+@pytest.mark.parametrize(
+    ("option", "text"),
+    [
+        *((f"@version: !unsafe {quote}{answer}{quote}\n", answer) for quote in "'\"" for answer in ANSWERS),
+        ("@version: '1.10'", "1.10"),
+        ("@version: !unsafe 1.10", None),
+        ("@version: 1.10", None),
+        ("@version: 0123", None),
+        ("@version: 2026-01-02", None),
+        ('@{"version": "1.10"}', "1.10"),
+        ('@{"version": 1.10}', None),
+        ("@version: !unsafe '{{ 1.10 }}'", "{{ 1.10 }}"),
+        ("@version: '{{ 1.10 }}'", None),
+        ("@version: !vault '1.10'", None),
+        ("@version: [1.10]", None),
+        ("@version: '1'\nversion: '2'", "2"),
+        ("@other: '1'", None),
+        ("@- version", None),
+        ("@", None),
+        ("@version: '", None),
+        ("version=1.10", "1.10"),
+        ("version='1.10' other=1", "1.10"),
+        ("version={{ 1.10 }}", None),
+        ('{"version": "1.10"}', "1.10"),
+        ("{version: 1.10}", None),
+        ("other=1.10", None),
+    ],
+)
+def test_a_text_is_found_where_it_was_written(option: str, text: str | None, tmp_path: Path) -> None:
+    if option.startswith("@"):
+        (tmp_path / "extra").write_text(option[1:])
+        option = f"@{tmp_path / 'extra'}"
+    assert _extra.text_of("version", [option], DataLoader()) == text
+
+
+def test_the_last_option_that_has_it_counts() -> None:
+    options = ["version=1", '{"version": "1.10"}', "other=2"]
+    assert _extra.text_of("version", options, DataLoader()) == "1.10"
+    assert _extra.text_of("version", [*options, "{version: 3.0}"], DataLoader()) is None
+    assert _extra.text_of("version", [], DataLoader()) is None
+
+
+def test_a_file_is_looked_for_where_ansible_has_found_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the working directory, not beside the playbook; a pipe is not read again, which would never end."""
+    (tmp_path / "extra").write_text("version: '1.10'")
+    monkeypatch.chdir(tmp_path)
+    loader = DataLoader()
+    loader.set_basedir("/nowhere")
+    assert _extra.text_of("version", ["@extra"], loader) == "1.10"
+    os.mkfifo("pipe")
+    assert _extra.text_of("version", ["@pipe"], loader) is None
+    assert _extra.text_of("version", ["@gone"], loader) is None

@@ -46,8 +46,8 @@ def _check_text(version: Any) -> None:
             f"The version must be a string, not the number {version}.",
             "bad_input",
             why="YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.",
-            next_step=f'Quote it: version: "{version}" (on the command line -e version={version} is a string already; in a survey of AWX '
-            "type the quotes).",
+            next_step="Quote it where it is written, as in version: '1.10' (on the command line -e version=1.10 is a string, and so is "
+            "an answer to a survey of AWX).",
         )
 
 

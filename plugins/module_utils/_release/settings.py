@@ -61,8 +61,7 @@ def _version(name: str, value: Any) -> str:
 
 
 def unquoted(version: str) -> str:
-    """AWX marks survey answers !unsafe, and from ansible-core 2.19 on that makes a number of 1.10 whether it is quoted or
-    not, but not of an answer that has quotes."""
+    """Without the double quotes that survey answers had to be typed with once, and that people keep typing."""
     return version.strip('"')
 
 

@@ -269,7 +269,7 @@ class Controller:
         handed_on: dict[str, Any] = {}
         for template in ("prepare", "promote", "rollback"):
             # A job gets what the jobs before it have handed on, and the answers to the workflow's survey above all.
-            job = self.launch(template, {**handed_on, "version": f'"{version}"'}, workflow=True)
+            job = self.launch(template, {**handed_on, "version": version}, workflow=True)
             yield job.finish()
             handed_on |= job.stats
             if (job.status == "successful") != (template == "prepare"):

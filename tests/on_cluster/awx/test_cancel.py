@@ -72,7 +72,7 @@ def test_cancelled(
         gateway = request.getfixturevalue("gateway")
         host = f"{gateway.address}/job"
         gate = gateway.hold("job", stage.match)
-    job = controller.launch("release", {"version": '"2.0"'}, host=host, **stage.settings)
+    job = controller.launch("release", {"version": "2.0"}, host=host, **stage.settings)
     if gate:
         gate.reached(90)
     else:
@@ -86,7 +86,7 @@ def test_cancelled(
     assert app.color == stage.live
     assert app.get("leases")[0]["spec"]["holderIdentity"], "the job was cancelled before it worked on anything"
 
-    again = controller.launch("release", {"version": '"2.0"'}).finish()
+    again = controller.launch("release", {"version": "2.0"}).finish()
     assert again.status == "successful" and again.result["outcome"] == "released", again.output
     entry = app.state["history"][0]
     lock = [

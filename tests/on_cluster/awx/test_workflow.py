@@ -32,7 +32,7 @@ def test_what_was_not_approved_does_not(
     app: Application, controller: Controller, traffic: Traffic, change: str
 ) -> None:
     """And the rollback, which follows a promote that failed, leaves alone what was live before."""
-    assert controller.launch("release", {"version": '"2.0"'}).finish().result["outcome"] == "released"
+    assert controller.launch("release", {"version": "2.0"}).finish().result["outcome"] == "released"
     workflow = controller.workflow("3.0")
     prepared = next(workflow)
     assert prepared.result["outcome"] == "prepared", prepared.output
@@ -40,7 +40,7 @@ def test_what_was_not_approved_does_not(
         app.kubectl("set", "env", "deployment/app-blue", "BY_HAND=1")
         said = "The pod template of app-blue was changed since it was prepared."
     else:
-        assert controller.launch("prepare", {"version": '"3.0"'}).finish().result["outcome"] == "prepared"
+        assert controller.launch("prepare", {"version": "3.0"}).finish().result["outcome"] == "prepared"
         said = "Another release was prepared since this one was approved."
     refused = next(workflow)
     assert refused.status == "failed" and refused.result["reason"] == "not_prepared", refused.output
@@ -53,8 +53,8 @@ def test_what_was_not_approved_does_not(
 
 def test_a_promote_that_was_killed_is_rolled_back(app: Application, controller: Controller, traffic: Traffic) -> None:
     """What failed and could not put things right itself."""
-    handed_on = controller.launch("prepare", {"version": '"2.0"'}, workflow=True).finish().stats
-    extra = {**handed_on, "version": '"2.0"'}
+    handed_on = controller.launch("prepare", {"version": "2.0"}, workflow=True).finish().stats
+    extra = {**handed_on, "version": "2.0"}
     promote = controller.launch("promote", extra, workflow=True, bluegreen_scale_down_delay=60)
     promote.wait_for("blue keeps its 3 pods")
     promote.cancel()
@@ -67,8 +67,8 @@ def test_a_promote_that_was_killed_is_rolled_back(app: Application, controller: 
 def test_a_promote_that_switched_back_stays_so(app: Application, controller: Controller, traffic: Traffic) -> None:
     """The workflow's version, which the rollback gets as well, is the one that failed, not one to go to."""
     failing = {"bluegreen_bake_time": 5, "bluegreen_bake_checks": [{"name": "never", "http": "/nothing-there"}]}
-    handed_on = controller.launch("prepare", {"version": '"2.0"'}, workflow=True).finish().stats
-    promote = controller.launch("promote", {**handed_on, "version": '"2.0"'}, workflow=True, **failing).finish()
+    handed_on = controller.launch("prepare", {"version": "2.0"}, workflow=True).finish().stats
+    promote = controller.launch("promote", {**handed_on, "version": "2.0"}, workflow=True, **failing).finish()
     assert promote.result["outcome"] == "reverted", promote.output
-    back = controller.launch("rollback", {**handed_on, **promote.stats, "version": '"2.0"'}, workflow=True).finish()
+    back = controller.launch("rollback", {**handed_on, **promote.stats, "version": "2.0"}, workflow=True).finish()
     assert back.result["outcome"] == "unchanged" and app.color == "blue", back.output

@@ -81,7 +81,7 @@ Next: Add -e version=X (it becomes the image tag), or set bluegreen_image to a w
 The version must be a string, not the number 1.1.
   YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.
 Live now: blue (version 1.0, 0 of 0 pods ready)
-Next: Quote it: version: "1.1" (on the command line -e version=1.1 is a string already; in a survey of AWX type the quotes).""",
+Next: Quote it where it is written, as in version: '1.10' (on the command line -e version=1.10 is a string, and so is an answer to a survey of AWX).""",
     ),
     "an unknown Service": (
         {"version": "2.0", "bluegreen_services": ["shop"]},

@@ -179,8 +179,8 @@ def test_a_number_is_no_version(version: Any) -> None:
     assert str(error.value) == (
         "The version must be a string, not the number 1.1.\n"
         "  YAML and JSON read 1.10 as the number 1.1, so another version than the one meant could be released.\n"
-        'Next: Quote it: version: "1.1" (on the command line -e version=1.1 is a string already; in a survey of AWX '
-        "type the quotes)."
+        "Next: Quote it where it is written, as in version: '1.10' (on the command line -e version=1.10 is a string, and so is "
+        "an answer to a survey of AWX)."
     )
 
 

@@ -108,34 +108,39 @@ PREPARED = {"run": "r1", "version": "2.0"}
 OLD = {"run": "r0", "version": "1.0"}
 
 
+def result(prepared: Any, name: str = "shop") -> dict[str, Any]:
+    return {name: {"prepared": prepared}}
+
+
 @pytest.mark.parametrize(
-    "variables, approved",
+    "variables, extra, approved",
     [
-        ({}, {}),
-        ({"bluegreen_result": {}}, {}),
-        ({"bluegreen_result": {"shop": {"prepared": PREPARED}}}, PREPARED),
-        ({"bluegreen_result": {"other": {"prepared": PREPARED}}}, {}),
-        ({"bluegreen_result": {"shop": {"prepared": None}}}, {}),
-        ({"bluegreen_result": {"shop": {}}}, {}),
-        ({"bluegreen_result": {"shop": None}}, {}),
-        ({"ansible_facts": {"bluegreen_result": {"shop": {"prepared": PREPARED}}}}, PREPARED),
-        ({"ansible_facts": None}, {}),
-        # In a workflow of AWX it is an extra variable, which is above a fact.
+        ({}, {}, {}),
+        ({"bluegreen_result": {}}, {}, {}),
+        ({"bluegreen_result": result(PREPARED)}, {}, PREPARED),
+        ({"bluegreen_result": result(PREPARED, "other")}, {}, {}),
+        ({"bluegreen_result": result(None)}, {}, {}),
+        ({"bluegreen_result": {"shop": {}}}, {}, {}),
+        ({"bluegreen_result": {"shop": None}}, {}, {}),
+        ({"__bluegreen_results": result(PREPARED)}, {}, PREPARED),
+        # A fact may be an earlier run's, out of a cache, whether it is there as a variable as well or not.
+        ({"ansible_facts": {"bluegreen_result": result(OLD)}}, {}, {}),
+        ({"ansible_facts": {"bluegreen_result": result(OLD)}, "bluegreen_result": result(OLD)}, {}, {}),
+        ({"ansible_facts": {"bluegreen_result": result(OLD)}, "bluegreen_result": result(PREPARED)}, {}, PREPARED),
+        ({"ansible_facts": {"bluegreen_result": result(OLD)}, "__bluegreen_results": result(PREPARED)}, {}, PREPARED),
+        ({"ansible_facts": None}, {}, {}),
+        # In a workflow of AWX it is an extra variable, and the fact of the job before may be cached as well.
+        ({"bluegreen_result": result(PREPARED)}, {"bluegreen_result": result(PREPARED)}, PREPARED),
         (
-            {
-                "bluegreen_result": {"shop": {"prepared": PREPARED}},
-                "ansible_facts": {"bluegreen_result": {"shop": {"prepared": OLD}}},
-            },
-            PREPARED,
-        ),
-        (
-            {"bluegreen_result": {}, "ansible_facts": {"bluegreen_result": {"shop": {"prepared": OLD}}}},
+            {"bluegreen_result": result(OLD), "ansible_facts": {"bluegreen_result": result(OLD)}},
+            {"bluegreen_result": result(OLD)},
             OLD,
         ),
+        ({"__bluegreen_results": result(OLD)}, {"bluegreen_result": result(PREPARED)}, PREPARED),
     ],
 )
-def test_what_was_approved(variables: dict[str, Any], approved: dict[str, Any]) -> None:
-    assert _variables.approved(variables, "shop") == approved
+def test_what_was_approved(variables: dict[str, Any], extra: dict[str, Any], approved: dict[str, Any]) -> None:
+    assert _variables.approved(variables, extra, "shop") == approved
 
 
 # --- arguments
