@@ -56,6 +56,8 @@ class Api:
         kind = KINDS[resource]
         self.store.dry_run = "dryRun" in seen.query
         try:
+            if seen.method == "PATCH" and "apply-patch" in seen.headers["Content-Type"]:
+                return as_json(self.store.apply(kind, rest, json.loads(seen.body)))
             if seen.method == "PATCH":
                 return as_json(self.store.patch(kind, rest, json.loads(seen.body)))
             if seen.method == "POST":
