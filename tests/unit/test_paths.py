@@ -39,7 +39,6 @@ def player(loopback: Loopback, tmp_path: Path) -> Player:
     return Player(here, Api(loopback, store).server)
 
 
-@pytest.mark.xfail(strict=True, reason="a relative manifest is looked for beside the collection's playbook")
 def test_the_collections_playbooks_start_in_the_working_directory(player: Player) -> None:
     """Which PWD need not be: make -C, env of a container, or cwd= of a program leave it as it was."""
     player.environment["PWD"] = str(player.directory.parent / "elsewhere")

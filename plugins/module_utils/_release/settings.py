@@ -287,5 +287,11 @@ def place(path: Any, directory: str | None) -> str:
     return os.path.join(directory or "", os.path.expanduser(str(path)))
 
 
+def template_file(path: str, directory: str | None) -> str:
+    """A template of the user's; one that is not where other relative paths lead is left to Ansible's search."""
+    whole = place(path, directory)
+    return whole if path and os.path.isfile(whole) else path
+
+
 def _mistaken(name: str, spec: dict[str, Any], values: dict[str, Any]) -> list[str]:
     return [f"{name}: {text}" for text in ArgumentSpecValidator(spec).validate(values).error_messages]

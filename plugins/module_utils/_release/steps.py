@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import place
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import place, template_file
 
 Reading = dict[str, Any]
 Settings = dict[str, Any]
@@ -92,7 +92,8 @@ class Steps:
             image = self.now["wanted_image"]
             self.add("deploy_tasks", place(own, self.directory), image=image, replicas=live["replicas"])
         self.template["deployed"] = True
-        self.add("deploy", live_template_hash=live["template_hash"] if own else "")
+        manifest = template_file(self.settings["manifest"], self.directory)
+        self.add("deploy", manifest=manifest, live_template_hash=live["template_hash"] if own else "")
 
     def wait(self) -> None:
         self.add("wait", **self.template)
