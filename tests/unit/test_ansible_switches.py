@@ -9,11 +9,13 @@ import json
 from pathlib import Path
 
 import pytest
+from ansible.release import __version__
 from api import Api
 from loopback import Loopback
 from playing import Player
 from recorded import RecordedCluster
 
+CORE = tuple(map(int, __version__.split(".")[:2]))
 # A callback that prints one JSON document, as ansible.posix.json does.
 MACHINE = """\
 import json
@@ -116,8 +118,11 @@ def test_a_loop_over_applications_keeps_all_results(player: Player) -> None:
 def test_any_errors_fatal_says_which_host_has_failed_and_why(player: Player) -> None:
     player.hosts = {"blog": {}, "shop": {"bluegreen_services": ["gone"]}}
     ended = player.play("-e", "version=2.0", "--check", any_errors_fatal=True)
-    [said] = [line for line in ended.out.splitlines() if line.startswith("blog | REFUSED")]
-    assert "shop failed, and any_errors_fatal ends the other hosts: There is no Service 'gone'" in said
+    assert ended.code == 2
+    said = [line for line in ended.out.splitlines() if line.startswith("blog | ")][-1]
+    # Not with every ansible-core does it end hosts whose tasks have a rescue.
+    ends = "shop failed, and any_errors_fatal ends the other hosts: There is no Service 'gone'" in said
+    assert ends or ("PLANNED" in said and CORE not in ((2, 19), (2, 20)))
 
 
 def test_a_tag_on_the_task_that_includes_the_role_selects_all_of_it(player: Player) -> None:
