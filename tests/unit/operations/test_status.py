@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
 from recorded import RecordedCluster, switched
 
@@ -66,3 +67,48 @@ def test_how_long_a_rollback_takes(ready: dict, took: dict, seconds: int | None)
 def test_a_release_does_not_ask_for_it() -> None:
     cluster = with_pods({"green": 3, "blue": 1}, {"blue": [5]})
     assert status(cluster, retire_after=None)["rollback_seconds"] is None
+
+
+FOR_EVER = pytest.mark.xfail(strict=True, reason="a run that was killed is called running for ever")
+
+
+@pytest.mark.parametrize(
+    ("holder", "renewed", "shown"),
+    [
+        pytest.param("r1", 1, "running", id="it renews the lock"),
+        pytest.param("r1", 600, "no sign of life since ", id="it was killed", marks=FOR_EVER),
+        pytest.param("", 600, "interrupted", id="the lock is free", marks=FOR_EVER),
+        pytest.param("r2", 1, "interrupted", id="another run has the lock", marks=FOR_EVER),
+        pytest.param(None, 0, "interrupted", id="there is no lock", marks=FOR_EVER),
+    ],
+)
+def test_a_run_without_an_end_is_called_what_its_lock_shows(holder: str | None, renewed: int, shown: str) -> None:
+    cluster = switched(
+        outcome="running", version="2.0", image="myapp:2.0", previous_version="1.0", previous_image="myapp:1.0"
+    )
+    if holder is not None:
+        at = datetime.now(timezone.utc) - timedelta(seconds=renewed)
+        spec = {"holderIdentity": holder, "leaseDurationSeconds": 30, "renewTime": at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")}
+        cluster.put({"kind": "Lease", "metadata": {"name": "bluegreen-myapp"}, "spec": spec})
+    row = next(line for line in status(cluster)["summary"] if "anna" in line and "release " in line)
+    assert f"  {shown}" in row
+
+
+def test_who_may_not_read_leases_is_shown_what_is_recorded() -> None:
+    cluster = switched(
+        outcome="running", version="2.0", image="myapp:2.0", previous_version="1.0", previous_image="myapp:1.0"
+    )
+
+    def refuse() -> None:
+        raise ApiError("forbidden", "forbidden", 403)
+
+    cluster.before("get", "Lease", refuse)
+    assert any("  running  " in line for line in status(cluster)["summary"])
+
+
+def test_a_release_does_not_read_the_lock_for_it() -> None:
+    cluster = switched(
+        outcome="running", version="2.0", image="myapp:2.0", previous_version="1.0", previous_image="myapp:1.0"
+    )
+    status(cluster, retire_after=None)
+    assert "Lease" not in {request.kind for request in cluster.requests}
