@@ -92,7 +92,10 @@ def execute(
             params["lock_id"] = params["lock_id"] or None  # templates make "" of nothing
         cluster = Cluster(params, operation.NAME, dry_run, say, before_write, said_at_once)
         if params["validate_certs"] is False:
-            caution("The API server's certificate is not checked (validate_certs is false).")
+            caution(
+                "The API server's certificate is not checked (validate_certs is false). Give its certificate authority: ca_cert, or "
+                "in AWX the field of the credential, without which AWX turns the check off."
+            )
         if params.get("lock_id") and operation.KEEPS_LOCK and not dry_run:
             with Keeper(cluster, lease_name(params["services"]), params["lock_id"]):
                 result.update(operation.run(params, cluster, say))

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
@@ -19,16 +20,18 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch, retires_at
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import (
     judge_version,
     read_kept_of_idle,
     reading,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import CLOCKS_DIFFER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import (
     missing_file,
     mistaken_database,
@@ -94,10 +97,11 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     retires, target = _retires_at(app, params["retire_after"]), result["rollback_to"]
     # Only those who want to know when the idle color ends are told how long a rollback takes: it costs a request.
     rollback_seconds = _rollback_seconds(app, target) if params["retire_after"] is not None else None
+    running = _running(app, params) if params["retire_after"] is not None else "running"
     result.update(
         rollback_seconds=rollback_seconds,
         retires_at=retires,
-        summary=_summary(app, kept, retires, target, rollback_seconds),
+        summary=_summary(app, kept, retires, target, rollback_seconds, running),
         warnings=app.warnings + hazards(app),
     )
     judge_version(
@@ -166,8 +170,31 @@ def _seconds_to_ready(pod: Object) -> float | None:
     return (moment(ready["lastTransitionTime"]) - moment(pod["metadata"]["creationTimestamp"])).total_seconds()
 
 
+def _running(app: Application, params: Params) -> str:
+    """What to call the run that has not recorded an end: it may have been killed, and nobody was there to write that down."""
+    newest = next(iter(app.state["history"]), {})
+    if newest.get("outcome") != "running":
+        return "running"
+    try:
+        lease = app.cluster.get("Lease", lease_name(params["services"]))
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return "running"
+    if lease is None or lease["spec"].get("holderIdentity") != newest["run"]:
+        return "interrupted"
+    renewed = moment(lease["spec"]["renewTime"])
+    quiet = timedelta(seconds=lease["spec"]["leaseDurationSeconds"] + CLOCKS_DIFFER)
+    return "running" if datetime.now(timezone.utc) < renewed + quiet else f"no sign of life since {to_second(renewed)}"
+
+
 def _summary(
-    app: Application, kept: Object | None, retires: str | None, target: Object | None, rollback_seconds: int | None
+    app: Application,
+    kept: Object | None,
+    retires: str | None,
+    target: Object | None,
+    rollback_seconds: int | None,
+    running: str,
 ) -> list[str]:
     """What ``status`` shows: a line for each color, what a rollback would do, and the last releases."""
     rows = [("", "color", "version", "pods", "Deployment", "image")]
@@ -212,7 +239,7 @@ def _summary(
                 entry.get("started_at") or entry.get("switched_at") or "-",
                 entry.get("kind") or "switch",
                 entry.get("version") or "-",
-                entry["outcome"],
+                running if entry["outcome"] == "running" else entry["outcome"],
                 entry.get("by") or "-",
                 entry.get("job") or "-",
             )

@@ -69,17 +69,14 @@ def test_a_release_does_not_ask_for_it() -> None:
     assert status(cluster, retire_after=None)["rollback_seconds"] is None
 
 
-FOR_EVER = pytest.mark.xfail(strict=True, reason="a run that was killed is called running for ever")
-
-
 @pytest.mark.parametrize(
     ("holder", "renewed", "shown"),
     [
         pytest.param("r1", 1, "running", id="it renews the lock"),
-        pytest.param("r1", 600, "no sign of life since ", id="it was killed", marks=FOR_EVER),
-        pytest.param("", 600, "interrupted", id="the lock is free", marks=FOR_EVER),
-        pytest.param("r2", 1, "interrupted", id="another run has the lock", marks=FOR_EVER),
-        pytest.param(None, 0, "interrupted", id="there is no lock", marks=FOR_EVER),
+        pytest.param("r1", 600, "no sign of life since ", id="it was killed"),
+        pytest.param("", 600, "interrupted", id="the lock is free"),
+        pytest.param("r2", 1, "interrupted", id="another run has the lock"),
+        pytest.param(None, 0, "interrupted", id="there is no lock"),
     ],
 )
 def test_a_run_without_an_end_is_called_what_its_lock_shows(holder: str | None, renewed: int, shown: str) -> None:
