@@ -151,7 +151,7 @@ ansible_facts:
         - Results by application. What is returned here is set as a stat as well, so that an automation controller
           hands it to the next job of a workflow, merged with the results of other applications.
         - "The result of an application has these keys: C(outcome), C(msg) (one sentence), C(active_color), C(version)
-          (live now), C(previous_version) (on the other color), C(reason) (short code of the cause of a failure,
+          (live now), C(previous_version) (live before it), C(reason) (short code of the cause of a failure,
           V(task_failed) when it has none of its own), C(next_step) (what to do after a failure) and C(timings). What
           is not known, or does not apply, is V(null)."
       type: dict

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import read_application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import explained
@@ -109,7 +110,6 @@ def _failure(happened: Happened) -> Result | None:
 def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result) -> Result:
     """The keys of ``bg_end``, from the outcome and the reading it was judged on."""
     live, colors = (now or {}).get("active_color"), (now or {}).get("colors") or {}
-    other = next((name for name in colors if name != live), None)
     retired = happened.of("retire") or happened.of("due")
     pending = (now or {}).get("pending_color")
     split = f"some Services select {live}, some {pending}" if pending else None
@@ -118,7 +118,7 @@ def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result
         outcome,
         live,
         colors.get(live, {}).get("version"),
-        retired.get("version") if happened.flow == "retire" else colors.get(other, {}).get("version"),
+        retired.get("version") if happened.flow == "retire" else previous_version(now or {}, outcome),
         happened.failure,
         _timings(happened),
         _prepared(happened, outcome, begun),
@@ -133,6 +133,16 @@ def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result
         "version": result["version"],
         "msg": f"{outcome.upper()}: {result['msg']}",
     }
+
+
+def previous_version(now: Result, outcome: str) -> str | None:
+    """The version before the live one. The other color may have another one by now, that was prepared or has failed there."""
+    live, colors, ready = now.get("active_color"), now.get("colors") or {}, now.get("prepared") or {}
+    other = next((name for name in colors if name != live), "")
+    last = last_switch(now.get("history") or []) or {}
+    if last.get("color") == live and last.get("from_color") == other and not last.get("reverted_at"):
+        return last.get("previous_version")
+    return None if outcome == "prepared" or ready.get("color") == other else colors.get(other, {}).get("version")
 
 
 def _read(cluster: Cluster, params: Params) -> tuple[Result | None, list[str]]:

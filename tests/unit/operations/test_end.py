@@ -431,3 +431,28 @@ def test_a_lock_taken_by_hand_is_given_back(cluster: RecordedCluster) -> None:
     lock_id = recorded.run(_lock, cluster, version="2.0")["lock_id"]
     assert end(cluster, lock_id=lock_id, failure=FAILURE)["outcome"] == "refused"
     assert history(cluster)[0]["outcome"] == "refused"
+
+
+SWITCHED = {"run": "r1", "color": "green", "from_color": "blue", "previous_version": "1.0", "switched_at": SINCE}
+
+
+# the history, what is prepared, the outcome; the version before the live one, where blue has 3.0 and green is live
+@pytest.mark.parametrize(
+    ("history", "prepared", "outcome", "previous"),
+    [
+        pytest.param([SWITCHED], None, "prepared", "1.0", id="after-prepare"),
+        pytest.param([SWITCHED], {"color": "blue"}, "refused", "1.0", id="after-a-refused-promote"),
+        pytest.param([SWITCHED], None, "aborted", "1.0", id="after-a-release-that-did-not-switch"),
+        pytest.param([], None, "prepared", None, id="the-first-prepare"),
+        pytest.param([], {"color": "blue"}, "refused", None, id="nothing-was-ever-switched"),
+        pytest.param([], None, "unchanged", "3.0", id="nothing-is-recorded"),
+        pytest.param([{**SWITCHED, "color": "blue", "from_color": "green"}], None, "unchanged", "3.0", id="by-hand"),
+        pytest.param(
+            [{**SWITCHED, "color": "blue", "reverted_at": SINCE}], None, "reverted", "3.0", id="switched-back"
+        ),
+    ],
+)
+def test_the_previous_version(history: Any, prepared: Any, outcome: str, previous: str | None) -> None:
+    colors = {"blue": {"version": "3.0"}, "green": {"version": "2.0"}}
+    now = {"active_color": "green", "colors": colors, "history": history, "prepared": prepared}
+    assert _end.previous_version(now, outcome) == previous
