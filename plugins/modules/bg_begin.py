@@ -35,7 +35,8 @@ options:
   approved:
     description:
       - C(prepared) of the result of the run that was approved. Promoting something else is refused.
-      - If not given, that of C(bluegreen_result), when it runs as an action and the variable is there.
+      - If not given, that of C(bluegreen_result), when it runs as an action and that is a variable. A fact does not count,
+        because a cache brings those of earlier runs.
     type: dict
   application:
     description: Name of the application. If not given, the host's, or that of the first Service on C(localhost).
