@@ -58,8 +58,10 @@ def is_wanted(task: Any, tags: set[str]) -> bool:
     Whoever wants the role wants all of it. One that is included was wanted, else it would not be here; what is in a playbook
     statically has the tags of everything around that block.
     """
+    if "all" in tags:
+        return True
     block = task._parent  # pylint: disable=protected-access
-    if "all" in tags or "always" not in block._tags:  # pylint: disable=protected-access
+    if "always" not in block._tags:  # pylint: disable=protected-access
         return True
     around = block._parent  # pylint: disable=protected-access
     own = set(around.tags)

@@ -99,7 +99,8 @@ class Role:
                 self._facts[task["register"]] = {"skipped": True, "changed": False}
             return
         if action.endswith(("include_tasks", "import_tasks")):
-            path = (directory / scope.value(task[action])).resolve()
+            file = task[action]["file"] if isinstance(task[action], dict) else task[action]
+            path = (directory / scope.value(file)).resolve()
             # The variables of an include count more than those of the tasks in it.
             self._tasks(_yaml(path), scope, defaults, path.parent)
             return
@@ -109,7 +110,7 @@ class Role:
             result = {"failed": True, "msg": f"{type(error).__name__}: {error}"}
         if "register" in task:
             self._facts[task["register"]] = result
-        self._facts.update(result.pop("ansible_facts", {}))
+        self._facts.update(result.get("ansible_facts", {}))
         if result.get("failed") and not scope.holds(scope.value(task.get("ignore_errors", False))):
             self._say(f"failed: {task.get('name', action)}: {result.get('msg')}")
             raise TaskFailed(task, result)
@@ -127,10 +128,18 @@ class Role:
 
     def _ours(self, name: str, given: Variables, scope: Scope) -> Variables:
         own = SimpleNamespace(
-            args=given, check_mode=self._check, diff=self._check, async_val=0, environment=[], action=name, no_log=False
+            args=given,
+            check_mode=self._check,
+            diff=self._check,
+            async_val=0,
+            environment=[],
+            action=name,
+            no_log=False,
+            any_errors_fatal=False,
         )
         connection = SimpleNamespace(transport="local", become=None, _shell=SimpleNamespace(tmpdir=None))
-        templar = SimpleNamespace(template=scope.value)
+        templar = SimpleNamespace(template=scope.value, is_template=lambda value: "{{" in value)
+        templar.copy_with_new_env = lambda available_variables: templar
         action = _action_class(name)(own, connection, SimpleNamespace(), None, templar, None)
         action._display = _Display(self._say)
         return dict(action.run(None, scope.flat()))
@@ -140,7 +149,7 @@ class _Display:
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
 
-    def display(self, text: str, color: str | None = None) -> None:
+    def display(self, text: str, color: str | None = None, stderr: bool = False) -> None:
         self._say(text)
 
     def warning(self, text: str) -> None:

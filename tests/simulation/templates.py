@@ -167,7 +167,14 @@ def _combine(first: dict[str, Any], *others: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _mandatory(value: Any, msg: str) -> Any:
+    if isinstance(value, jinja2.Undefined):
+        raise jinja2.TemplateError(msg)
+    return value
+
+
 ENVIRONMENT.filters.update(
+    mandatory=_mandatory,
     combine=_combine,
     from_yaml=yaml.safe_load,
     zip=lambda first, second: list(zip(first, second)),
