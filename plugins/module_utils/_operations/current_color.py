@@ -172,7 +172,7 @@ def _seconds_to_ready(pod: Object) -> float | None:
 
 def _running(app: Application, params: Params) -> str:
     """What to call the run that has not recorded an end: it may have been killed, and nobody was there to write that down."""
-    newest = next(iter(app.state["history"]), {})
+    newest: Object = next(iter(app.state["history"]), {})
     if newest.get("outcome") != "running":
         return "running"
     try:
