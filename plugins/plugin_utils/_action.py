@@ -24,6 +24,7 @@ import ssl
 from collections.abc import Callable
 from typing import Any
 
+from ansible import constants
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.plugins.action import ActionBase
 from ansible.release import __version__
@@ -35,7 +36,10 @@ from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._showing impo
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # Before 2.19, ansible-core shows a failure only as one line of JSON, in which nobody reads a pod's last log lines.
-MESSAGES_ARE_SHOWN = tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
+MESSAGES_ARE_SHOWN = (
+    tuple(map(int, __version__.split(".")[:2])) >= (2, 19)
+    or constants.DEFAULT_STDOUT_CALLBACK == "bluegreen.kubernetes.compact"
+)
 
 # OpenSSL is set up here once, and not by every worker.
 ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -91,6 +91,7 @@ def menu(site: dict[str, str]) -> str:
         "Overview <reference/index>",
         "The role and its variables <reference/bluegreen_role>",
         *[f"{name} <reference/{name}_module>" for name in modules],
+        "compact, what is shown <reference/compact_callback>",
         "Environment variables <reference/environment_variables>",
         "```",
     ]
