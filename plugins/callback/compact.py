@@ -151,7 +151,10 @@ class CallbackModule(CallbackBase):
                 self._show_debug(host, answer)
             elif is_stage(task):
                 text = str(answer.get("msg") or "").partition("\n")[0] or running.last_word
-                self._line(host, running.stage, running.seconds(), text, C.COLOR_OK)
+                if not (
+                    action_of(task) == "bg_current_color" and task.args.get("retire_after")
+                ):  # a status: it has been shown
+                    self._line(host, running.stage, running.seconds(), text, C.COLOR_OK)
             elif action_of(task) not in SILENT:
                 how, color = ("changed", C.COLOR_CHANGED) if answer.get("changed") else ("ok", C.COLOR_OK)
                 self._line(host, how, running.seconds(), task.get_name(), color)

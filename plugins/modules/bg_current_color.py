@@ -367,7 +367,8 @@ retires_at:
   returned: always
   sample: "2026-05-05T09:30:14Z"
 summary:
-  description: The same for people, line by line. The two colors, what a rollback would do, and the last runs.
+  description: The same for people, line by line. The two colors, what a rollback would do, and the last runs. With
+    O(retire_after) it is shown as well; in a play of several hosts the most important of it, in a line each.
   type: list
   elements: str
   returned: always

@@ -68,7 +68,7 @@ class Player:
     def play(self, host: str, action: str, said: list[str], answer: dict[str, Any], **options: Any) -> None:
         name = options.pop("name", f"task {action}")
         action = ROLE + action if action.startswith("bg_") else action
-        task = SimpleNamespace(action=action, get_name=lambda: name)
+        task = SimpleNamespace(action=action, args={}, get_name=lambda: name)
         named = SimpleNamespace(get_name=lambda: host)
         self.totals.setdefault(host, {"failures": 0, "unreachable": 0})
         if "bluegreen" in answer:

@@ -13,16 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api import Api
+from loopback import Loopback
+from recorded import switched
 
 PLAY = """\
-- hosts: shop
+- hosts: all
   connection: local
   gather_facts: false
   vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}", bluegreen_services: [shop], bluegreen_api_timeout: 0.1}
   module_defaults:
-    group/bluegreen.kubernetes.bg: {host: "http://127.0.0.1:9", api_key: none}
+    group/bluegreen.kubernetes.bg: {host: "{{ server | default('http://127.0.0.1:9') }}", api_key: none}
   tasks:
-    - ansible.builtin.include_role: {name: bluegreen.kubernetes.bluegreen, tasks_from: main}
+    - ansible.builtin.include_role: {name: bluegreen.kubernetes.bluegreen, tasks_from: "{{ flow | default('main') }}"}
 """
 
 
@@ -33,9 +36,15 @@ def play(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(play: Path, *words: str, **variables: Any) -> subprocess.CompletedProcess[str]:
+def run(play: Path, *words: str, hosts: str = "shop", **variables: Any) -> subprocess.CompletedProcess[str]:
     """ansible-playbook, from another directory than the playbook's."""
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), "-i", "shop,", str(play / "play.yml"), *words]
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        "-i",
+        f"{hosts},",
+        str(play / "play.yml"),
+        *words,
+    ]
     return subprocess.run(
         [*command, "-e", json.dumps(variables)],
         cwd=play / "elsewhere",
@@ -60,3 +69,29 @@ def test_a_typing_error_in_a_variable_is_refused(play: Path) -> None:
     ended = run(play, version="2.0", bluegreen_check=[])
     assert ended.returncode == 2
     assert "There is no variable bluegreen_check; did you mean bluegreen_checks?" in ended.stdout
+
+
+@pytest.fixture
+def server(loopback: Loopback) -> dict[str, Any]:
+    """What leads to an application whose green is live."""
+    api = Api(loopback, switched(previous_version="1.0", previous_image="myapp:1.0"))
+    options = api.connection
+    return {"server": options["host"], "bluegreen_namespace": options["namespace"], "bluegreen_services": ["myapp"]}
+
+
+def test_a_status_is_a_table(play: Path, server: dict[str, Any]) -> None:
+    ended = run(play, flow="status", **server)
+    assert ended.returncode == 0, ended.stdout
+    lines = ended.stdout.splitlines()
+    assert "      color  version  pods       Deployment  image" in lines
+    assert "idle  blue   1.0      3/3 ready  app-blue    myapp:1.0" in lines
+    assert ended.stdout.count("rollback: to blue") == 1
+
+
+def test_a_status_of_several_is_a_line_each(play: Path, server: dict[str, Any]) -> None:
+    ended = run(play, hosts="shop,storefront", flow="status", **server)
+    assert ended.returncode == 0, ended.stdout
+    lines = [line.split("  ", 1) for line in ended.stdout.splitlines() if "rollback: to blue (version 1.0)" in line]
+    assert sorted(host.strip() for host, _text in lines) == ["shop", "storefront"]
+    assert all("green (version 2.0) is live, 3/3 ready; blue (version 1.0) is idle" in text for _host, text in lines)
+    assert "Deployment" not in ended.stdout

@@ -247,6 +247,17 @@ def _summary(
     return lines + (_table(rows) if len(rows) > 1 else ["no release recorded yet"])
 
 
+def in_one_line(result: Object) -> str:
+    """The most important of a status, for those who have many."""
+    live, idle = result["active_color"], result["idle_color"]
+    colors = result["colors"]
+    shown = [
+        f"{name} (version {colors[name]['version'] or '-'}) {what}, {colors[name]['ready']}/{colors[name]['replicas']} ready"
+        for name, what in ((live, "is live"), (idle, "is idle"))
+    ]
+    return "; ".join([*shown, *(line for line in result["summary"] if line.startswith("rollback: "))])
+
+
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
