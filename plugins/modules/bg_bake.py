@@ -158,6 +158,10 @@ checks:
       description: The pod, or the address of what is asked once.
       type: str
       sample: app-green-6b7c9d5f4-x2x8p
+    asked:
+      description: What was asked of it, where the name does not say it; otherwise empty.
+      type: str
+      sample: "GET :8080/health"
     via:
       description: "Way to the target: V(proxy), V(port_forward), V(service_proxy), V(url), V(address) or V(job). V(null) when
         nothing answered."

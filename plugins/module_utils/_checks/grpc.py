@@ -69,6 +69,10 @@ def _load() -> None:
             del os.environ["GRPC_VERBOSITY"]
 
 
+def asked(run: Run, check: Check, pod: Any) -> str:
+    return f"gRPC :{run.port_of(pod, check['port'])}"
+
+
 def attempt(run: Run, check: Check, pod: Any, began: float) -> tuple[Result, list[str]]:
     from grpc_health.v1.health_pb2 import HealthCheckResponse
 

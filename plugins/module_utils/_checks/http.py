@@ -112,6 +112,10 @@ def _needs_port_forward(check: Check) -> bool:
     return bool(_kept_headers(check) or check["ca_cert"] or "location" in expected)
 
 
+def asked(run: Run, check: Check, pod: Object | None) -> str:
+    return f"{check['method']} :{run.port_of(pod, check['port']) if pod else check['port']}{check['http']}"
+
+
 def attempt(run: Run, check: Check, pod: Object | None, began: float) -> tuple[Result, list[str]]:
     answer = _ask(run, check, pod)
     wrong = expect.judge(check["expect"], answer, time.monotonic() - began)

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -19,6 +20,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
+ADDRESS = re.compile(r"\b\d+\.\d+\.\d+\.\d+\b|\[[0-9a-f:]+\]")
 Check = dict[str, Any]
 Result = dict[str, Any]
 
@@ -59,6 +61,16 @@ class Run:
         return next((port["containerPort"] for port in ports if port.get("name") == wanted), wanted)
 
 
+def _with_ports(text: str, check: Check, pod: Object | None) -> str:
+    """A failure to reach a port, and which ones there are if that is none of them."""
+    ports = container_ports(pod, "TCP") if pod else []
+    names = {str(port.get(key)) for port in ports for key in ("name", "containerPort")}
+    if not ports or check.get("port") is None or str(check["port"]) in names:
+        return text
+    shown = ", ".join(" ".join(filter(None, [str(port["containerPort"]), port.get("name")])) for port in ports)
+    return f"{text}; the pod has no port {check['port']}, it has {shown}"
+
+
 def verdict(check: Check, results: list[Result]) -> tuple[bool, str]:
     """How one check went: ``(passed, its line for people)``."""
     own = [result for result in results if result["name"] == check["name"]]
@@ -75,9 +87,22 @@ def verdict(check: Check, results: list[Result]) -> tuple[bool, str]:
 
 def reasons(results: list[Result]) -> list[str]:
     """The failed ones in words, a bounded number of lines."""
-    bad = [item for item in results if not item["passed"]]
-    lines = [f"{item['name']} on {item['target']}: {item['reason']}" for item in bad[:10]]
-    return lines + ([f"... and {len(bad) - 10} more"] if len(bad) > 10 else [])
+    same: dict[tuple[str, str], list[Result]] = {}  # but for a pod's own address
+    for item in results:
+        if not item["passed"]:
+            same.setdefault((item["name"], ADDRESS.sub("", item["reason"])), []).append(item)
+    lines = [
+        f"{name} on {items[0]['target']}: {items[0]['reason']}{_besides(items)}" for (name, _), items in same.items()
+    ]
+    return lines[:10] + ([f"... and {len(lines) - 10} more"] if len(lines) > 10 else [])
+
+
+def _besides(items: list[Result]) -> str:
+    """What was asked, and of how many others with the same answer."""
+    asked = f"asked {items[0]['asked']}" if items[0]["asked"] else ""
+    others = f"the same on {len(items) - 1} more" if len(items) > 1 else ""
+    said = "; ".join(filter(None, [asked, others]))
+    return f" ({said})" if said else ""
 
 
 def needs_pods(check: Check) -> bool:
@@ -101,6 +126,7 @@ def _execute(run: Run, check: Check, pod: Object | None) -> Result:
         "name": check["name"],
         "kind": check["kind"].NAME,
         "target": pod["metadata"]["name"] if pod else check["where"],
+        "asked": check["kind"].asked(run, check, pod) if hasattr(check["kind"], "asked") else "",
         "via": None,
         "passed": False,
         "status": None,
@@ -124,7 +150,7 @@ def _execute(run: Run, check: Check, pod: Object | None) -> Result:
                 result["attempts"] -= 1
                 pauses = _pause(run.cluster, error, pauses)
                 continue
-            wrong = [str(error)]
+            wrong = [_with_ports(str(error), check, pod)]
         result.update(passed=not wrong, reason="; ".join(wrong), latency_ms=round((time.monotonic() - began) * 1000, 1))
         if result["passed"] or result["attempts"] > check["retries"]:
             return result

@@ -46,6 +46,10 @@ def read(reader: Reader, parsed: Object) -> None:
         reader.wrong("send is text, not {0!r}", parsed["send"])
 
 
+def asked(run: Run, check: Check, pod: Object | None) -> str:
+    return f"TCP :{run.port_of(pod, check['port'])}" if pod else ""
+
+
 def attempt(run: Run, check: Check, pod: Object | None, began: float) -> tuple[Result, list[str]]:
     def unlike(body: bytes) -> list[str]:
         return expect.judge_text(check["expect"], body.decode("utf-8", "replace"), 0)

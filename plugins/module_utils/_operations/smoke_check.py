@@ -64,7 +64,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             f"{len(failures)} of {len(checks)} checks failed on {color.name}: {', '.join(failures)}.",
             "checks_failed",
             why=_checks.reasons(results) + _evidence(app, pods, results),
-            next_step=f"Mend {color.deployment_name} and release again.",
+            next_step=f"Mend {color.deployment_name}, or the check if that is wrong, and release again.",
             result=result,
         )
     result["msg"] = f"{len(checks)} checks passed on {color.name} ({len(results)} executions in {elapsed:.2f} s)."

@@ -19,7 +19,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.clus
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check as _smoke_check
 from api import Api
 from checking import PROXY, check, failure, pods, proxied
-from loopback import Answer, Seen, as_json
+from loopback import Answer, Seen, as_json, refusal
 
 
 def test_every_check_runs_on_every_pod_of_the_idle_color(api: Api) -> None:
@@ -196,12 +196,29 @@ def test_every_result_is_shown_and_every_failure_explained(api: Api) -> None:
 
 
 def test_many_failures_are_bounded(api: Api) -> None:
-    api.application = lambda seen, pod, path: Answer(500, b"x" * 100_000)
+    api.application = lambda seen, pod, path: Answer(500, pod.encode() + b"x" * 100_000)
     error = failure(api, *[{"name": f"check {number}", "http": f"/{number}"} for number in range(10)])
     assert len(str(error).splitlines()) <= 60
     assert "20 more" in str(error)
     assert len(str(error)) < 10_000
     assert all(len(item["reason"]) < 1000 for item in error.result["checks"])
+
+
+def test_what_was_asked_is_said_and_the_same_answer_of_all_pods_once(api: Api) -> None:
+    api.application = lambda seen, pod, path: Answer(404, b"nothing here")
+    lines = str(failure(api, {"name": "health", "http": "/nix"})).splitlines()
+    assert [line.partition(": ")[2] for line in lines if "health on" in line] == [
+        "HTTP 404 instead of 2xx (answer: nothing here) (asked GET :8080/nix; the same on 2 more)"
+    ]
+
+
+def test_a_port_that_no_container_has_is_said_beside_those_that_there_are(api: Api) -> None:
+    def application(seen: Seen, pod: str, path: str) -> Answer:
+        return refusal(500, f"error trying to reach service: dial tcp {pod}: connect: connection refused")
+
+    api.application = application
+    assert "the pod has no port 9090, it has 8080" in str(failure(api, {"name": "health", "http": "/", "port": 9090}))
+    assert "it has" not in str(failure(api, {"name": "health", "http": "/", "port": 8080}))
 
 
 def test_retries_until_it_passes(api: Api) -> None:
