@@ -44,6 +44,14 @@ class ActionModule(OperationAction):
         }
         return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
 
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Object:
+        result = super().run(tmp, task_vars)
+        if result.get("failed") and not result.get("version"):  # what was wanted is said, however early it ended
+            given = self.arguments(task_vars or {})
+            asked = (given["settings"] or {}).get("bluegreen_version") or given["version"]
+            result["version"] = asked if isinstance(asked, str) else None
+        return result
+
     def _texts(self, task_vars: dict[str, Any]) -> dict[str, str]:
         """The texts among the extra variables of which Ansible has made something else."""
         options, extra = context.CLIARGS.get("extra_vars") or (), load_extra_vars(self._loader)

@@ -52,5 +52,5 @@ class ActionModule(OperationAction):
         report["directory"] = (
             place(given["directory"], _variables.directory(task_vars or {})) if given.get("directory") else None
         )
-        report["stages"] = result.pop("stages")
+        report.update(stages=result.pop("stages"), account=result["account"] if result["bad"] else None)
         return {**result, **_ending.end(self, result["result"], report)}

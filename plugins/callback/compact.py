@@ -179,7 +179,8 @@ class CallbackModule(CallbackBase):
             stage = running.stage if is_stage(task) else "failed"
             if running.said and not self._screen.terminal:
                 self._line(host, running.stage, None, running.last_word)
-            whole = text if is_stage(task) or host in self._ends else f"{task.get_name()}: {text}"
+            said_all = is_stage(task) or host in self._ends or action_of(task) == "validate_argument_spec"
+            whole = text if said_all else f"{task.get_name()}: {text}"
             first = whole.partition("\n")[0]
             if ignore_errors:
                 self._line(host, stage, running.seconds(), f"{first} (ignored)", C.COLOR_WARN)

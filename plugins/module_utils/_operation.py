@@ -15,7 +15,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import explained
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import (
     CONNECTION,
     SECRET_KEYS,
@@ -88,6 +88,13 @@ def execute(
         for name in operation.DURATIONS:
             if params.get(name) is not None:
                 params[name] = seconds(params[name], name)
+        if params.get("services") == []:
+            raise BlueGreenError(
+                "bluegreen_services is empty, so it is not known what the application is.",
+                "bad_input",
+                next_step="Set it for the application's host in the inventory, and give that: -i inventory.yml. Where Ansible could "
+                "not read the inventory, it says so above; then it goes on without, on localhost.",
+            )
         if "lock_id" in params:
             params["lock_id"] = params["lock_id"] or None  # templates make "" of nothing
         cluster = Cluster(params, operation.NAME, dry_run, say, before_write, said_at_once)

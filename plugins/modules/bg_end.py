@@ -191,6 +191,14 @@ msg:
   type: str
   returned: always
   sample: "RELEASED: green (version 2.0) is live."
+account:
+  description: All there is to say of a run that has failed, in lines, as the role ends with it.
+  type: str
+  returned: always
+  sample: |-
+    Release of 2.0 ABORTED: stopped before the switch; blue (version 1.0) is live. app-green cannot become ready: ErrImagePull.
+      pod app-green-5f8c9bd55d-275m8: app: waiting, ErrImagePull, 0 restarts
+    Next: Mend the cause and release again: kubectl -n shop describe deployment app-green shows more.
 reason:
   description: V(null), or the short code of what kept the module from working.
   type: str

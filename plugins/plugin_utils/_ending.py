@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import BAD
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.report import document
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils import _report_files
+from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._action import MESSAGES_ARE_SHOWN
 from ansible_collections.bluegreen.kubernetes.plugins.plugin_utils._showing import show, warn
 
 
@@ -21,11 +22,14 @@ def end(action: Any, result: dict[str, Any], about: dict[str, Any]) -> dict[str,
 
     :param action: the action plugin.
     :param result: of ``outcome.compose``.
-    :param about: application, namespace, by, job, failure, directory of the report (empty for none), stages.
+    :param about: application, namespace, by, job, failure, directory of the report (empty for none), stages; account of a
+        failure with which the play ends.
     """
     name = about["application"]
     text = f"{result['outcome'].upper()}: {result['msg']}"
-    show(action, f"{name} | {text}", color="red" if result["outcome"] in BAD else "green")
+    bad = result["outcome"] in BAD
+    if not (bad and about.get("account") and MESSAGES_ARE_SHOWN):  # else the play ends with all of it
+        show(action, f"{name} | {about.get('account') or text}", color="red" if bad else "green")
     files = {}
     if about["directory"] and not action._task.check_mode:  # pylint: disable=protected-access
         try:

@@ -71,6 +71,30 @@ def test_a_typing_error_in_a_variable_is_refused(play: Path) -> None:
     assert "There is no variable bluegreen_check; did you mean bluegreen_checks?" in ended.stdout
 
 
+def test_no_application_says_where_it_would_be_named(play: Path) -> None:
+    ended = run(play, version="2.0", bluegreen_services=[])
+    assert ended.returncode == 2
+    assert "Release of 2.0 REFUSED: nothing was changed. bluegreen_services is empty" in ended.stdout
+    assert "-i inventory.yml" in ended.stdout
+    assert "argument_spec" not in ended.stdout
+
+
+def test_the_last_words_are_the_whole_message_once(play: Path) -> None:
+    ended = run(play, version="2.0")
+    last = ended.stdout.rpartition("Fail with what failed")[2]
+    assert "Release of 2.0 REFUSED: nothing was changed. The API server http://127.0.0.1:9 does not answer" in last
+    assert "Next: Check the address" in last
+
+
+def test_a_refusal_is_short(play: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANSIBLE_STDOUT_CALLBACK", "bluegreen.kubernetes.compact")
+    for variables in ({}, {"bluegreen_services": []}, {"bluegreen_check": [], "bluegreen_wait_timeout": "5 minuten"}):
+        ended = run(play, version="2.0", **variables)
+        assert ended.returncode == 2
+        assert len(ended.stdout.splitlines()) <= 25, ended.stdout
+        assert ended.stdout.count("Next: ") == 1
+
+
 @pytest.fixture
 def server(loopback: Loopback) -> dict[str, Any]:
     """What leads to an application whose green is live."""

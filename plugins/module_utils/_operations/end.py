@@ -19,6 +19,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outc
     BAD,
     Happened,
     Result,
+    account,
     are_frozen,
     compose,
     judge,
@@ -42,7 +43,15 @@ ARGUMENTS = dict(
 )
 DURATIONS = ("api_timeout",)
 KEEPS_LOCK = True
-RETURNS: Result = {"outcome": None, "bad": None, "result": {}, "stages": {}, "active_color": None, "version": None}
+RETURNS: Result = {
+    "outcome": None,
+    "bad": None,
+    "result": {},
+    "stages": {},
+    "active_color": None,
+    "version": None,
+    "account": None,
+}
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Result:
@@ -132,6 +141,7 @@ def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result
         "active_color": live,
         "version": result["version"],
         "msg": f"{outcome.upper()}: {result['msg']}",
+        "account": account(result, happened.failure, happened.flow, begun.get("version")),
     }
 
 

@@ -201,6 +201,26 @@ def next_step(failure: Result) -> str | None:
     return steps[-1] if steps else None
 
 
+def account(result: Result, failure: Result | None, flow: str, wanted: Any) -> str:
+    """All there is to say of a run that has failed, each fact once: its last words.
+
+    :param result: of :func:`compose`.
+    :param wanted: the version that the run was about, if that is known.
+    """
+    outcome, live, given = result["outcome"], result["active_color"], failure or {}
+    lines = str(given.get("msg") or "").strip().splitlines()
+    if result["reason"] == "task_failed":  # of somebody else's words, none is the first
+        said = sentence(outcome, live, result["version"], None)
+    else:
+        said, lines = result["msg"], lines[1:]
+    known = ("Next: ", "Live now: ") if live else ("Next: ",)
+    lines = [line for line in lines if not line.startswith(known)]
+    if result["next_step"]:
+        lines.append(f"Next: {result['next_step']}")
+    what = f"{flow.capitalize()} of {wanted}" if wanted else flow.capitalize()
+    return "\n".join([f"{what} {outcome.upper()}: {said}", *lines])
+
+
 def compose(
     outcome: str,
     active_color: Any,

@@ -113,7 +113,7 @@ def _mapping(name: str, value: Any) -> dict[str, Any]:
 
 
 SETTINGS = {
-    "services": Setting(_names),
+    "services": Setting(_names, []),
     "namespace": Setting(_text, ""),
     "colors": Setting(_names, ["blue", "green"]),
     "color_label": Setting(_text, "version"),

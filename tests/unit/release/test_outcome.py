@@ -431,3 +431,34 @@ def test_every_outcome_has_a_sentence() -> None:
 def test_writes_that_were_handed_over(back: Any, handed: Any, now: Any, outcome: str) -> None:
     stages = {**MOVE_REFUSED, "hand over": {"job": "hand-over", "changed": True}, **back, **handed}
     assert judge(happened("release", "not_ready", stages), now) == outcome
+
+
+def account(failure: dict[str, Any] | None, live: str | None = "blue", outcome: str = "aborted") -> list[str]:
+    result = _outcome.compose(outcome, live, "1.0", "2.0", failure)
+    return _outcome.account(result, failure, "release", "2.0").splitlines()
+
+
+def test_the_last_words_say_each_fact_once() -> None:
+    failure = {
+        "msg": "It cannot become ready.\n  why\nLive now: blue\nNext: first\nAnd the writes:\nNext: Mend it.",
+        "reason": "rollout_failed",
+    }
+    assert account(failure) == [
+        "Release of 2.0 ABORTED: stopped before the switch; blue (version 1.0) is live. It cannot become ready.",
+        "  why",
+        "And the writes:",
+        "Next: Mend it.",
+    ]
+    assert "Live now: blue" in account(failure, live=None)  # what it knew is better than nothing
+
+
+def test_the_last_words_have_the_whole_of_what_others_said() -> None:
+    assert account({"msg": "non-zero return code\nboom", "reason": "task_failed"}) == [
+        "Release of 2.0 ABORTED: stopped before the switch; blue (version 1.0) is live.",
+        "non-zero return code",
+        "boom",
+    ]
+
+
+def test_the_last_words_without_a_message() -> None:
+    assert account(None, outcome="failed")[0].startswith("Release of 2.0 FAILED: this run could not")

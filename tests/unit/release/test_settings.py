@@ -44,7 +44,7 @@ VALUES = [
     ("services", "a, b", ["a", "b"]),
     ("services", '["a", "b"]', ["a", "b"]),
     ("services", [1], ["1"]),
-    ("services", None, None),
+    ("services", None, []),
     ("namespace", "shop", "shop"),
     ("namespace", 7, "7"),
     ("namespace", None, ""),
@@ -115,7 +115,7 @@ def test_a_value(name: str, given: Any, value: Any, directory: str) -> None:
 def test_what_is_not_given() -> None:
     """The defaults, as docs and argument specs say them; durations in seconds."""
     assert _settings.judge({}, "/") == {
-        "services": None,
+        "services": [],
         "namespace": "",
         "colors": ["blue", "green"],
         "color_label": "version",
