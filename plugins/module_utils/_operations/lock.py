@@ -23,6 +23,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Keeper,
     check_held,
     describe_lease,
+    holder_of,
     lease_name,
     user,
 )
@@ -221,7 +222,8 @@ def _wait_for(params: Params, cluster: Cluster, name: str, lease: Object, progre
                     raise BlueGreenError(
                         f"Another release of this application is running: {describe_lease(lease)}.",
                         "locked",
-                        next_step="Wait for it to end (lock_timeout waits for you); rollback.yml takes over at once.",
+                        why=_how_far(params, cluster, lease),
+                        next_step="Wait for it to end (bluegreen_lock_timeout: 10m does that for you); rollback.yml takes over at once.",
                     )
             if now - still_since >= duration:
                 # Nobody could renew while the API server was away. Then the holder gets the time again.
@@ -234,6 +236,17 @@ def _wait_for(params: Params, cluster: Cluster, name: str, lease: Object, progre
                 progress(f"the holder has not renewed the lock for {duration} s: it is dead")
                 return lease
             view.wait(still_since + duration - now)
+
+
+def _how_far(params: Params, cluster: Cluster, lease: Object) -> str:
+    """What the run that has the lock is about, and whether users are on it already."""
+    service = cluster.get("Service", params["services"][0])
+    history = read_state(service)["history"] if service else []
+    own: Object = next((entry for entry in history if entry["run"] == lease["spec"]["holderIdentity"]), {})
+    version = own.get("version") or holder_of(lease).get("version")
+    what = f"a {own.get('kind') or 'run'}" + (f" of {version}" if version else "")
+    switched = own.get("switched_at")
+    return f"It is {what}, and " + (f"switched at {switched}." if switched else "has not switched yet.")
 
 
 # --- the stamps ------------------------------------------------------------------------------------------------

@@ -111,6 +111,19 @@ def test_releasing_what_another_run_has_taken_over_leaves_it_alone(cluster: Reco
     assert {entry["run"]: entry["outcome"] for entry in history(cluster)} == {first: "interrupted", second: "running"}
 
 
+@pytest.mark.parametrize("switched", [None, "2026-05-04T09:30:00Z"])
+def test_whoever_is_refused_reads_how_far_the_other_one_is(cluster: RecordedCluster, switched: str | None) -> None:
+    lock(cluster, by="ann", kind="release", version="2.0")
+    state = json.loads(annotations(cluster)[STATE])
+    state["history"][0]["switched_at"] = switched
+    cluster.touch("Service", "myapp", lambda item: item["metadata"]["annotations"].update({STATE: json.dumps(state)}))
+    renewing(cluster)
+    error = str(failure(cluster, by="bob"))
+    how_far = f"switched at {switched}." if switched else "has not switched yet."
+    assert f"It is a release of 2.0, and {how_far}" in error
+    assert "bluegreen_lock_timeout" in error
+
+
 def test_releasing_when_the_lease_is_gone(cluster: RecordedCluster) -> None:
     lock_id = lock(cluster)["lock_id"]
     cluster.remove("Lease", LEASE)
