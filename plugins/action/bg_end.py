@@ -53,4 +53,5 @@ class ActionModule(OperationAction):
             place(given["directory"], _variables.directory(task_vars or {})) if given.get("directory") else None
         )
         report.update(stages=result.pop("stages"), account=result["account"] if result["bad"] else None)
+        report.update(wanted=(given.get("begun") or {}).get("version"), job_url=_variables.job_url())
         return {**result, **_ending.end(self, result["result"], report)}

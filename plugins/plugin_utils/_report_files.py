@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -20,6 +21,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 from jinja2 import Environment, FileSystemLoader
 
 CHART_WIDTH, CHART_HEIGHT = 640, 160  # of the drawing; the page scales it
+RUNS = "runs"  # directory of the runs that are kept
+KEPT = 50  # of each application
 COLORS = 6  # lines of a chart that are told apart
 Line = list[tuple[float, float]]  # when, and what was measured then
 Case = tuple[str, float, Optional[str]]  # its name, seconds, and what has failed
@@ -27,14 +30,15 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(directory: str, report: Object) -> dict[str, str]:
-    """Write the three files, each at once and whole.
+    """Write the three files, each at once and whole; keep them as those of this run, and list all runs in index.html.
 
     :param report: the dictionary of ``report.document``.
     :returns: their paths: ``{"html", "json", "junit"}``.
     :raises OSError: the directory cannot be made, or written to.
     """
-    os.makedirs(directory, exist_ok=True)
-    base = os.path.join(directory, re.sub(r"[^\w.-]", "_", report["application"]))
+    runs = os.path.join(directory, RUNS)
+    os.makedirs(runs, exist_ok=True)
+    name = re.sub(r"[^\w.-]", "_", report["application"])
     texts = {
         "html": (".html", html(report)),
         "json": (".json", json.dumps(report, indent=2) + "\n"),
@@ -42,17 +46,47 @@ def write(directory: str, report: Object) -> dict[str, str]:
     }
     paths = {}
     for kind, (ending, text) in texts.items():
-        paths[kind] = base + ending
-        handle, unfinished = tempfile.mkstemp(dir=directory, prefix=".report-")
-        try:
-            with open(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            os.chmod(unfinished, 0o644)
-            os.replace(unfinished, paths[kind])
-        except BaseException:
-            os.unlink(unfinished)
-            raise
+        paths[kind] = os.path.join(directory, name + ending)
+        _put(paths[kind], text)
+    when = re.sub(r"\D", "", report["ended_at"] or report["started_at"] or "")
+    if when and name != "index":
+        _put(os.path.join(runs, f"{name}-{when}.html"), texts["html"][1])
+        _put(os.path.join(runs, f"{name}-{when}.json"), texts["json"][1])
+        _forget(runs, name)
+        _put(os.path.join(directory, "index.html"), index(_read(runs)))
     return paths
+
+
+def _put(path: str, text: str) -> None:
+    handle, unfinished = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".report-")
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(unfinished, 0o644)
+        os.replace(unfinished, path)
+    except BaseException:
+        os.unlink(unfinished)
+        raise
+
+
+def _forget(runs: str, name: str) -> None:
+    """Only the newest runs of an application are kept."""
+    own = sorted(found for found in os.listdir(runs) if re.fullmatch(re.escape(name) + r"-\d+\.(html|json)", found))
+    for found in own[: -2 * KEPT]:
+        with contextlib.suppress(FileNotFoundError):  # another run is at it as well
+            os.unlink(os.path.join(runs, found))
+
+
+def _read(runs: str) -> list[Object]:
+    """The reports that are kept, newest first; what is none is left out."""
+    found = []
+    for name in os.listdir(runs):
+        if name.endswith(".json") and not name.startswith("."):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+                with open(os.path.join(runs, name), encoding="utf-8") as file:
+                    report = json.load(file)
+                found.append(dict(report, page=f"{RUNS}/{name[: -len('.json')]}.html", at=report["ended_at"] or ""))
+    return sorted(found, key=lambda report: report["at"], reverse=True)
 
 
 def _moment(text: str) -> float:
@@ -72,10 +106,6 @@ def _duration(seconds: float) -> str:
 
 def html(report: Object) -> str:
     """One page that needs nothing else: no script, no font, no picture from elsewhere."""
-    environment = Environment(
-        loader=FileSystemLoader(os.path.dirname(__file__)), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["duration"] = _duration
     began = _moment(report["started_at"]) if report["started_at"] else 0
     whole = max(_moment(report["ended_at"]) - began, 0.001) if report["ended_at"] else 1
     stages = [
@@ -87,8 +117,9 @@ def html(report: Object) -> str:
         )
         for stage in report["stages"]
     ]
-    return environment.get_template("report.html.j2").render(
+    return _template("report.html.j2").render(
         report=report,
+        versions=versions(report),
         seconds=whole if report["started_at"] else None,
         stages=stages,
         checks=_by_check(report["checks"]),
@@ -97,6 +128,35 @@ def html(report: Object) -> str:
         width=CHART_WIDTH,
         height=CHART_HEIGHT,
     )
+
+
+def index(reports: list[Object]) -> str:
+    """All runs, newest first, as a page beside those of the applications."""
+    rows = [dict(report, versions=versions(report), seconds=_whole(report)) for report in reports]
+    return _template("index.html.j2").render(reports=rows)
+
+
+def versions(report: Object) -> str:
+    """Which version was to follow which, or is live where it was not about another one."""
+    before = (report["before"]["colors"].get(report["before"]["active_color"]) or {}).get("version")
+    after = report.get("wanted_version") or report["version"]
+    if before and after and before != after:
+        return f"{before} → {after}"
+    return after or before or ""
+
+
+def _whole(report: Object) -> float | None:
+    if not report["started_at"] or not report["ended_at"]:
+        return None
+    return max(_moment(report["ended_at"]) - _moment(report["started_at"]), 0.001)
+
+
+def _template(name: str) -> Any:
+    environment = Environment(
+        loader=FileSystemLoader(os.path.dirname(__file__)), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["duration"] = _duration
+    return environment.get_template(name)
 
 
 def _by_check(results: list[Object]) -> list[tuple[str, bool, list[Object]]]:

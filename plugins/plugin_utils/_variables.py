@@ -69,4 +69,17 @@ def who(task_vars: Variables) -> Variables:
     return {"by": user, "job": " ".join(filter(None, job))}
 
 
+def job_url() -> str | None:
+    """The page of the job that this is a part of, as automation controllers and CI servers tell it to their jobs."""
+    told = os.environ
+    for url in (told.get("CI_JOB_URL"), told.get("BUILD_URL")):  # GitLab; Jenkins
+        if url:
+            return url
+    if told.get("AWX_HOST") and told.get("JOB_ID"):
+        return f"{told['AWX_HOST'].rstrip('/')}/#/jobs/playbook/{told['JOB_ID']}/output"
+    if told.get("GITHUB_RUN_ID") and told.get("GITHUB_SERVER_URL"):
+        return f"{told['GITHUB_SERVER_URL']}/{told.get('GITHUB_REPOSITORY')}/actions/runs/{told['GITHUB_RUN_ID']}"
+    return None
+
+
 JOB = ("user_name", "job_id", "job_template_name")

@@ -129,7 +129,9 @@ def test_report(new_app: Callable[..., Application], tmp_path: Path, name: str) 
         assert int(suite.get("tests")) == len(suite.findall("testcase"))
 
     html = (tmp_path / "myapp.html").read_text()
-    assert not re.findall(r"""(?:src|href)=(?!["']?(?:#|data:))""", html), "something beside the page is needed"
+    assert not re.findall(r"""(?:src=|<link[^>]* href=)(?!["']?(?:#|data:))""", html), (
+        "something beside the page is needed"
+    )
     page = tmp_path / f"{name}.html"
     shutil.move(tmp_path / "myapp.html", page)
     profile = tmp_path / "work" / "profile"

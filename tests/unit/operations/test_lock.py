@@ -113,7 +113,7 @@ def test_releasing_what_another_run_has_taken_over_leaves_it_alone(cluster: Reco
 
 @pytest.mark.parametrize("switched", [None, "2026-05-04T09:30:00Z"])
 def test_whoever_is_refused_reads_how_far_the_other_one_is(cluster: RecordedCluster, switched: str | None) -> None:
-    lock(cluster, by="ann", kind="release", version="2.0")
+    lock(cluster, by="ann", version="2.0")
     state = json.loads(annotations(cluster)[STATE])
     state["history"][0]["switched_at"] = switched
     cluster.touch("Service", "myapp", lambda item: item["metadata"]["annotations"].update({STATE: json.dumps(state)}))
