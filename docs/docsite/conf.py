@@ -11,6 +11,7 @@ extensions = ["myst_parser", "sphinx_antsibull_ext", "sphinx_copybutton"]
 myst_heading_anchors = 4
 highlight_language = "yaml"
 pygments_style = "ansible"
+antsibull_ext_color_scheme = "none"  # site.css has the theme's
 # References into Ansible's own documentation stay plain text: to resolve them would need the network.
 suppress_warnings = ["ref.ref"]
 
@@ -21,6 +22,18 @@ html_copy_source = False
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
-    "light_css_variables": {"color-brand-primary": "#1d4ed8", "color-brand-content": "#1d4ed8"},
-    "dark_css_variables": {"color-brand-primary": "#93c5fd", "color-brand-content": "#93c5fd"},
+    "light_css_variables": {
+        "color-brand-primary": "#1d4ed8",
+        "color-brand-content": "#1d4ed8",
+        "site-good": "#14703f",
+        "site-bad": "#b3261e",
+        "site-warn": "#8a5300",
+    },
+    "dark_css_variables": {
+        "color-brand-primary": "#93c5fd",
+        "color-brand-content": "#93c5fd",
+        "site-good": "#63cf93",
+        "site-bad": "#ff8a80",
+        "site-warn": "#f0b429",
+    },
 }

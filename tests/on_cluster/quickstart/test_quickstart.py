@@ -121,13 +121,13 @@ def shapes(text: str) -> list[str]:
 def test_quick_start(namespace: str, tmp_path: Path) -> None:
     deploy(namespace, STOREFRONT)
     reader = Reader(tmp_path, artifact.build(tmp_path), namespace)
-    output, compared = "", 0
+    typed, output, compared = "", "", 0
     for block in blocks(PAGE):
-        if block.kind == "yaml":
+        if block.kind in ("yaml", "ini"):
             reader.save(block)
         elif block.kind == "shell":
-            output = reader.type(block)
-        elif block.kind == "text" and "PLAY" in output:
+            typed, output = block.text, reader.type(block)
+        elif block.kind == "text" and "ansible-playbook" in typed:
             seen = shapes(output)
             missing = [line for line in shapes(block.text) if line not in ("", "...") and line not in seen]
             assert missing == [], f"{block} shows what was not to be seen: {missing}\n{output}"
