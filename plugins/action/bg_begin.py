@@ -20,9 +20,14 @@ class ActionModule(OperationAction):
     operation = begin
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Object:
-        if is_wanted(self._task, set(context.CLIARGS.get("tags") or ["all"])):
-            return super().run(tmp, task_vars)
-        return dict(begin.RETURNS, changed=False, skipped=True, msg="--tags asks for other tasks than the role's.")
+        if not is_wanted(self._task, set(context.CLIARGS.get("tags") or ["all"])):
+            return dict(begin.RETURNS, changed=False, skipped=True, msg="--tags asks for other tasks than the role's.")
+        result = super().run(tmp, task_vars)
+        if result.get("failed") and not result.get("version"):  # what was wanted is said, however early it ended
+            given = self.arguments(task_vars or {})
+            asked = (given["settings"] or {}).get("bluegreen_version") or given["version"]
+            result["version"] = asked if isinstance(asked, str) else None
+        return result
 
     def arguments(self, task_vars: dict[str, Any]) -> Params:
         given = super().arguments(task_vars)
@@ -43,14 +48,6 @@ class ActionModule(OperationAction):
             **_variables.who(task_vars),
         }
         return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
-
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> Object:
-        result = super().run(tmp, task_vars)
-        if result.get("failed") and not result.get("version"):  # what was wanted is said, however early it ended
-            given = self.arguments(task_vars or {})
-            asked = (given["settings"] or {}).get("bluegreen_version") or given["version"]
-            result["version"] = asked if isinstance(asked, str) else None
-        return result
 
     def _texts(self, task_vars: dict[str, Any]) -> dict[str, str]:
         """The texts among the extra variables of which Ansible has made something else."""
