@@ -340,6 +340,10 @@ history:
         recorded it.
       type: int
       sample: 3
+    previous_replica_set:
+      description: ReplicaSet of the pods that were live before. V(null) when they were of several, or it had none.
+      type: str
+      sample: app-green-6f7995d488
     restarts:
       description: How often the new color's pods had restarted by then, all together. Older versions have not recorded it.
       type: int

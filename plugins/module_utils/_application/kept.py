@@ -81,11 +81,17 @@ def keep(app: Application, color: Color) -> None:
 
 
 def template_again(app: Application, color: Color, wanted: str) -> Object | None:
-    """The pod template of a hash, from where a color's earlier ones are kept: its ReplicaSets and its Secret."""
+    """The pod template of a hash, from where a color's earlier ones are kept: its ReplicaSets and its Secret.
+
+    A newer API server may read other defaults into a template, which then has another hash; so the ReplicaSet that a switch
+    has recorded with the hash counts as well.
+    """
     uid = color.deployment["metadata"]["uid"]
+    recorded = [entry for entry in app.state["history"] if entry.get("previous_template_hash") == wanted]
+    names = {entry.get("previous_replica_set") for entry in recorded}
     for item in app.cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
         owners = [owner["uid"] for owner in item["metadata"].get("ownerReferences") or []]
-        if uid in owners and template_hash(item) == wanted:
+        if uid in owners and (item["metadata"]["name"] in names or template_hash(item) == wanted):
             return own_template(item)
     kept = read_kept(app, color.name)
     return own_template(kept) if kept and template_hash(kept) == wanted else None

@@ -190,7 +190,7 @@ def _operations(app: Application, color: Color, params: Params, replicas: int) -
     if whole:
         template = _template_again(app, color, params)
         images = _images(Color(color.name, {**deployment, "spec": {"template": template}}, params["containers"]))
-        if color.template_hash != whole:
+        if template_hash({"spec": {"template": template}}) != color.template_hash:
             replace("/spec/template", deployment["spec"]["template"], template)
     else:
         images = wanted_images(app.live, color, version, params["image"])

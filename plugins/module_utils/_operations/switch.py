@@ -199,6 +199,7 @@ def _entry(app: Application, color: Color, pods: list[Object], params: Params) -
         "previous_image": source.image,
         "template_hash": color.template_hash,
         "previous_template_hash": source.template_hash,
+        "previous_replica_set": _replica_set(source, pods_selected(pods, {app.label: source.name})),
         "replicas": color.replicas,
         "previous_replicas": source.replicas,
         "restarts": restarts(pods_selected(pods, {app.label: color.name})),
@@ -207,6 +208,13 @@ def _entry(app: Application, color: Color, pods: list[Object], params: Params) -
         "job": params["job"],
         "outcome": outcome,
     }
+
+
+def _replica_set(color: Color, pods: list[Object]) -> str | None:
+    """The ReplicaSet of the template that is recorded; its name outlasts an upgrade of the API server, the hash may not."""
+    names = {owner["name"] for pod in pods for owner in pod["metadata"].get("ownerReferences") or []}
+    settled = color.deployment is not None and rolled_out(color.deployment)
+    return names.pop() if settled and len(names) == 1 else None
 
 
 # --- before ----------------------------------------------------------------------------------------------------

@@ -184,13 +184,15 @@ def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) ->
         found = now["colors"][target["color"]]
         wanted = target.get("template_hash") or ""
         other = found["template_hash"] != wanted if wanted else found["image"] != target["image"]
+        steps.template["template_hash"] = wanted
         if found["deployment"] is None or other or freezes:
+            steps.template["deployed"] = True  # what is put back is what is switched to
             image = "" if len(settings["containers"]) > 1 else target["image"]
             steps.add("restore", image=image, template_hash=wanted)
         if freezes:
-            steps.add("wait", way_back=True)
+            steps.add("wait", **steps.template, way_back=True)
             steps.hand_over(target["color"], "before the switch")
-        steps.add("switch_back", hands_over=freezes, template_hash=wanted)
+        steps.add("switch_back", **steps.template, hands_over=freezes)
         steps.live = target["color"]
     if is_per_color(settings) and not contracted:
         steps.hand_over(target["color"], "after the switch" if freezes else "without a switch")
