@@ -692,6 +692,53 @@ def test_endpoints_that_never_follow_are_an_error_that_knows_what_was_switched(c
     assert selector(cluster) == GREEN
 
 
+def _crashes(cluster: RecordedCluster, *colors: str) -> None:
+    """No pod of these colors is ready any more."""
+    for pod in [pod for color in colors for pod in cluster.objects("Pod", color)]:
+        next(item for item in pod["status"]["conditions"] if item["type"] == "Ready")["status"] = "False"
+
+
+LOST = pytest.mark.xfail(strict=True, reason="users have no ready pod for three minutes")
+
+
+@LOST
+def test_a_color_that_loses_every_pod_at_the_switch_is_not_waited_for(clock: Clock) -> None:
+    cluster = RecordedCluster(at="ready", clock=clock)
+    cluster.after("patch", "Service", lambda: _crashes(cluster, "green"))
+    began = clock.now
+    error = failure(cluster)
+    assert (error.reason, error.result["changed"]) == ("not_ready", True)
+    assert clock.now - began < 10
+    assert "green" in error.what and cluster.objects("Pod", "green")[0]["metadata"]["name"] in str(error)
+
+
+@LOST
+def test_nor_where_only_the_probe_is_waited_for(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_switch, "LOST", 0.3, raising=False)
+    monkeypatch.setattr(_switch, "FOLLOW_TIMEOUT", 5)
+    cluster = RecordedCluster(at="ready", clock=Clock())
+    cluster.after("patch", "Service", lambda: _slice(cluster, *map(_end, cluster.objects("Pod", "green"))))
+    monkeypatch.setattr(cluster, "sleep", lambda seconds: _crashes(cluster, "green"))  # once the endpoints are there
+    loopback.answer = lambda seen: as_json({"color": "blue"})
+    error = failure(cluster, probe={"url": loopback.url, "color_from": {"json": "color"}})
+    assert (error.reason, error.result["changed"]) == ("not_ready", True)
+
+
+@pytest.mark.parametrize("options", [{"force": True}, {"way_back": True}, {}])
+def test_where_nothing_better_is_there_it_is(options: dict[str, Any], clock: Clock) -> None:
+    """In an emergency the pods may be on their way still; and where the old color has none either, nobody need go back."""
+    cluster = RecordedCluster(at="ready", clock=clock)
+    cluster.after("patch", "Service", lambda: _crashes(cluster, "green", *([] if options else ["blue"])))
+
+    def come() -> None:
+        for pod in cluster.objects("Pod", "green"):
+            next(item for item in pod["status"]["conditions"] if item["type"] == "Ready")["status"] = "True"
+        _slice(cluster, *map(_end, cluster.objects("Pod", "green")))
+
+    clock.at(20, come)
+    assert switch(cluster, **options)["endpoints_ms"] == pytest.approx(20000, abs=1100)
+
+
 # --- the probe: what users see
 
 
