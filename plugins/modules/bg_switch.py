@@ -124,7 +124,8 @@ attributes:
     support: full
 notes:
   - When it fails after the write, RV(changed) is V(true).
-  - "Beside the general ones (below), RV(reason) can be V(not_ready) (the color cannot carry the traffic),
+  - "Beside the general ones (below), RV(reason) can be V(not_ready) (the color cannot carry the traffic; or
+    it was switched to, and then had no ready pod for 5 seconds while the other color has some),
     V(rollout_failed) or V(timeout) (nor can it after O(wait_timeout), see P(bluegreen.kubernetes.bg_wait#module)),
     V(changed_selector) (somebody else has changed a selector), V(not_prepared) (O(template_hash) is not what is
     there), V(conflict) (somebody else keeps changing a Service),

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     SERVICE_NAME,
@@ -162,6 +163,24 @@ class Following:
             for port, number in numbers
             if number is not None
         }
+
+
+class Deserted:
+    """For how long users have had no ready pod of a color, while the other one has some to go back to."""
+
+    def __init__(self, app: Application, color: str) -> None:
+        self._own, self._other = {app.label: color}, {app.label: app.other(color)}
+        self._since: float | None = None
+
+    def seconds(self, pods: list[Object]) -> float:
+        """
+        :param pods: of both colors.
+        """
+        if ready_pods(pods, self._own) or not ready_pods(pods, self._other):
+            self._since = None
+            return 0
+        self._since = self._since or time.monotonic()
+        return time.monotonic() - self._since
 
 
 def _held(name: str, slices: list[Object]) -> dict[str, Ports]:

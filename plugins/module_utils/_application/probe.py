@@ -123,8 +123,11 @@ class Probe(threading.Thread):
                     "'{bluegreen_probe: {}}'.",
                 )
 
-    def last_old(self, switched: float, timeout: float, progress: Progress) -> int | None:
-        """Milliseconds from the switch to the last answer of the old color; ``None`` when nothing could be observed."""
+    def last_old(self, switched: float, timeout: float, check: Callable[[], None], progress: Progress) -> int | None:
+        """Milliseconds from the switch to the last answer of the old color; ``None`` when nothing could be observed.
+
+        :param check: called while waiting.
+        """
         said = False
         while time.monotonic() - switched < timeout:
             now = time.monotonic()
@@ -137,6 +140,7 @@ class Probe(threading.Thread):
                     if self.old_at
                     else f"no probe of {self.url} succeeds: {self.trouble}"
                 )
+            check()
             time.sleep(0.05)
         old_answers = self.old_at and time.monotonic() - self.old_at <= PROBE_QUIET
         cause = "the old color still answers" if old_answers else self.trouble

@@ -21,6 +21,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import (
+    Deserted,
     Following,
     Ports,
     pods_of_both,
@@ -46,6 +47,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import TRIES, diff
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Observation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CONNECTION, LOCK
@@ -91,6 +93,9 @@ FOLLOW_TIMEOUT = 180
 
 # Seconds in which the color that is live must have answered the probe before it is left.
 PROBE_TIMEOUT = 10
+
+# Seconds without any ready pod of the new color, after which it is not waited for any longer.
+LOST = 5
 
 # Seconds after which EndpointSlices that were right before the switch already, and have not changed since, are taken as they
 # are: the controller may still be at an earlier switch, which it follows first.
@@ -149,19 +154,22 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
                 if probe and heard:
                     probe.refuse_silence(source, PROBE_TIMEOUT, cluster.check)
                 app, color = _last_look(app, params, view)
+            # In an emergency the pods may be on their way still, and there is nowhere to go back to.
+            leaves = moves and not params["force"] and not params["way_back"]
+            check = _lost(app, target, view) if leaves else cluster.check
             following = Following(app, target)
             was_so = following.done(view["pods"], view["slices"])
             _switch_all(app, target, _entry(app, color, view["pods"], params), params)
             switched = time.monotonic()
             result["changed"] = True
             cluster.live = f"{target} (version {color.version})"
-            result["endpoints_ms"] = _observe_endpoints(following, view, switched, was_so, progress)
+            result["endpoints_ms"] = _observe_endpoints(following, view, switched, was_so, check, progress)
             if frozen_at and result["endpoints_ms"] is not None:
                 result["frozen_ms"] = round((time.time() - frozen_at) * 1000)
             cluster.sleep(NODES_PAUSE)
             progress(f"{', '.join(params['services'])}: switched from {source} to {target} ({color.version})")
             if probe:
-                result["last_old_ms"] = probe.last_old(switched, FOLLOW_TIMEOUT, progress)
+                result["last_old_ms"] = probe.last_old(switched, FOLLOW_TIMEOUT, check, progress)
                 if result.get("frozen_ms") is not None and result["last_old_ms"] is not None:
                     result["frozen_ms"] += max(result["last_old_ms"] - result["endpoints_ms"], 0)
         except BlueGreenError as error:
@@ -456,12 +464,36 @@ def _patch(
 
 
 # --- after -----------------------------------------------------------------------------------------------------
+def _lost(app: Application, target: str, view: Observation) -> Callable[[], None]:
+    """What is to be called while the switch is observed: it raises as soon as nothing is left that could be."""
+    deserted = Deserted(app, target)
+
+    def check() -> None:
+        app.cluster.check()
+        if deserted.seconds(view["pods"]) >= LOST:
+            pods = [Pod(pod) for pod in pods_selected(view["pods"], {app.label: target})]
+            raise BlueGreenError(
+                f"{target} was switched to, and has had no ready pod for {LOST} s since.",
+                "not_ready",
+                why=evidence(app.cluster, [pod for pod in pods if not pod.terminating]),
+                next_step=f"Mend the cause and release again. Where {app.other(target)} is not live again, rollback.yml makes it so.",
+            )
+
+    return check
+
+
 def _observe_endpoints(
-    following: Following, view: Observation, switched: float, was_so: bool, progress: Progress
+    following: Following,
+    view: Observation,
+    switched: float,
+    was_so: bool,
+    check: Callable[[], None],
+    progress: Progress,
 ) -> int | None:
     """Wait until the EndpointSlices have followed.
 
     :param was_so: whether they were right before the switch already.
+    :param check: called while waiting.
     :returns: milliseconds from the switch to the moment when that was seen; ``None`` if no change was.
     """
     said = False
@@ -473,6 +505,7 @@ def _observe_endpoints(
         if done and now - switched >= SETTLED:
             return None
         was_so = was_so and done
+        check()
         if now - switched > FOLLOW_TIMEOUT:
             raise BlueGreenError(
                 f"The selector was switched, but the EndpointSlices did not follow within {FOLLOW_TIMEOUT} s.",

@@ -698,10 +698,6 @@ def _crashes(cluster: RecordedCluster, *colors: str) -> None:
         next(item for item in pod["status"]["conditions"] if item["type"] == "Ready")["status"] = "False"
 
 
-LOST = pytest.mark.xfail(strict=True, reason="users have no ready pod for three minutes")
-
-
-@LOST
 def test_a_color_that_loses_every_pod_at_the_switch_is_not_waited_for(clock: Clock) -> None:
     cluster = RecordedCluster(at="ready", clock=clock)
     cluster.after("patch", "Service", lambda: _crashes(cluster, "green"))
@@ -712,9 +708,8 @@ def test_a_color_that_loses_every_pod_at_the_switch_is_not_waited_for(clock: Clo
     assert "green" in error.what and cluster.objects("Pod", "green")[0]["metadata"]["name"] in str(error)
 
 
-@LOST
 def test_nor_where_only_the_probe_is_waited_for(loopback: Loopback, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_switch, "LOST", 0.3, raising=False)
+    monkeypatch.setattr(_switch, "LOST", 0.3)
     monkeypatch.setattr(_switch, "FOLLOW_TIMEOUT", 5)
     cluster = RecordedCluster(at="ready", clock=Clock())
     cluster.after("patch", "Service", lambda: _slice(cluster, *map(_end, cluster.objects("Pod", "green"))))
