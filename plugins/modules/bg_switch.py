@@ -53,7 +53,7 @@ options:
       - Whether the switch goes back to a color that was live before, because what is live now is broken.
       - Then as many pods are needed as the color had when it was live, which its history says, and it is switched to at once
         when they are there. One of them need not be ready. How many pods the broken color has, and whether it answers
-        O(probe), does not matter.
+        O(probe), does not matter, nor does a port that the Service has got since, beside those that lead somewhere.
     type: bool
     default: false
   wait_timeout:

@@ -44,11 +44,12 @@ def pods_selected(pods: list[Object], selector: Object) -> list[Object]:
     return [pod for pod in pods if _selects(selector, pod)]
 
 
-def refuse_unreachable(app: Application, target: str, pods: list[Object], needed: int, undeclared: bool) -> None:
+def refuse_unreachable(app: Application, target: str, pods: list[Object], needed: int, any_port: bool) -> None:
     """Each Service, once it is switched, must lead to enough pods of the target, on each of its ports.
 
     :param pods: of both colors.
-    :param undeclared: whether a number that the target's pods do not declare, as the live ones do, is let through.
+    :param any_port: whether one port that leads somewhere is enough: the Service may have got others since the target was
+        live. Then a number need not be declared either, as the live pods do.
     :raises BlueGreenError: which Service would not, and for the want of which label or port.
     """
     ready = ready_pods(pods, {app.label: target})
@@ -56,17 +57,22 @@ def refuse_unreachable(app: Application, target: str, pods: list[Object], needed
         selected = ready_pods(ready, app.switched(service, target))
         if len(selected) < min(needed, len(ready)):
             raise _unselected(app, service, target, len(selected), needed, ready)
-        live = [] if undeclared else ready_pods(pods, service["spec"]["selector"])
-        for port in service["spec"].get("ports") or []:
-            for pod in selected:
-                number = _number(pod, port)
-                if number is None or _is_missing(number, port, pod, live):
-                    raise _unresolved(service, target, port, pod)
+        live = [] if any_port else ready_pods(pods, service["spec"]["selector"])
+        ports = service["spec"].get("ports") or []
+        for pod in selected:
+            nowhere = [port for port in ports if _leads_nowhere(port, pod, live)]
+            if nowhere and not (any_port and len(nowhere) < len(ports)):
+                raise _unresolved(service, target, nowhere[0], pod)
 
 
 def _selects(selector: Object, pod: Object) -> bool:
     labels = pod["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in selector.items())
+
+
+def _leads_nowhere(port: Object, pod: Object, live: list[Object]) -> bool:
+    number = _number(pod, port)
+    return number is None or _is_missing(number, port, pod, live)
 
 
 def _number(pod: Object, port: Object) -> int | None:

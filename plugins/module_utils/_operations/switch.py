@@ -322,10 +322,10 @@ def _last_look(app: Application, params: Params, view: Observation) -> tuple[App
     target, pods = params["color"], view["pods"]
     color, needed = app.color(target), _needed(app, params)
     refuse_another_template(color.deployment, params["template_hash"])
-    ready = len(ready_pods(pods, {app.label: target}))
-    if ready < _least(needed, params) and not params["force"]:
+    ready, least = len(ready_pods(pods, {app.label: target})), _least(needed, params)
+    if ready < least and not params["force"]:
         raise _too_few(color, ready, needed)
-    refuse_unreachable(app, target, pods, needed, undeclared=params["force"] or params["way_back"])
+    refuse_unreachable(app, target, pods, least, any_port=params["force"] or params["way_back"])
     return app, color
 
 

@@ -468,10 +468,6 @@ def test_every_port_counts(cluster: RecordedCluster) -> None:
     assert "its port admin goes to port admin of the pods" in _nowhere(cluster)
 
 
-BACK = pytest.mark.xfail(strict=True, reason="the way back is refused for what came after the color was live")
-
-
-@BACK
 @pytest.mark.parametrize("options", [{"way_back": True}, {"force": True}])
 def test_a_port_that_the_service_has_got_since_stops_no_way_back(
     options: dict[str, Any], cluster: RecordedCluster
@@ -482,7 +478,6 @@ def test_a_port_that_the_service_has_got_since_stops_no_way_back(
     assert switch(cluster, **options)["changed"] is True
 
 
-@BACK
 def test_nor_does_one_pod_that_a_service_does_not_select(two: RecordedCluster) -> None:
     """As one that is not ready does not."""
     two.touch("Service", "myapp-internal", lambda item: item["spec"]["selector"].update(tier="web"))
