@@ -231,7 +231,7 @@ rollback_to:
 rollback_seconds:
   description:
     - About how long a rollback would wait for pods before it switches, in seconds, measured at the pods that are there.
-      V(0) when the color has as many ready pods as the live one.
+      V(0) when the color has as many ready pods as it had when it was live.
     - V(null) without O(retire_after), when there is nothing to go back to, or when no pod shows it.
   type: int
   returned: always

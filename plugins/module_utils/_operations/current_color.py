@@ -147,7 +147,7 @@ def _rollback_seconds(app: Application, target: Object | None) -> int | None:
     if target is None:
         return None
     color = app.colors[target["color"]]
-    if color.name == app.active or color.ready >= app.live.replicas and not _is_made_again(color, target):
+    if color.name == app.active or _short(app, target) <= 0:
         return 0
     for seen in (color, app.live):
         pods = app.cluster.list("Pod", labelSelector=seen.pod_selector)["items"] if seen.deployment else []
@@ -161,6 +161,12 @@ def _is_made_again(color: Color, target: Object) -> bool:
     """Whether a rollback has to put another pod template on the color first, or make its Deployment."""
     wanted = target.get("template_hash")
     return color.template_hash != wanted if wanted else color.image != target["image"]
+
+
+def _short(app: Application, target: Object) -> int:
+    """How many pods a rollback has to wait for."""
+    color = app.colors[target["color"]]
+    return app.strength_before(color.name) - (0 if _is_made_again(color, target) else color.ready)
 
 
 def _seconds_to_ready(pod: Object) -> float | None:
@@ -220,9 +226,8 @@ def _summary(
     elif target["color"] == app.active:
         lines.append(f"rollback: gives up the release that was not finished; {app.active} stays live")
     else:
-        ready = app.colors[target["color"]]
-        again = _is_made_again(ready, target)
-        short = app.live.replicas if again else app.live.replicas - ready.ready
+        short = _short(app, target)
+        again = _is_made_again(app.colors[target["color"]], target)
         more = "of its pods are made again and" if again else "more of its pods are"
         wait = "at once" if short <= 0 else f"after {short} {more} ready"
         if short > 0 and rollback_seconds is not None:
