@@ -17,7 +17,8 @@ description:
     O(delay), because another run may have switched back meanwhile.
   - In a release that has the lock (O(lock_id)), the live color is looked at once more before pods are taken away, because
     they are the way back. If it is not at strength for 10 seconds, or its pods have restarted since the switch, the module
-    fails with RV(reason=not_ready) and scales nothing.
+    fails with RV(reason=not_ready) and scales nothing. It does not wait for the end of O(delay) when the live color's pods
+    restart, or none of them is ready any more.
   - It does not wait for pods to come or go.
 options:
   color:
@@ -66,7 +67,7 @@ notes:
   - "Beside the general ones (below), RV(reason) can be V(live) (the color is live), V(conflict) (somebody else keeps
     changing the Deployment), V(not_ready) (in a release, the live color is not well)."
   - "Permissions needed in the namespace: C(get) on services, C(list) and C(patch) on deployments; in a release also C(list)
-    on pods and events, C(get) on pods/log."
+    and C(watch) on pods, C(list) on events, C(get) on pods/log."
 seealso:
   - module: bluegreen.kubernetes.bg_switch
 """

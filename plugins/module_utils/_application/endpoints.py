@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import json
-import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     SERVICE_NAME,
@@ -42,6 +41,14 @@ def restarts(pods: list[Object]) -> int:
 
 def pods_selected(pods: list[Object], selector: Object) -> list[Object]:
     return [pod for pod in pods if _selects(selector, pod)]
+
+
+def is_deserted(app: Application, color: str, pods: list[Object]) -> bool:
+    """Whether users have no ready pod of a color, while the other one has some to go back to.
+
+    :param pods: of both colors.
+    """
+    return not ready_pods(pods, {app.label: color}) and bool(ready_pods(pods, {app.label: app.other(color)}))
 
 
 def refuse_unreachable(app: Application, target: str, pods: list[Object], needed: int, any_port: bool) -> None:
@@ -169,24 +176,6 @@ class Following:
             for port, number in numbers
             if number is not None
         }
-
-
-class Deserted:
-    """For how long users have had no ready pod of a color, while the other one has some to go back to."""
-
-    def __init__(self, app: Application, color: str) -> None:
-        self._own, self._other = {app.label: color}, {app.label: app.other(color)}
-        self._since: float | None = None
-
-    def seconds(self, pods: list[Object]) -> float:
-        """
-        :param pods: of both colors.
-        """
-        if ready_pods(pods, self._own) or not ready_pods(pods, self._other):
-            self._since = None
-            return 0
-        self._since = self._since or time.monotonic()
-        return time.monotonic() - self._since
 
 
 def _held(name: str, slices: list[Object]) -> dict[str, Ports]:

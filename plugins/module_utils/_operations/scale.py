@@ -9,12 +9,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import (
+    is_deserted,
     pods_of_both,
     pods_selected,
     ready_pods,
@@ -61,8 +63,12 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     app = read_application(cluster, params)
     name = _target(app, params)
     if app.color(name).replicas != params["replicas"] and not cluster.dry_run:
-        _wait(cluster, params["delay"] - params["elapsed"], name, app.color(name).replicas, progress)
-        if params["replicas"] < app.color(name).replicas:
+        looks = params["replicas"] < app.color(name).replicas and _is_release(app, params["lock_id"])
+        end = time.monotonic() + params["delay"] - params["elapsed"]
+        if looks and params["delay"] > params["elapsed"] and _breaks(app, end, name, progress):
+            _refuse_unwell(cluster, params, name)
+        _wait(end, name, app.color(name).replicas, progress, cluster.sleep)
+        if looks:
             _refuse_unwell(cluster, params, name)
     return again(
         lambda: _scale(cluster, params),
@@ -87,25 +93,52 @@ def _target(app: Application, params: Params) -> str:
     return name
 
 
-def _wait(cluster: Cluster, delay: float, name: str, replicas: int, progress: Progress) -> None:
-    end = time.monotonic() + delay
-    while True:
-        left = end - time.monotonic()
-        if left <= 0:
-            return
-        progress(f"{name} keeps its {replicas} pods for {left:.0f} s more")
-        cluster.sleep(min(left, HEARTBEAT))
+def _breaks(app: Application, end: float, name: str, progress: Progress) -> bool:
+    """Wait until the end of the delay, or until the live color breaks, which is a reason not to wait any longer."""
+    with app.cluster.observe(pods=("Pod", {"labelSelector": pods_of_both(app)})) as view:
+
+        def is_broken() -> bool:
+            pods = view["pods"]
+            restarted = _restarted(app, pods_selected(pods, {app.label: app.active}))
+            return bool(restarted) or is_deserted(app, app.active, pods)
+
+        return _wait(end, name, app.color(name).replicas, progress, view.wait, is_broken)
+
+
+def _wait(
+    end: float,
+    name: str,
+    replicas: int,
+    progress: Progress,
+    wait: Callable[[float], None],
+    is_over: Callable[[], bool] = lambda: False,
+) -> bool:
+    """
+    :returns: whether it was over before the end.
+    """
+    said_at = None
+    while not is_over():
+        now = time.monotonic()
+        if now >= end:
+            return False
+        if said_at is None or now - said_at >= HEARTBEAT:
+            progress(f"{name} keeps its {replicas} pods for {end - now:.0f} s more")
+            said_at = now
+        wait(min(end, said_at + HEARTBEAT) - now)
+    return True
 
 
 def _refuse_unwell(cluster: Cluster, params: Params, name: str) -> None:
     """A release takes the old color's pods away only if the live one is well, because they are its way back.
+
+    This is judged on a fresh reading.
 
     :raises BlueGreenError: the live color is not at strength, or its pods have restarted since this release has switched.
     """
     end = time.monotonic() + RECOVERS
     while True:
         app = read_application(cluster, params)
-        if app.active == name or not _is_release(app, params["lock_id"]):
+        if app.active == name:
             return  # what became live meanwhile is not scaled anyway
         pods = cluster.list("Pod", labelSelector=pods_of_both(app))["items"]
         live = pods_selected(pods, {app.label: app.active})

@@ -21,9 +21,9 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import (
-    Deserted,
     Following,
     Ports,
+    is_deserted,
     pods_of_both,
     pods_selected,
     ready_pods,
@@ -466,11 +466,13 @@ def _patch(
 # --- after -----------------------------------------------------------------------------------------------------
 def _lost(app: Application, target: str, view: Observation) -> Callable[[], None]:
     """What is to be called while the switch is observed: it raises as soon as nothing is left that could be."""
-    deserted = Deserted(app, target)
+    since: float | None = None
 
     def check() -> None:
+        nonlocal since
         app.cluster.check()
-        if deserted.seconds(view["pods"]) >= LOST:
+        since = (since or time.monotonic()) if is_deserted(app, target, view["pods"]) else None
+        if since and time.monotonic() - since >= LOST:
             pods = [Pod(pod) for pod in pods_selected(view["pods"], {app.label: target})]
             raise BlueGreenError(
                 f"{target} was switched to, and has had no ready pod for {LOST} s since.",

@@ -235,10 +235,6 @@ def test_one_that_broke_in_the_delay_is_not_left_alone(clock: Clock) -> None:
     assert "pod app-green-" in str(error)
 
 
-SOONER = pytest.mark.xfail(strict=True, reason="what is wrong with the live color is seen at the end of the delay only")
-
-
-@SOONER
 @pytest.mark.parametrize("how", ["restarted", "not ready"])
 def test_the_delay_is_not_waited_for_when_the_live_color_breaks(how: str, clock: Clock) -> None:
     """The way back begins in seconds, and users have nobody until then."""
@@ -258,7 +254,6 @@ def test_but_it_is_when_that_was_nothing(clock: Clock) -> None:
     assert (replicas(cluster), clock.now - began) == ((1, 3), pytest.approx(30))
 
 
-@pytest.mark.xfail(strict=True, reason="it reads the application once more, to find out that it is none's")
 def test_a_rollback_does_not_look(clock: Clock) -> None:
     cluster = _release(clock, kind="rollback")
     _ready(cluster, "False")
