@@ -233,7 +233,7 @@ class Response:
         stream = self._stream
         while True:
             while stream.lines and not self._broken:
-                yield stream.lines.popleft() + b"\n"
+                yield stream.lines.popleft()
             if self._broken:
                 raise urllib3.exceptions.ProtocolError("Connection broken", ConnectionResetError(104, "reset by peer"))
             if stream.ended or self._closed:

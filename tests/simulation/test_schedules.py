@@ -37,9 +37,6 @@ def test_the_same_schedule_is_the_same_run(text: str) -> None:
     assert once() == once()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an empty line after every event breaks the watch, and everything is listed again"
-)
 def test_a_watch_is_followed_from_event_to_event() -> None:
     tried = trial.Trial(schedules.parse("release/1"))
     tried.whole()
