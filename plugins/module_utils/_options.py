@@ -71,9 +71,9 @@ SECRET_KEYS = ("token", "password", "client-key-data", "id-token", "refresh-toke
 
 LOCK = {"lock_id": {"type": "str"}}
 
-# Headers and variables whose values are no secrets, beside short ones.
 SENDABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")  # what http.client sends as the value of a header
 
+# Headers and variables whose values are no secrets, beside short ones.
 _PLAIN = re.compile(
     r"^(accept.*|cache-control|connection|content-type|host|origin|referer|user-agent|pghost|pguser|pgdatabase)$",
     re.IGNORECASE,
@@ -115,7 +115,8 @@ def as_shown(secrets: Iterable[str]) -> set[str]:
     for secret in secrets:
         found |= {secret, repr(secret)[1:-1], repr(secret.encode())[2:-1], json.dumps(secret)[1:-1]}
         found |= {quote(secret, safe=""), quote(secret)}
-        found |= {line.strip() for line in secret.splitlines()}
+        # A shorter line, of a whole configuration say, may be a color or a version that the output needs.
+        found |= {line for line in map(str.strip, secret.splitlines()) if len(line) >= 8}
     return {text for text in found if len(text) >= 4}
 
 

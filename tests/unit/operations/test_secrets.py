@@ -122,7 +122,6 @@ def test_the_version_of_a_manifest_is_no_secret() -> None:
     assert secrets(deploy, "", definition=manifest, version="2.0.0-rc.1", services=["myapp"]) == {"canary-job"}
 
 
-@pytest.mark.xfail(strict=True, reason="each line of a value counts as a secret of its own, however short")
 def test_short_lines_of_a_value_hide_no_color() -> None:
     """A variable that holds a whole configuration: the role goes on with the color that a result names."""
     value = "color: any\n  green\nsecret-canary-line\n"
