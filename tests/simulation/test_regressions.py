@@ -1,0 +1,29 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Schedules that were once gone through too slowly, or wrongly, where the laws alone would not say so."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulation import schedules, trial
+
+
+@pytest.mark.parametrize("fault", ["crash-live", "unready-live"])
+@pytest.mark.parametrize("later", [0, 2])
+def test_a_color_that_breaks_right_after_the_switch_is_left_in_seconds(fault: str, later: int) -> None:
+    """Before, after three minutes, or at the end of the delay."""
+    plain = trial.Trial(schedules.parse("release/1"))
+    plain.whole()
+    own = [request for request in plain.network.requests if request.run == "release-1"]
+    switch = next(request.number for request in own if request.agent == "bg_switch" and request.method == "PATCH")
+    tried = trial.Trial(schedules.parse(f"release/1 {fault}@1#{switch + later}a"))
+    verdict = tried.whole()
+    assert (verdict.outcomes[0], verdict.violations) == ("release:reverted", [])
+    writes = [request for request in tried.network.requests if request.run == "release-1" and request.method == "PATCH"]
+    there, back = (
+        next(request.at for request in writes if request.agent == agent and "/services/" in request.path)
+        for agent in ("bg_switch", "bg_revert")
+    )
+    assert back - there < 20
