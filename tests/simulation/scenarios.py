@@ -62,6 +62,7 @@ SCENARIOS = {
     "release": Scenario("release", "2.0"),
     "release-several": Scenario("release", "2.0", TWO),
     "release-baked": Scenario("release", "2.0", variables={"bluegreen_bake_time": 20}),
+    "release-waits": Scenario("release", "2.0", variables={"bluegreen_lock_timeout": "10m"}),
     "release-manifest": Scenario("release", "2.0", variables={"bluegreen_manifest": str(FILES / "deployment.yml.j2")}),
     "release-missing": Scenario(
         "release",
