@@ -9,7 +9,7 @@ MAKEFLAGS += --no-print-directory
 .NOTPARALLEL:
 
 PYTHON ?= python3
-# What needs no cluster; then what every change has to hold on one, and the suites that are run whole before a release.
+# What needs no cluster; then what every change has to hold on one, and the suites that are run before a release.
 FIRST := lint sanity unit simulate
 PROMISES := demo molecule promises
 SUITES := demo molecule releases databases retirement recipes quickstart awx validation fidelity faults
@@ -55,8 +55,8 @@ demo: tools images ## the main job: a release and a rollback under load, with a 
 test: tools ## what every change must hold, in half an hour: lint, sanity, unit, and one test per promise on the cluster
 	@$(IN) python tests/tools/run.py --first $(FIRST) --on-cluster $(PROMISES)
 
-proof: tools ## every suite whole, two hours and more, with a page of results; make proof ARGS='faults databases' selects
-	@$(IN) python tests/tools/run.py --whole --only "$(ARGS)" --first $(FIRST) cluster-test --on-cluster $(SUITES)
+proof: tools ## every suite, an hour and more, with a page of results; make proof ARGS='faults databases' selects
+	@$(IN) python tests/tools/run.py --go-on --only "$(ARGS)" --first $(FIRST) cluster-test --on-cluster $(SUITES)
 
 lint: tools ## style, types, licences, changelog, documentation, and the artifact that would be published
 	@$(IN) python tests/tools/lint.py
@@ -96,10 +96,10 @@ recipes: tools images ## releases inside other automation, as docs/recipes.md sh
 retirement: tools images ## the end of the old color's life, and its way back
 	@$(IN) python -m pytest tests/on_cluster/retirement -n 2 $(ARGS)
 
-faults: tools images ## kill, cut, pause and forbid everything, under traffic; ARGS='-k kill' selects, ARGS=--all takes all
+faults: tools images ## kill, cut, pause and forbid everything, under traffic; ARGS='-k kill' selects
 	@$(IN) python -m pytest tests/on_cluster/faults -n 3 $(ARGS)
 
-validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects, ARGS=--all takes all
+validation: tools images ## checks, bake and report against the application; ARGS='-k secrets' selects
 	@$(PYTHON) tests/tools/images.py validation
 	@$(IN) python -m pytest tests/on_cluster/validation -n 2 $(ARGS)
 

@@ -3,8 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What all suites on the cluster have in common, so that they can be run one by one or in one call.
 
-`make promises` runs, of all suites, the tests that are marked with the promise that they hold. --all adds what the bounded
-runs of the fault and the validation suite leave out.
+`make promises` runs, of all suites, the tests that are marked with the promise that they hold.
 """
 
 from __future__ import annotations
@@ -21,10 +20,6 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="every sub-case, also those that the bounded run leaves out")
-
-
 def pytest_configure() -> None:
     if "PYTEST_XDIST_WORKER" not in os.environ:  # once for all workers
         try:
@@ -34,11 +29,7 @@ def pytest_configure() -> None:
                 pytest.exit(str(failure), returncode=1)
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--all"):
-        left_out = [item for item in items if item.get_closest_marker("complete")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers("promise"):
             item.user_properties.append(("promise", mark.args[0]))

@@ -127,6 +127,11 @@ def parse(text: str) -> Schedule:
     return Schedule(scenario, int(seed), tuple(faults))
 
 
+def named_in(text: str) -> list[str]:
+    """The schedules that a document names, each between backticks."""
+    return re.findall(r"`([a-z][a-z-]*/\d+(?: [^`]*)?)`", text)
+
+
 def exhaustive(scenario: str, requests: int, seed: int, events: bool) -> list[Schedule]:
     """One fault at every request of the scenario's run, of every kind.
 

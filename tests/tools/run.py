@@ -25,8 +25,6 @@ import checkout
 
 CLUSTER = [sys.executable, str(checkout.ROOT / "tests" / "cluster" / "cluster.py")]
 OUTPUT = checkout.ROOT / "tests" / "output" / "steps"
-# What takes pytest's options, and so --all, which adds the cases that a bounded run leaves out.
-BOUNDED = {"faults", "validation"}
 SLOWEST = 10
 
 
@@ -39,27 +37,25 @@ class Step:
     seconds: float = 0
     tests: list[tuple[str, str, float]] = field(default_factory=list)  # name; passed, failed or skipped; seconds
 
-    def run(self, number: int, total: int, whole: bool) -> bool:
+    def run(self, number: int, total: int) -> bool:
         """Run it between a headline and a verdict with its duration; True if it passed."""
         print(f"\n=== {number}/{total} {self.target} {'=' * (60 - len(self.target))}", flush=True)
         report = OUTPUT / f"{self.target}.xml"
         report.parent.mkdir(parents=True, exist_ok=True)
         report.unlink(missing_ok=True)
         options = f"{os.environ.get('PYTEST_ADDOPTS', '')} {shlex.quote(f'--junitxml={report}')}"
-        arguments = "--all" if whole and self.target in BOUNDED else ""
         started = time.monotonic()
         # Without ARGS here, make would hand on those that it was called with itself.
         self.code = subprocess.run(
-            ["make", self.target, f"ARGS={arguments}"],
+            ["make", self.target, "ARGS="],
             env={**os.environ, "PYTEST_ADDOPTS": options},
             stdin=subprocess.DEVNULL,
             check=False,
         ).returncode
         self.seconds = time.monotonic() - started
         self.tests = tests_of(report)
-        again = f"make {self.target}" + (f" ARGS={arguments}" if arguments else "")
         verdict = (
-            f"FAILED after {self.seconds:.0f} s (exit code {self.code}); alone: {again}"
+            f"FAILED after {self.seconds:.0f} s (exit code {self.code}); alone: make {self.target}"
             if self.code
             else f"passed in {self.seconds:.0f} s"
         )
@@ -118,9 +114,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--first", nargs="*", default=[], metavar="TARGET", help="those that need no cluster")
     parser.add_argument("--on-cluster", nargs="*", default=[], metavar="TARGET")
-    parser.add_argument(
-        "--whole", action="store_true", help="every suite with all its cases, also after one that failed"
-    )
+    parser.add_argument("--go-on", action="store_true", help="also after one that failed")
     parser.add_argument("--only", default="", metavar="TARGETS", help="these of them; without any, all")
     options = parser.parse_args()
     only = options.only.split()
@@ -138,7 +132,7 @@ def main() -> int:
     try:
         for number, step in enumerate(steps, 1):
             # Without the cluster, nothing that needs it can pass.
-            if not step.run(number, len(steps), options.whole) and (not options.whole or step.target == "cluster"):
+            if not step.run(number, len(steps)) and (not options.go_on or step.target == "cluster"):
                 break
     finally:
         if ours and next(step for step in steps if step.target == "cluster").code is not None:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The fault suite: `make faults`; ARGS=--all adds what the bounded run leaves out."""
+"""The fault suite: `make faults`."""
 
 from __future__ import annotations
 

@@ -210,12 +210,10 @@ class Scene:
         """Run a playbook of examples/myapp to its end; options as for start()."""
         return self.start(playbook, tag, **options).finish()
 
-    def start_held(
-        self, playbook: str, match: Match, nth: int = 1, after: bool = False, **variables: Any
-    ) -> tuple[FaultRun, Gate]:
+    def start_held(self, playbook: str, match: Match, after: bool = False, **variables: Any) -> tuple[FaultRun, Gate]:
         """Start a playbook and return when a request of it is held (see Gateway.hold)."""
         tag = self.prepare(playbook)
-        gate = self.gateway.hold(tag, match, nth, after)
+        gate = self.gateway.hold(tag, match, after=after)
         run = self.start(playbook, tag, **variables)
         self.reach(run, gate)
         return run, gate
@@ -324,23 +322,20 @@ def clock(at: float) -> str:
 # --- the sub-cases of a test ------------------------------------------------------------------------------------------
 
 
-def sampled(cases: Mapping[str, Any], *kept: str, promise: Mapping[str, str] | None = None) -> list[Any]:
-    """The parameters of a test, from their ids to their values (a tuple for several); those not kept need --all.
+def cases(values: Mapping[str, Any], promise: Mapping[str, str] | None = None) -> list[Any]:
+    """The parameters of a test, from their ids to their values (a tuple for several).
 
-    promise: from the ids of some of those that are kept to the promises that they hold.
+    promise: from the ids of some of them to the promises that they hold.
     """
     promise = promise or {}
-    assert set(kept) <= set(cases), f"no such cases: {sorted(set(kept) - set(cases))}"
-    assert set(promise) <= set(kept), f"not kept: {sorted(set(promise) - set(kept))}"
-
-    def marks(name: str) -> list[Any]:
-        return (
-            [pytest.mark.promise(promise[name])] if name in promise else [] if name in kept else [pytest.mark.complete]
-        )
-
+    assert set(promise) <= set(values), f"no such cases: {sorted(set(promise) - set(values))}"
     return [
-        pytest.param(*value if isinstance(value, tuple) else [value], id=name, marks=marks(name))
-        for name, value in cases.items()
+        pytest.param(
+            *value if isinstance(value, tuple) else [value],
+            id=name,
+            marks=[pytest.mark.promise(promise[name])] if name in promise else [],
+        )
+        for name, value in values.items()
     ]
 
 

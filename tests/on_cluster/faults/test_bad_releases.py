@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 
-import pytest
-from scene import Scene, sampled
+from scene import Scene
 from stages import AT
 
 # A bad version, and what its failure has to say.
-BAD = {"crash": "CrashLoopBackOff", "never-ready": "NEVER_READY is set", "wrong-version": "0.9"}
+BAD = {"crash": "CrashLoopBackOff", "never-ready": "NEVER_READY is set"}
 
 
 def bad_release(scene: Scene, version: str, live: str = "blue", live_version: str = "1.0", pods: int = 3) -> None:
@@ -34,62 +33,21 @@ def good_release(scene: Scene, version: str, color: str) -> None:
     scene.tidy()
 
 
-@pytest.mark.parametrize(
-    ("first", "second"),
-    [
-        ("crash", "never-ready"),
-        *(
-            pytest.param(*others, marks=pytest.mark.complete)
-            for others in (("wrong-version", "crash"), ("crash", "crash"), ("never-ready", "wrong-version"))
-        ),
-    ],
-)
-def test_after_a_bad_one(scene: Scene, first: str, second: str) -> None:
-    bad_release(scene, first)
-    bad_release(scene, second)
+def test_after_a_bad_one(scene: Scene) -> None:
+    bad_release(scene, "crash")
+    bad_release(scene, "never-ready")
     good_release(scene, "2.0", "green")
     scene.nothing_lost()
 
 
-REPLICAS, IMAGE = "/spec/replicas", "/spec/template/spec/containers/0/image"
-LOCK_ID = "/metadata/annotations/bluegreen.kubernetes~1lock-id"
-DIRT = {  # what is done to the idle Deployment: path → value
-    "scaled-and-crashing": {REPLICAS: 5, IMAGE: "myapp:crash"},
-    "scaled-to-zero": {REPLICAS: 0},
-    "image-missing": {IMAGE: "myapp:no-such"},
-    "foreign-lock-id": {LOCK_ID: "long-gone"},
-    "rolling-out": {IMAGE: "myapp:slow-start"},
-}
-
-
-@pytest.mark.parametrize("version", sampled({"2.0": "2.0", "crash": "crash"}, "2.0"))
-@pytest.mark.parametrize("dirt", sampled(DIRT, "scaled-and-crashing"))
-def test_over_a_dirty_idle_colour(scene: Scene, dirt: dict, version: str) -> None:
-    patch = [{"op": "add", "path": path, "value": value} for path, value in dirt.items()]
+def test_over_a_dirty_idle_colour(scene: Scene) -> None:
+    dirt = {"/spec/replicas": 5, "/spec/template/spec/containers/0/image": "myapp:crash"}
+    patch = [{"op": "replace", "path": path, "value": value} for path, value in dirt.items()]
     scene.app.kubectl("patch", "deployment", "app-green", "--type=json", f"--patch={json.dumps(patch)}")
-    if version in BAD:
-        bad_release(scene, version)
-    else:
-        good_release(scene, version, "green")
+    good_release(scene, "2.0", "green")
     scene.nothing_lost()
 
 
-@pytest.mark.complete
-def test_while_the_old_colour_waits(scene: Scene) -> None:
-    """The release before is in its delay: it has the lock, so the bad one is refused, and the good one ends well."""
-    first = scene.start("release.yml", version="2.0", bluegreen_scale_down_delay=20)
-    first.wait_for("blue keeps its 3 pods")
-    second = scene.play("release.yml", version="crash")
-    assert second.code != 0 and second.outcome == "refused", second.output
-    assert not second.written
-    first.finish()
-    assert first.outcome == "released", first.output
-    scene.live_and_whole("green", "2.0")
-    scene.tidy()
-    scene.nothing_lost()
-
-
-@pytest.mark.complete
 def test_while_the_old_colour_still_has_all_pods(scene: Scene) -> None:
     """The release before was killed in its delay, so the idle colour is at full strength."""
     run, _gate = AT["delay"].start(scene)

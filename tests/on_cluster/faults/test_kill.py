@@ -1,18 +1,20 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A run that is killed anywhere leaves nothing running, and the same command, or a rollback, puts everything right."""
+"""A killed run leaves nothing running, and the same command, or a rollback, puts everything right.
+
+Here are its processes and its lock; all moments in which it can be killed are the simulation's.
+"""
 
 from __future__ import annotations
 
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from harness import CHECKS, until, within
-from scene import LEASE_SECONDS, SLACK, FaultRun, Scene, sampled, switches
+from scene import LEASE_SECONDS, SLACK, FaultRun, Scene, cases, switches
 from stages import AT, Point
 
 
@@ -30,12 +32,8 @@ def kill(scene: Scene, run: FaultRun, number: int = signal.SIGKILL) -> None:
 
 @pytest.mark.parametrize(
     "point",
-    sampled(
-        AT,
-        "wait",
-        "switch-unwritten",
-        "switch-written",
-        "delay",
+    cases(
+        {name: AT[name] for name in ("wait", "switch-written", "delay")},
         promise={
             "wait": "killed before the switch and run again: released",
             "switch-written": "killed after the switch and run again: released, and switched once",
@@ -49,103 +47,63 @@ def test_release_again(scene: Scene, point: Point) -> None:
         gate.drop()
     again = scene.play("release.yml", version="2.0")
     assert again.code == 0, again.output
-    if point.locked and again.written:
-        waited = again.locked() - again.requests[0].at
-        scene.note(f"{again.tag}: had the lock after {waited:.1f} s")
-        assert within(waited - LEASE_SECONDS, SLACK)
+    waited = again.locked() - again.requests[0].at
+    scene.note(f"{again.tag}: had the lock after {waited:.1f} s")
+    assert within(waited - LEASE_SECONDS, SLACK)
     scene.live_and_whole("green", "2.0")
-    assert scene.last["outcome"] == "released"
-    if point.name == "report-half":
-        # The release was complete. The Lease stays with the dead run until the next release takes it over.
-        assert again.outcome == "unchanged" and not again.writes
-    else:
-        assert again.outcome == "released"
-        scene.tidy()
+    assert again.outcome == "released" and scene.last["outcome"] == "released"
+    scene.tidy()
     scene.nothing_lost()
     # The traffic was moved once, by whichever run: what had been done already was not done again.
     assert len([request for request in scene.audited() if switches(request) and request.status < 300]) == 1
 
 
-# Where the killed run had not yet left its mark, there is nothing to roll back.
-UNTOUCHED = ("detect", "detect-lock", "lock")
-
-
-@pytest.mark.parametrize("point", sampled(AT, "switch-written"))
-def test_rollback(scene: Scene, point: Point) -> None:
-    run, gate = point.start(scene)
+def test_rollback(scene: Scene) -> None:
+    run, gate = AT["switch-written"].start(scene)
     kill(scene, run)
-    if gate:
-        gate.drop()
-    assert scene.app.color == point.live
+    assert gate
+    gate.drop()
+    assert scene.app.color == "green"
     back = scene.play("rollback.yml")
-    if point.name in UNTOUCHED:
-        assert back.outcome == "refused" and "nothing to roll back" in back.output
-    else:
-        assert back.code == 0, back.output
-        assert back.outcome == "rolled_back"
-        waited = back.locked() - back.requests[0].at
-        scene.note(f"{back.tag}: had the lock after {waited:.1f} s")
-        assert waited < LEASE_SECONDS / 2, "a rollback waits for nobody"
-        scene.tidy()
+    assert back.outcome == "rolled_back", back.output
+    waited = back.locked() - back.requests[0].at
+    scene.note(f"{back.tag}: had the lock after {waited:.1f} s")
+    assert waited < LEASE_SECONDS / 2, "a rollback waits for nobody"
+    scene.tidy()
     scene.live_and_whole("blue", "1.0")
     scene.nothing_lost()
 
 
 BUSINESS = {"name": "business", "http": "/api/db-check"}  # fails: this application has no database
-BAKES = {"well": (CHECKS, "released"), "badly": ([*CHECKS, BUSINESS], "reverted")}
 
 
-@pytest.mark.parametrize(("checks", "outcome"), sampled(BAKES, "well", "badly"))
-def test_release_again_in_its_bake(scene: Scene, tmp_path: Path, checks: list[dict[str, Any]], outcome: str) -> None:
+def test_release_again_in_its_bake(scene: Scene, tmp_path: Path) -> None:
     """What the dead run had not watched to its end is watched anew, with the same way back."""
     hook = tmp_path / "hook.yml"
     hook.write_text(
         "- ansible.builtin.debug: {msg: '{{ bluegreen_hook }} {{ bluegreen_color }} {{ bluegreen_previous_version }}'}\n"
     )
-    in_bake(scene).kill()
+    run = scene.start("release.yml", version="2.0", bluegreen_bake_time=600)
+    run.wait_for("bake: ")
+    run.kill()
     again = scene.play(
         "release.yml",
         version="2.0",
         bluegreen_bake_time=10,
-        bluegreen_bake_checks=checks,
+        bluegreen_bake_checks=[*CHECKS, BUSINESS],
         bluegreen_hooks={"after_switch": str(hook)},
     )
-    assert again.outcome == outcome, again.output
+    assert again.outcome == "reverted", again.output
+    assert again.result["reason"] == "bake_failed"
     assert "after_switch green 1.0" in again.output
-    if outcome == "released":
-        assert "green was watched for" in again.output
-        scene.live_and_whole("green", "2.0")
-        scene.tidy()
-    else:
-        assert again.result["reason"] == "bake_failed"
-        scene.live_and_whole("blue", "1.0")
-        scene.tidy(idle=3)
-        # It leads forward no more than after a release that was reverted in one go.
-        back = scene.play("rollback.yml")
-        assert back.outcome == "refused" and not back.writes, back.output
-    scene.nothing_lost()
-
-
-def test_rollback_while_the_release_is_finished(scene: Scene) -> None:
-    """A rollback while the second run bakes takes back the switch of the first one."""
-    in_bake(scene).kill()
-    again = in_bake(scene)
-    back = scene.play("rollback.yml")
-    assert back.outcome == "rolled_back", back.output
-    again.finish(30)
-    assert again.outcome == "superseded", again.output
     scene.live_and_whole("blue", "1.0")
-    scene.tidy()
+    scene.tidy(idle=3)
+    # It leads forward no more than after a release that was reverted in one go.
+    back = scene.play("rollback.yml")
+    assert back.outcome == "refused" and not back.writes, back.output
     scene.nothing_lost()
 
 
-def in_bake(scene: Scene) -> FaultRun:
-    run = scene.start("release.yml", version="2.0", bluegreen_bake_time=600)
-    run.wait_for("bake: ")
-    return run
-
-
-@pytest.mark.complete
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 def test_cancelled(scene: Scene, number: int) -> None:
     """Other signals than SIGKILL end no worker by themselves either."""
@@ -159,15 +117,9 @@ def test_cancelled(scene: Scene, number: int) -> None:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize(
-    "point",
-    sampled(
-        {name: AT[name] for name in ("deploy-unwritten", "switch-unwritten", "scale-unwritten")}, "scale-unwritten"
-    ),
-)
-def test_late_write(scene: Scene, point: Point) -> None:
+def test_late_write(scene: Scene) -> None:
     """A write that was under way when its run was killed arrives after the next run has taken over: it is refused."""
-    run, gate = point.start(scene)
+    run, gate = AT["scale-unwritten"].start(scene)
     kill(scene, run)
     back = scene.play("rollback.yml")
     assert back.outcome == "rolled_back", back.output

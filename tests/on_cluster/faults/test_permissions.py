@@ -12,7 +12,7 @@ import pytest
 import yaml
 from checkout import ROOT
 from harness import Request
-from scene import FaultRun, Scene, sampled
+from scene import FaultRun, Scene, cases
 
 ROLES = {
     name: yaml.safe_load((ROOT / "examples" / "rbac" / f"{name}.yml").read_text()) for name in ("release", "status")
@@ -114,7 +114,7 @@ def test_release_and_rollback_with_the_shipped_role(scene: Scene) -> None:
 
 @pytest.mark.parametrize(
     ("group", "resource", "verb"),
-    sampled(grants(ROLES["release"]), "patch services", "get pods/proxy", "list horizontalpodautoscalers"),
+    cases(grants(ROLES["release"])),
 )
 def test_release_without_one_verb(scene: Scene, group: str, resource: str, verb: str) -> None:
     run = provoke(scene, account(scene, without(ROLES["release"], (group, resource, verb))), resource, verb)
@@ -134,7 +134,7 @@ def test_release_without_one_verb(scene: Scene, group: str, resource: str, verb:
     scene.nothing_lost()
 
 
-@pytest.mark.parametrize("taken", sampled({name: name for name in ("nothing", *grants(ROLES["status"]))}, "list pods"))
+@pytest.mark.parametrize("taken", ["nothing", *grants(ROLES["status"])])
 def test_status(scene: Scene, taken: str) -> None:
     grant = grants(ROLES["status"]).get(taken)
     # Until there is something to go back to, nobody asks how long that would take.

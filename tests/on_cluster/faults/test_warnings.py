@@ -75,7 +75,6 @@ def test_before_the_first_write(scene: Scene) -> None:
         assert warning in before, f"{warning!r} is not said before the lock:\n{run.output}"
 
 
-@pytest.mark.complete
 def test_manager_and_headless(scene: Scene) -> None:
     service = scene.service
     scene.app.kubectl("delete", "service", "myapp", "--wait=true")

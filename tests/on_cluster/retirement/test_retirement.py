@@ -117,21 +117,6 @@ def test_deleted_its_manifest_is_kept_and_comes_back_as_it_was(
     assert after["metadata"]["labels"] == before["metadata"]["labels"]
 
 
-def test_the_next_release_spins_up_what_was_deleted(app: Application) -> None:
-    app.grant("retire-delete")
-    assert retire(app, bluegreen_retire_mode="delete").outcome == "retired"
-    run = app.playbook("release.yml", version="3.0", **QUICK)
-    assert run.outcome == "released", run.output
-    assert app.color == "blue"
-    assert app.deployment("blue")["spec"]["template"]["spec"]["containers"][0]["image"].endswith(":3.0")
-
-
-def test_a_deployment_that_somebody_deleted_is_no_error(app: Application) -> None:
-    app.kubectl("delete", "deployment", "app-blue")
-    run = retire(app)
-    assert run.outcome == "postponed" and "nothing to retire" in run.output
-
-
 @pytest.mark.promise("the old color is not retired when the new version has issues")
 def test_a_live_version_with_issues_keeps_the_old_one(app: Application) -> None:
     broken = [{"name": "gone", "http": "/no-such-page"}]
@@ -152,14 +137,3 @@ def test_a_live_version_that_turns_unready_keeps_the_old_one() -> None:
         until(lambda: not app.deployment("green")["status"].get("readyReplicas"), "green without a ready pod")
         run = writes_nothing(app, lambda: retire(app))
         assert run.outcome == "postponed" and "Deployment app-green is not Available" in run.output
-
-
-def test_a_release_under_way_is_left_alone(app: Application) -> None:
-    release = Run(["release.yml"], app.variables(version="3.0", bluegreen_scale_down_delay=300), env=app.credentials)
-    try:
-        release.wait_for("green keeps its")
-        run = retire(app)
-        assert run.outcome == "postponed" and "a release of" in run.output and "under way" in run.output
-    finally:
-        release.kill()
-    assert app.playbook("rollback.yml", **QUICK).outcome == "rolled_back"

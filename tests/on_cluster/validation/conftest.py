@@ -1,10 +1,7 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The validation suite: `make validation`. Checks, bake and report against the real application on the embedded cluster.
-
-ARGS=--all adds what the bounded run leaves out.
-"""
+"""The validation suite: `make validation`. Checks, bake and report against the real application on the embedded cluster."""
 
 from __future__ import annotations
 
@@ -20,12 +17,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # the suite's own helpers
 
 from harness import Application
-
-
-@pytest.fixture
-def everything(request: pytest.FixtureRequest) -> bool:
-    """Whether the complete run was asked for."""
-    return request.config.getoption("--all")
 
 
 @pytest.fixture
