@@ -60,6 +60,7 @@ class Judge:
         self.worked: dict[str, float] = {}  # run -> its first write of substance since it has the lock
         self.meddled: dict[str, float] = {}  # Deployment -> when somebody else changed its template last
         self.deployed: dict[tuple[str, str], float] = {}  # (run, Deployment) -> its last change of the template
+        self.switched_by_hand = -1e9
         self.unrest = -1e9  # when a pod of the application became ready or unready last
         self.templates: dict[str, str] = {}  # color -> template that was live last on it
         store.on_write.append(self.written)
@@ -119,7 +120,7 @@ class Judge:
             self._lease(run, write)
             return
         if write.kind == "Pod":
-            if _ready(write.old) != _ready(write.new):
+            if _ready(write.old) != _ready(write.new) or _going(write.old) != _going(write.new):
                 self.unrest = self.hub.now
             return
         self.writes.append((self.hub.now, run, write))
@@ -176,6 +177,8 @@ class Judge:
             return
         self.live.append((self.hub.now, self.selected()))
         source, target = old.get("version"), new.get("version")
+        if not run:
+            self.switched_by_hand = self.hub.now
         if not run or target not in COLORS:
             return
         state = json.loads((write.new["metadata"].get("annotations") or {}).get(STATE, "{}"))
@@ -229,7 +232,7 @@ class Judge:
         if not run or write.old is None:
             return
         color = write.old["spec"]["template"]["metadata"].get("labels", {}).get("version")
-        if color not in self.live_colors():
+        if color not in self.live_colors() or self.hub.now - self.switched_by_hand < AT_ONCE:
             return
         if write.new is None or "deletionTimestamp" in write.new["metadata"]:
             self.violated("law 1 (live)", f"{run} deleted {write.name}, which is live")
@@ -282,7 +285,7 @@ class Judge:
         deployment = self.deployment_of(told) if told else None
         if outcome == "released" and told and not self.ready_pods(told) and self.hub.now - self.unrest > LAST_LOOK:
             self.violated("law 7 (last look)", f"{run.name} says released, and no pod of {told} is ready")
-        if outcome == "released" and version != run.variables.get("version"):
+        if outcome == "released" and told and version != run.variables.get("version"):
             self.violated("law 11 (told)", f"{run.name} says released, of version {version}")
         if deployment is not None and version and outcome in GOOD and version != self.version_of(told):
             if self.hub.now - self.meddled.get(deployment["metadata"]["name"], -1e9) > 5:
@@ -292,6 +295,10 @@ class Judge:
 def _ready(pod: Object | None) -> bool:
     conditions = ((pod or {}).get("status") or {}).get("conditions") or []
     return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+
+
+def _going(pod: Object | None) -> bool:
+    return bool(pod and "deletionTimestamp" in pod["metadata"])
 
 
 def _template(deployment: Object) -> str:

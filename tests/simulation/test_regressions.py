@@ -27,3 +27,14 @@ def test_a_color_that_breaks_right_after_the_switch_is_left_in_seconds(fault: st
         for agent in ("bg_switch", "bg_revert")
     )
     assert back - there < 20
+
+
+@pytest.mark.parametrize("later", [-1, 0, 1])
+def test_what_somebody_switches_back_at_the_end_is_not_called_released(later: int) -> None:
+    """It said RELEASED: blue (version 1.0) is live, of a release of 2.0."""
+    plain = trial.Trial(schedules.parse("release/7"))
+    plain.whole()
+    own = [request for request in plain.network.requests if request.run == "release-1"]
+    scaled = max(request.number for request in own if request.agent == "bg_scale" and "/deployments/" in request.path)
+    verdict = trial.run(schedules.parse(f"release/7 select-blue@1#{scaled + later}a"))
+    assert verdict.outcomes[0] == "release:superseded" and not verdict.violations

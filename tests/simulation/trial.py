@@ -71,7 +71,8 @@ class Trial:
             self._begin()
             self._judged()
             self._with_faults()
-            if len(self.main) == 1 and self.main[0].outcome in laws.GOOD:
+            quiet = not {fault.kind for fault in self.schedule.faults} & {*HURTS_USERS, *MAY_BE_REFUSED}
+            if len(self.main) == 1 and self.main[0].outcome in laws.GOOD and quiet:
                 self._converged(self.main[0])
             if self.schedule.faults:
                 self._again()

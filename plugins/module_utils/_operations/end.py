@@ -12,7 +12,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import explained
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import (
@@ -23,6 +23,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outc
     are_frozen,
     compose,
     judge,
+    moved_away,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.plan import FLOWS
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import read_kept_of_idle, reading
@@ -57,8 +58,11 @@ RETURNS: Result = {
 def run(params: Params, cluster: Cluster, progress: Progress) -> Result:
     happened = happened_of(params, cluster.dry_run)
     now, warnings = _read(cluster, params)
+    away = moved_away(happened, now or {})
+    if away:
+        happened.failure = _taken_from(away, now or {})
     outcome = judge(happened, now)
-    if happened.lock_id and outcome != "superseded" and not cluster.dry_run:
+    if happened.lock_id and (away or outcome != "superseded") and not cluster.dry_run:
         outcome = _give_back(params, cluster, happened, now, outcome, warnings)
     return dict(conclude(happened, now, outcome, params["begun"]), warnings=warnings)
 
@@ -87,6 +91,17 @@ def happened_of(params: Params, dry_run: bool) -> Happened:
     )
     happened.failure = _failure(happened)
     return happened
+
+
+def _taken_from(color: str, now: Result) -> Result:
+    """The failure of a run that has come to its end, whose color somebody has made idle again meanwhile."""
+    error = BlueGreenError(
+        f"{color} was made live, and somebody else has switched the Services to {now['active_color']} since.",
+        "superseded",
+        live=now.get("msg"),
+        next_step="Find out who did, and why; then run again.",
+    )
+    return {"msg": str(error), "reason": error.reason}
 
 
 def _own_stages(stages: Result, begun: Result) -> dict[str, Result]:

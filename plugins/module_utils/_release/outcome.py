@@ -161,6 +161,15 @@ def has_switched(run: Happened, now: Result) -> bool:
     return bool(own_entry(run, now).get("switched_at") or run.of("switch").get("changed") or run.resumes)
 
 
+def moved_away(run: Happened, now: Result) -> str | None:
+    """The color that this run has made live, when it came to its end and another one is live by now; else ``None``."""
+    entry = own_entry(run, now)
+    made = entry.get("color") if entry.get("switched_at") else run.of("switch").get("to_color")
+    if run.failure is not None or run.planned or entry.get("reverted_at") or not has_switched(run, now):
+        return None
+    return made if now.get("active_color") not in (None, made) else None
+
+
 def is_back(run: Happened, now: Result) -> bool:
     """Whether what was switched was switched back, as the cluster says; where it says nothing, as the switch back said."""
     moved_back = run.of("switch back").get("changed") or own_entry(run, now).get("reverted_at")
