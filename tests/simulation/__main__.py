@@ -32,6 +32,9 @@ def main() -> int:
     parser.add_argument("-n", type=int, default=5000, help="how many schedules (default 5000)")
     parser.add_argument("--seed", type=int, default=1, help="of what is drawn by chance")
     parser.add_argument("--scenario", action="append", choices=sorted(SCENARIOS), help="only these")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="KIND", help="only faults such as kill or pause:60"
+    )
     parser.add_argument("--jobs", type=int, default=multiprocessing.cpu_count())
     parser.add_argument("--first", action="store_true", help="end at the first broken law")
     arguments = parser.parse_args()
@@ -60,10 +63,14 @@ def many(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     names, differ = arguments.scenario or list(SCENARIOS), []
     with multiprocessing.Pool(arguments.jobs) as pool:
-        plain = pool.map(trial.run, [Schedule(name, arguments.seed) for name in names], chunksize=1)
+        plain = [verdict for _, verdict in pool.map(_one, [Schedule(name, arguments.seed) for name in names], 1)]
         broken = [verdict for verdict in plain if verdict.violations]
+        if broken and arguments.first:
+            show(broken[0])
+            return 1
         counted: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
-        chosen = choose(dict(zip(names, [verdict.requests for verdict in plain])), arguments.n, arguments.seed)
+        requests = dict(zip(names, [verdict.requests for verdict in plain]))
+        chosen = choose(requests, arguments.n, arguments.seed, set(arguments.only))
         if not arguments.first:
             differ = list(filter(None, pool.imap_unordered(same.difference, same.COMPARED)))
             print(
@@ -76,6 +83,7 @@ def many(arguments: argparse.Namespace) -> int:
                 counted[schedule.scenario][fault.kind] += 1
             if verdict.violations:
                 broken.append(verdict)
+                print(f"{verdict.schedule}: {verdict.violations[0]}", flush=True)
                 if arguments.first:
                     pool.terminate()
                     break
@@ -84,9 +92,7 @@ def many(arguments: argparse.Namespace) -> int:
                 print(f"  {number} done, {len(broken)} with a broken law, {said - began:.0f} s", flush=True)
     table(counted)
     for verdict in broken[:SHOWN]:
-        show(shrink.shrink(parse(verdict.schedule)))
-    for verdict in broken[SHOWN:]:
-        print(f"{verdict.schedule}: {verdict.violations[0]}")
+        show(verdict if arguments.first else shrink.shrink(parse(verdict.schedule)))
     laws = collections.Counter(law for verdict in broken for law in shrink.laws_of(verdict.violations))
     print(
         f"\n{len(chosen) + len(plain)} schedules in {time.monotonic() - began:.0f} s; {len(broken)} break a law {dict(laws) or ''}"
@@ -103,11 +109,16 @@ def _one(schedule: Schedule) -> tuple[Schedule, trial.Verdict]:
         )
 
 
-def choose(requests: dict[str, int], wanted: int, seed: int) -> list[Schedule]:
-    """Two thirds with one fault, taken evenly from all there are; one third by chance, with up to four."""
+def choose(requests: dict[str, int], wanted: int, seed: int, only: set[str]) -> list[Schedule]:
+    """Two thirds with one fault, taken evenly from all there are; one third by chance, with up to four.
+
+    :param only: faults to which all of them are limited, each alone; empty for all.
+    """
     chance = random.Random(seed)
     single = [item for name, count in requests.items() for item in exhaustive(name, count, seed, events=True)]
     chance.shuffle(single)
+    if only:
+        return [item for item in single if item.faults[0].what in only][:wanted]
     chosen = single[: wanted * 2 // 3]
     drawn = _drawn(requests, chance)
     return chosen + [next(drawn) for _schedule in range(wanted - len(chosen))]

@@ -11,9 +11,11 @@ from typing import Any
 import requests as real_requests
 
 from simulation.network import Request
-from simulation.schedules import Fault
+from simulation.schedules import AT_A_REQUEST, Fault
 
 PERSON = "kubectl"
+# What takes over from a run that stands still, and for how many seconds that does: a release waits for the Lease to end.
+OTHERS = {"overtaken": ("release", "3.0", 60), "preempted": ("rollback", "", 0.5)}
 
 
 class Meddler:
@@ -44,7 +46,8 @@ class Meddler:
             if (fault.run, fault.number, fault.moment) == (number, request.number, moment[0]):
                 self.left.remove(fault)
                 request.said += f" {fault.what}"
-                self.network.trouble_at = self.hub.now
+                if fault.what in AT_A_REQUEST and fault.what != "preempted":
+                    self.network.trouble_at = self.hub.now
                 fate = self._happen(fault, request) or fate
         return fate
 
@@ -63,9 +66,13 @@ class Meddler:
         if kind == "kill":
             run.process.dead = True
             self.hub.after(0, self.hub.kill, run.process)
-        elif kind == "pause":
-            self.hub.pause(run.process, float(size))
-            self.busy_until = self.hub.now + float(size)
+        elif kind in ("pause", "overtaken", "preempted"):
+            flow, version, seconds = OTHERS.get(kind, ("", "", size))
+            if flow:
+                self.hub.after(0, lambda: self.trial.main.append(self.trial.start(flow, version)))
+            seconds = float(seconds)
+            self.hub.pause(run.process, seconds)
+            self.busy_until = self.hub.now + seconds
         elif kind == "cut":
             self.network.cut_watches()
         elif kind in ("outage", "balancer"):
@@ -85,6 +92,7 @@ class Meddler:
         self._delete("ResourceQuota", "few")
         for version in sorted(self.broken):
             self.trial.world.mend_version(version)
+        self.trial.judge.sick.clear()
 
     # --- what somebody does
 
@@ -129,6 +137,9 @@ class Meddler:
 
     def _forget_state(self, _size: str) -> None:
         self._edit("Service", self.trial.scenario.services[0], lambda item: item["metadata"].pop("annotations", None))
+
+    def _widen_selector(self, _size: str) -> None:
+        self._edit("Service", self.trial.scenario.services[0], lambda item: item["spec"]["selector"].pop("app", None))
 
     def _touch(self, item: dict[str, Any]) -> None:
         item["metadata"].setdefault("annotations", {})["somebody"] = f"was here at {self.hub.now}"
@@ -183,6 +194,14 @@ class Meddler:
     def _unready_live(self, _size: str) -> None:
         self._break(True, "unready")
 
+    def _errors_new(self, _size: str) -> None:
+        """What is to be released is ready, and answers nothing but errors, now and in pods to come."""
+        version = self.trial.scenario.version
+        if version and version != self.trial.judge.version_of(self.trial.live_before):
+            self.trial.world.break_version(version, "errors")
+            self.trial.judge.sick[version] = self.hub.now
+            self.broken.add(version)
+
     def _drain(self, _size: str) -> None:
         world = self.trial.world
         world.drain("node-1")
@@ -215,4 +234,5 @@ def lost_requests(trial: Any) -> list[str]:
     return [
         f"requests to {key.service} are lost from {interval.since:.3f} to {interval.until} s: {interval.lost}"
         for key, interval in found
+        if key.service in trial.scenario.services  # a preview has no users
     ]

@@ -24,6 +24,10 @@ GOOD = {"released", "unchanged", "planned", "prepared", "rolled_back", "retired"
 # What each outcome says of the traffic, compared with when the run began: it is on what was asked for, or as it was.
 MOVED, AS_IT_WAS = {"released", "rolled_back"}, {"refused", "aborted", "reverted", "planned", "prepared"}
 
+RELEASES = ("release", "promote")
+IDLE_REPLICAS = 1  # what every flow but retire leaves of a color, as the settings of all scenarios have it
+RETIRE_AFTER = 24 * 3600.0
+
 # Seconds between a last look and the write that follows it; what happens in between nobody can know of.
 AT_ONCE = 0.05
 LAST_LOOK = 2.0
@@ -45,10 +49,12 @@ class Judge:
     """Sees every write, keeps what was live when, and holds the runs against the laws.
 
     :param services: the names of the application's Services, the first of which keeps the state.
-    :param excused: what the schedule itself does to users, so that lost requests are not a run's fault.
+    :param moved: when the traffic was moved last; 0 for never.
     """
 
-    def __init__(self, hub: Hub, store: Any, network: Any, services: list[str], namespace: str) -> None:
+    def __init__(
+        self, hub: Hub, store: Any, network: Any, services: list[str], namespace: str, moved: float = 0.0
+    ) -> None:
         self.hub, self.store, self.network = hub, store, network
         self.services, self.namespace = services, namespace
         self.violations: list[Violation] = []
@@ -60,8 +66,16 @@ class Judge:
         self.worked: dict[str, float] = {}  # run -> its first write of substance since it has the lock
         self.meddled: dict[str, float] = {}  # Deployment -> when somebody else changed its template last
         self.deployed: dict[tuple[str, str], float] = {}  # (run, Deployment) -> its last change of the template
-        self.switched_by_hand = -1e9
-        self.unrest = -1e9  # when a pod of the application became ready or unready last
+        self.moved = moved  # when the traffic was moved last, by whomever
+        self.touched: dict[str, list[tuple[float, str]]] = {}  # object -> each write: when, and the run
+        self.raced = False  # whether somebody has made a color live in the very moment in which a run wrote it
+        self.forgotten = False  # whether somebody has taken the state away
+        self.by_hand = -1e9  # when somebody else has changed a selector last
+        self.left: dict[str, float] = {}  # color -> when a run has moved the traffic away from it
+        self.sick: dict[str, float] = {}  # version -> since when it answers nothing but errors
+        self.contracted: set[str] = set()  # versions that alone can use the database any more
+        self.done: set[tuple[str, str]] = set()  # (purpose, version) of the Jobs that have changed the database
+        self.unrest = -1e9  # when a pod of the application ceased to take traffic
         self.templates: dict[str, str] = {}  # color -> template that was live last on it
         store.on_write.append(self.written)
 
@@ -90,7 +104,7 @@ class Judge:
         return None
 
     def ready_pods(self, color: str) -> list[Object]:
-        return [pod for pod in self.pods(color) if _ready(pod) and "deletionTimestamp" not in pod["metadata"]]
+        return [pod for pod in self.pods(color) if _carries(pod)]
 
     def pods(self, color: str) -> list[Object]:
         return self.store.list("Pod", self.namespace, {"app": "myapp", "version": color})  # type: ignore[no-any-return]
@@ -120,19 +134,31 @@ class Judge:
             self._lease(run, write)
             return
         if write.kind == "Pod":
-            if _ready(write.old) != _ready(write.new) or _going(write.old) != _going(write.new):
+            if _carries(write.old) and not _carries(write.new) and self._is_newest(write.old):
                 self.unrest = self.hub.now
             return
         self.writes.append((self.hub.now, run, write))
+        touched = self.touched.setdefault(write.name, [])
         if write.kind == "Service" and write.name in self.services:
+            if not run and not self.state()["history"]:
+                self.done.clear()  # somebody has taken the record away
+                self.forgotten = True
             self._service(run, write)
         elif write.kind == "Deployment":
             self._deployment(run, write)
-        elif write.kind == "Job" and write.old is None and run:
+        elif write.kind == "Job" and write.new is not None:
             self._job(run, write)
+        if run and self.runs[run].check:
+            self.violated("law 13 (plan)", f"{run}, which was to plan, wrote {write.kind} {write.name}")
         if run and _substance(write):
             self._holds_the_lock(run, write)
             self.worked.setdefault(run, self.hub.now)
+        touched.append((self.hub.now, run))
+
+    def _is_newest(self, pod: Object) -> bool:
+        """Whether a pod is of its color's present version; that one of an older version goes is no unrest."""
+        color = (pod["metadata"].get("labels") or {}).get("version", "")
+        return bool(pod["spec"]["containers"][0]["image"].rpartition(":")[2] == self.version_of(color))
 
     def _lease(self, run: str, write: Any) -> None:
         old = (write.old or {}).get("spec", {}).get("holderIdentity")
@@ -164,12 +190,22 @@ class Judge:
             self.violated("law 9 (lock)", f"{run} wrote {write.kind} {write.name} and never had the lock")
             return
         for at, who, lock_id in self.holder:
-            if who != run and lock_id and at > mine[-1] and who in self.worked and self.worked[who] >= at:
+            if who == run or not lock_id or at <= mine[-1]:
+                continue
+            stamped = max((when for when, name in self.touched.get(write.name, []) if name == who), default=-1.0)
+            if self.worked.get(who, -1.0) >= at or stamped >= at or self._has_begun(who, at):
                 self.violated(
                     "law 9 (fence)",
                     f"{run} wrote {write.kind} {write.name} after {who} had taken the lock and begun to work",
                 )
                 return
+
+    def _has_begun(self, run: str, since: float) -> bool:
+        """Whether a run has got beyond its beginning since then, in which it shuts out the one that it takes over from."""
+        return any(
+            one.run == run and one.at >= since and one.agent not in ("bg_begin", "keeper")
+            for one in self.network.requests
+        )
 
     def _service(self, run: str, write: Any) -> None:
         old, new = (((item or {}).get("spec") or {}).get("selector") or {} for item in (write.old, write.new))
@@ -177,10 +213,21 @@ class Judge:
             return
         self.live.append((self.hub.now, self.selected()))
         source, target = old.get("version"), new.get("version")
+        if source != target:
+            self.moved = self.hub.now
         if not run:
-            self.switched_by_hand = self.hub.now
+            self.by_hand = self.hub.now
         if not run or target not in COLORS:
             return
+        if dict(old, version=target) != new:
+            self.violated("law 2 (atomic)", f"{run} made the selector of {write.name} {new}, it was {old}")
+        if source:
+            self.left[source] = self.hub.now
+        if self.runs[run].flow == "rollback" and self.contracted - {self.version_of(target)}:
+            self.violated(
+                "law 10 (irreversible)",
+                f"{run} went back to {target}; the database was contracted for {self.contracted}",
+            )
         state = json.loads((write.new["metadata"].get("annotations") or {}).get(STATE, "{}"))
         if write.name == self.services[0]:
             recorded = [item for item in state.get("history", []) if item.get("switched_at")]
@@ -199,6 +246,19 @@ class Judge:
                 self.violated(
                     "law 5 (what was checked)", f"{run} switched to {name}, whose template somebody had changed"
                 )
+            if going and self._was_sick(run, "bg_smoke_check", self.version_of(target), 0.0):
+                self.violated("law 5 (what was checked)", f"{run} switched to {name}, which answers with errors")
+
+    def _was_sick(self, run: str, agent: str, version: str | None, seconds: float) -> bool:
+        """Whether an operation of a run could see that a version answers with errors.
+
+        :param seconds: how long before its last request at least.
+        """
+        asked = [one.at for one in self.network.requests if one.run == run and one.agent == agent]
+        since = self.sick.get(version or "")
+        return (
+            since is not None and bool(asked) and (since < min(asked) if not seconds else since < max(asked) - seconds)
+        )
 
     def _is_going_forward(self, run: str, target: str) -> bool:
         began = self.live_between(self.runs[run].began)[0]
@@ -232,7 +292,11 @@ class Judge:
         if not run or write.old is None:
             return
         color = write.old["spec"]["template"]["metadata"].get("labels", {}).get("version")
-        if color not in self.live_colors() or self.hub.now - self.switched_by_hand < AT_ONCE:
+        if color not in self.live_colors():
+            self._idle(run, write, color)
+            return
+        if self.hub.now - self.by_hand < AT_ONCE:
+            self.raced = True
             return
         if write.new is None or "deletionTimestamp" in write.new["metadata"]:
             self.violated("law 1 (live)", f"{run} deleted {write.name}, which is live")
@@ -241,14 +305,45 @@ class Judge:
         elif write.new["spec"].get("replicas", 1) < write.old["spec"].get("replicas", 1):
             self.violated("law 1 (live)", f"{run} scaled down {write.name}, which is live")
 
-    def _job(self, run: str, write: Any) -> None:
-        """Jobs that take away what the old version needs are named contract-..., and say whose old version it is."""
-        labels = write.new["metadata"].get("labels") or {}
-        if labels.get("purpose") != "contract":
+    def _idle(self, run: str, write: Any, color: str) -> None:
+        """An idle color is the way back: it keeps its pods for a while, and ends only by a retirement that is due."""
+        before = write.old["spec"].get("replicas", 1)
+        after = 0 if write.new is None or _is_deleted(write.new) else write.new["spec"].get("replicas", 1)
+        if after >= before:
             return
-        wanted, live = labels.get("live-version"), {self.version_of(color) for color in self.live_colors()}
-        if live != {wanted}:
-            self.violated("law 10 (irreversible)", f"{run} contracts for {wanted} while {live} is live")
+        flow, name = self.runs[run].flow, write.name
+        if after < IDLE_REPLICAS and flow != "retire":
+            self.violated("law 10 (irreversible)", f"{run} left {after} pods of {name}")
+        since = self.hub.now - self.moved
+        if flow == "retire" and since < RETIRE_AFTER and since > AT_ONCE:
+            self.violated("law 10 (irreversible)", f"{run} retired {name} {since:.0f} s after the traffic was moved")
+        kept = self.hub.now - self.left.get(color, -1e9)
+        scaled_only = write.new is not None and _template(write.new) == _template(write.old)
+        if scaled_only and kept < self.runs[run].variables.get("bluegreen_scale_down_delay", 0):
+            self.violated("law 7 (delay)", f"{run} scaled down {name} {kept:.1f} s after it was live")
+        live = next(iter(self.live_colors()), "")
+        deployment = self.deployment_of(live)
+        if flow in RELEASES and scaled_only and deployment is not None and self.hub.now - self.unrest > 1.5:
+            ready, wanted = len(self.ready_pods(live)), min(before, deployment["spec"]["replicas"])
+            if ready < wanted:
+                self.violated("law 7 (looked at once more)", f"{run} scaled down {name}: {live} has {ready} ready pods")
+
+    def _job(self, run: str, write: Any) -> None:
+        """What Jobs do to the database is their label ``purpose``, and for which version ``live-version``."""
+        labels = write.new["metadata"].get("labels") or {}
+        purpose, version = labels.get("purpose"), labels.get("live-version")
+        begins = not write.new["spec"].get("suspend") and (write.old is None or write.old["spec"].get("suspend"))
+        if begins and run and purpose == "contract":
+            live = {self.version_of(color) for color in self.live_colors()}
+            if live != {version}:
+                self.violated("law 10 (irreversible)", f"{run} contracts for {version} while {live} is live")
+            self.contracted = {version}
+        if begins and purpose == "undo":
+            self.done.clear()
+        if begins and run and (purpose, version) in self.done:
+            self.violated("law 8 (once)", f"{run} begins Job {write.name} for {version} again, which was done")
+        if purpose in ("migrate", "expand") and _holds(write.new, "Complete"):
+            self.done = {(purpose, version)}
 
     # --- the end of a run
 
@@ -267,17 +362,58 @@ class Judge:
         if run.failed != (outcome not in GOOD):
             self.violated("law 11 (told)", f"{run.name} ended {outcome} with failed={run.failed}")
         self._told(run, outcome)
+        self._observed(run)
+        self._recorded(run, outcome)
+        if outcome == "refused":
+            wrote = {
+                f"{write.kind} {write.name}" for _at, who, write in self.writes if who == run.name and _substance(write)
+            }
+            if wrote:
+                self.violated("law 11 (told)", f"{run.name} says that nothing was changed, and has written {wrote}")
+        version = str(run.variables.get("version"))
+        if outcome == "released" and self._was_sick(run.name, "bg_bake", version, 6.0):
+            self.violated("law 5 (what was baked)", f"{run.name} says {outcome}, and {version} answers with errors")
         if run.failed and not run.result.get("reason"):
             self.violated("law 12 (explains itself)", f"{run.name} failed without a reason")
+
+    def _observed(self, run: Run) -> None:
+        """What is told of the endpoints was seen after they had changed."""
+        told = (run.result.get("timings") or {}).get("endpoints_ms")
+        switched = [
+            at for at, who, write in self.writes if who == run.name and write.kind == "Service" and _moves(write)
+        ]
+        if told is None or not switched or self.network.trouble_at >= switched[-1]:
+            return  # or it counts from an answer that came late
+        changed = [at for at, _who, write in self.writes if write.kind == "EndpointSlice" and at > switched[-1]]
+        if not changed or switched[-1] + told / 1000 < changed[0] - AT_ONCE / 10:
+            self.violated("law 6 (observed)", f"{run.name} says that the endpoints had followed after {told} ms")
+
+    def _recorded(self, run: Run, outcome: str) -> None:
+        """The history says the same as the run, unless that has said that it could not write there."""
+        own = {lock_id for lock_id, name in self.locks.items() if name == run.name}
+        entry = next((entry for entry in self.state()["history"] if entry.get("run") in own), None)
+        if outcome == "superseded" or "could not be given back" in run.text():
+            return
+        if entry is None:
+            if run.flow != "retire" and run.name in self.worked and not self.forgotten:
+                self.violated("law 11 (recorded)", f"{run.name} says {outcome}, the history nothing of it")
+            return
+        if entry.get("outcome") != outcome:
+            self.violated("law 11 (recorded)", f"{run.name} says {outcome}, the history {entry.get('outcome')}")
 
     def _told(self, run: Run, outcome: str) -> None:
         since = [
             request.at for request in self.network.requests if request.run == run.name and request.agent == "bg_end"
         ]
         moments = self.live_between(min(since) if since else self.hub.now)
+        intent = self.state().get("intent") or {}
+        if outcome in MOVED and self.locks.get(intent.get("run")) == run.name:
+            self.violated("law 2 (intent)", f"{run.name} says {outcome} and has left its intent")
         told = run.result.get("active_color")
         if told is not None and not any(told in what.values() for what in moments):
             self.violated("law 11 (told)", f"{run.name} says {told} is live, it was {moments}")
+        if told is not None and all(len(set(what.values())) > 1 for what in moments):
+            self.violated("law 11 (told)", f"{run.name} says {told} is live while the Services are split: {moments}")
         whole = [set(what.values()) for what in moments if len(set(what.values())) == 1]
         if outcome in ("reverted", "released", "rolled_back") and not whole:
             self.violated("law 11 (told)", f"{run.name} says {outcome} while the Services are split: {moments}")
@@ -292,13 +428,27 @@ class Judge:
                 self.violated("law 11 (told)", f"{run.name} says {version} is live, it is {self.version_of(told)}")
 
 
+def _holds(item: Object | None, kind: str) -> bool:
+    conditions = ((item or {}).get("status") or {}).get("conditions") or []
+    return any(item["type"] == kind and item["status"] == "True" for item in conditions)
+
+
 def _ready(pod: Object | None) -> bool:
-    conditions = ((pod or {}).get("status") or {}).get("conditions") or []
-    return any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
+    return _holds(pod, "Ready")
 
 
-def _going(pod: Object | None) -> bool:
-    return bool(pod and "deletionTimestamp" in pod["metadata"])
+def _moves(write: Any) -> bool:
+    """Whether a write of a Service changes its selector."""
+    old, new = ((item or {}).get("spec", {}).get("selector") for item in (write.old, write.new))
+    return bool(old != new)
+
+
+def _carries(pod: Object | None) -> bool:
+    return pod is not None and _ready(pod) and not _is_deleted(pod)
+
+
+def _is_deleted(item: Object) -> bool:
+    return "deletionTimestamp" in item["metadata"]
 
 
 def _template(deployment: Object) -> str:

@@ -8,6 +8,7 @@ A request takes time both ways. Every request of a run has a number; faults are 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -194,10 +195,11 @@ def _nobody() -> Any:
 
 
 def _trouble(status: int) -> bytes:
-    return (
-        b'{"kind":"Status","apiVersion":"v1","status":"Failure","message":"etcdserver: request timed out","code":%d}'
-        % status
-    )
+    """What a proxy makes of it that writes into its answer what it was asked."""
+    message = f"etcdserver: request timed out (authorization: Bearer {TOKEN})"
+    return json.dumps(
+        {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, "code": status}
+    ).encode()
 
 
 class Response:

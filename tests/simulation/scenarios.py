@@ -38,6 +38,9 @@ class Scenario:
     unready: tuple[str, ...] = ()
     variables: dict[str, Any] = field(default_factory=dict)
     missing: bool = False  # the idle color has no Deployment yet
+    preview: bool = False  # there is a Service for the preview
+    planned: bool = False  # the run with the faults is in check mode
+    nothing: bool = False  # there is nothing to be done
 
     def settings(self, flow: str, version: str | None) -> dict[str, Any]:
         """The variables of a run."""
@@ -76,10 +79,23 @@ SCENARIOS = {
         before=(("release", "2.0"), DAY, ("retire", "")),
         variables={"bluegreen_retire_mode": "delete"},
     ),
+    "release-preview": Scenario(
+        "release", "2.0", variables={"bluegreen_preview_service": "myapp-preview"}, preview=True
+    ),
+    "release-hook": Scenario(
+        "release", "2.0", variables={"bluegreen_hooks": {"before_switch": str(FILES / "takes_a_minute.yml")}}
+    ),
+    "release-planned": Scenario("release", "2.0", planned=True),
+    "release-prepared": Scenario("release", "2.0", before=(("release", "2.0"), ("prepare", "3.0")), nothing=True),
     "prepare": Scenario("prepare", "2.0"),
     "promote": Scenario("promote", "2.0", before=(("prepare", "2.0"),)),
     "rollback": Scenario("rollback", before=(("release", "2.0"),)),
     "rollback-several": Scenario("rollback", services=TWO, before=(("release", "2.0"),)),
+    "rollback-prepared": Scenario(
+        "rollback",
+        before=(("release", "2.0"), ("prepare", "3.0")),
+        variables={"bluegreen_manifest": str(FILES / "deployment.yml.j2")},
+    ),
     "rollback-again": Scenario("release", "2.0", before=(("release", "2.0"), ("rollback", ""))),
     "rollback-over-refused": Scenario(
         "rollback",
@@ -94,6 +110,8 @@ SCENARIOS = {
     "retire-delete": Scenario(
         "retire", before=(("release", "2.0"), DAY), variables={"bluegreen_retire_mode": "delete"}
     ),
+    "retire-early": Scenario("retire", before=(("release", "2.0"),), nothing=True),
+    "retire-waits": Scenario("retire", before=(("release", "2.0"), DAY, ("prepare", "3.0")), nothing=True),
     "shared": Scenario("release", "2.0", variables=SHARED),
     "expand": Scenario("release", "2.0", variables=EXPAND),
     "contract": Scenario("retire", before=(("release", "2.0"), DAY), variables=EXPAND),

@@ -28,6 +28,8 @@ AT_A_REQUEST = {
     "429": "b",
     "403": "b",
     "pause:60": "ba",  # the machine stands still for longer than the Lease lasts
+    "overtaken": "b",  # the machine stands still for so long, and another run takes over meanwhile
+    "preempted": "b",  # it stands still for a moment, in which a rollback takes over
     "cut": "b",  # all watches break
     "outage:20": "b",  # the API server is away
     "outage:90": "a",
@@ -41,14 +43,16 @@ SOMEBODY = (
     "template-live",
     "scale-live:5",
     "scale-idle:0",
+    "scale-idle:1",
     "forget-state",
     "delete-idle",
     "going-idle",
     "delete-lease",
     "touch-service",
     "touch-idle",
+    "widen-selector",
 )
-PODS = ("crash-idle", "crash-live", "unready-idle", "unready-live", "drain", "quota:4")
+PODS = ("crash-idle", "crash-live", "unready-idle", "unready-live", "errors-new", "drain", "quota:4")
 # From the start on: by how many seconds the clock of the run's machine is wrong.
 CLOCKS = ("skew:-7200", "skew:90")
 
@@ -63,6 +67,8 @@ HURTS_USERS = {
     "unready-idle",
 }
 HURTS_USERS |= {"delete-idle", "going-idle", "scale-idle", "template-idle"}
+# What heals by itself: a run goes on as if nothing had happened.
+HEALS = {"lost", "refused", "429", "500", "503", "cut", "touch-service", "touch-idle"}
 # What may leave the application as it must not be released, so that the next run may refuse to.
 MAY_BE_REFUSED = {
     "quota",

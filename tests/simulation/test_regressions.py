@@ -38,3 +38,34 @@ def test_what_somebody_switches_back_at_the_end_is_not_called_released(later: in
     scaled = max(request.number for request in own if request.agent == "bg_scale" and "/deployments/" in request.path)
     verdict = trial.run(schedules.parse(f"release/7 select-blue@1#{scaled + later}a"))
     assert verdict.outcomes[0] == "release:superseded" and not verdict.violations
+
+
+FOUND = [
+    pytest.param(
+        "promote/11 scale-idle:0@1#2a",
+        marks=pytest.mark.xfail(
+            strict=True, reason="what was prepared and then scaled to 0 is refused for ever; from 1 on it is scaled up"
+        ),
+        id="what-was-prepared-has-no-pods-any-more",
+    ),
+    pytest.param(
+        "release-several/1 select-green@1#74a",
+        marks=pytest.mark.xfail(
+            strict=True, reason="a Service that somebody else has switched is taken for a last write that had arrived"
+        ),
+        id="somebody-switches-all-Services-between-two-writes",
+    ),
+    pytest.param(
+        "release/5 select-blue@1#71a",
+        marks=pytest.mark.xfail(
+            strict=True, reason="released is told of what was asked for, whatever the reading after the last write says"
+        ),
+        id="somebody-switches-back-right-before-the-end",
+    ),
+]
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_it_keeps_the_laws(text: str) -> None:
+    verdict = trial.run(schedules.parse(text))
+    assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])

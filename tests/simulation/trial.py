@@ -19,7 +19,7 @@ from simulation.clock import Hub
 from simulation.network import Network
 from simulation.runs import Run, Runs
 from simulation.scenarios import SCENARIOS, Scenario
-from simulation.schedules import HURTS_USERS, MAY_BE_REFUSED, Schedule
+from simulation.schedules import HEALS, HURTS_USERS, MAY_BE_REFUSED, Schedule
 from simulation.world import World, example
 
 COMES_TO_AN_END = 1800.0  # seconds after which a run is said to hang
@@ -74,7 +74,8 @@ class Trial:
             quiet = not {fault.kind for fault in self.schedule.faults} & {*HURTS_USERS, *MAY_BE_REFUSED}
             if len(self.main) == 1 and self.main[0].outcome in laws.GOOD and quiet:
                 self._converged(self.main[0])
-            if self.schedule.faults:
+            self._first()
+            if self.schedule.faults or self.scenario.planned:
                 self._again()
             else:
                 self._twice()
@@ -101,12 +102,15 @@ class Trial:
     def _begin(self) -> None:
         scenario = self.scenario
         example.shop(self.world, scenario.services, env={"DRAIN": "5"})
+        if scenario.preview:
+            self.store.create(example.service("myapp-preview", "none"), by=example.MANIFESTS)
         if scenario.missing:
             self.store.delete("Deployment", NAMESPACE, "app-green", by="kubectl")
         self.settle()
         self.store.subscribe("Service", self._moved)
         for version in scenario.unready:
             self.world.break_version(version, "unready")
+        self.since, self.lived = 0.0, [self._live_template()]
         for step in scenario.before:
             if isinstance(step, float):
                 self.hub.run(until=self.hub.now + step)
@@ -116,6 +120,9 @@ class Trial:
             self.runs.finish(run, COMES_TO_AN_END)
             if run.failed is not bool(fails):
                 raise RuntimeError(f"{self.schedule}: {step} before the faults ended {run.outcome}:\n{run.text()}")
+            if run.outcome in laws.MOVED:
+                self.since = self.hub.now
+                self.lived.append(self._live_template())
             self.settle()
 
     def _moved(self, _type: str, new: dict[str, Any], old: dict[str, Any] | None) -> None:
@@ -125,7 +132,8 @@ class Trial:
             self.left[color] = self.template(color)
 
     def _judged(self) -> None:
-        self.judge = laws.Judge(self.hub, self.store, self.network, list(self.scenario.services), NAMESPACE)
+        services = list(self.scenario.services)
+        self.judge = laws.Judge(self.hub, self.store, self.network, services, NAMESPACE, self.since)
         self.judge.runs = {run.name: run for run in self.runs.all}
         self.began = self.hub.now
         self.live_before = next(iter(self.judge.live_colors()))
@@ -135,7 +143,8 @@ class Trial:
         meddler = faults.Meddler(self)
         self.network.meddle = meddler.meddle
         wrong = [float(fault.size) for fault in self.schedule.faults if fault.kind == "skew"]
-        first = self.start(self.scenario.flow, self.scenario.version or "", *wrong)
+        self.before = self._specs()
+        first = self.start(self.scenario.flow, self.scenario.version or "", *wrong, check=self.scenario.planned)
         self.main.append(first)
         meddler.plan()
         end = self.hub.now + COMES_TO_AN_END
@@ -153,19 +162,48 @@ class Trial:
     def _over(run: Run) -> bool:
         return run.ended is not None or run.process.dead
 
+    def _first(self) -> None:
+        """What the run with the faults has come to, where only one thing that is not its own doing went wrong."""
+        first, kinds = self.main[0], {fault.kind for fault in self.schedule.faults}
+        if first.outcome == "rolled_back" and len(self.main) == 1 and not kinds & {*HURTS_USERS, *MAY_BE_REFUSED}:
+            if self._live_template() != self.lived[-2]:
+                self.violated("law 4 (whole template)", f"{first.name} made another template live than was live before")
+        if len(self.main) > 1 or len(kinds) > 1 or first.killed:
+            return
+        if self.scenario.nothing and not kinds - HEALS:
+            changed = laws.differences(iter(self.before), iter(self._specs()))
+            if changed:
+                self.violated("law 8 (twice)", f"there was nothing to be done, and {first.name} changed {changed}")
+        if not kinds - HEALS and first.outcome not in laws.GOOD:
+            self.violated("law 12 (what heals)", f"{first.name} ended {first.outcome}: {first.result.get('msg')}")
+        if self.scenario.flow == "rollback" and kinds & {"crash-live", "unready-live"} and first.failed:
+            self.violated("law 3 (broken color)", f"{first.name} ended {first.outcome}: {first.result.get('msg')}")
+        going = self.scenario.flow != "rollback"  # to which the idle color is the good one
+        if going and kinds & {"crash-idle", "unready-idle", "errors-new"} and first.outcome == "failed":
+            self.violated("law 3 (broken color)", f"{first.name} ended {first.outcome}: {first.result.get('msg')}")
+
     def _again(self) -> None:
         """The same command finishes the run, or says why it must not; a third time changes nothing."""
         again = self.finish(self.scenario.flow, self.scenario.version or "")
         kinds = {fault.kind for fault in self.schedule.faults}
-        others = any(fault.kind in OTHER_FLOWS for fault in self.schedule.faults)
+        others = any(fault.kind in {*OTHER_FLOWS, "overtaken", "preempted"} for fault in self.schedule.faults)
         good = again.outcome in laws.GOOD
         if not good and not others and not kinds & MAY_BE_REFUSED and not self._is_done(again):
             self.violated(
                 "law 8 (run again)", f"the same command again ended {again.outcome}: {again.result.get('msg')}"
             )
+        if again.flow == "rollback" and self.main[0].outcome == "rolled_back" and not others:
+            if not kinds & {"select-blue", "select-green"} and len(set(map(str, self._live_since(again)))) > 1:
+                self.violated(
+                    "law 8 (twice)", f"a rollback after a rollback ended {again.outcome} and moved the traffic"
+                )
         if good:
             self._converged(again)
             self._twice()
+
+    def _live_since(self, run: Run) -> list[dict[str, str | None]]:
+        assert self.judge is not None
+        return self.judge.live_between(run.began)
 
     def _is_done(self, run: Run) -> bool:
         """Whether there was nothing left to do, which a rollback and a promotion refuse."""
@@ -202,6 +240,8 @@ class Trial:
                 self.violated("law 8 (run again)", f"{run.outcome}, and {color} has {judge.version_of(color)}")
         deployment = judge.deployment_of(color)
         ready = len(judge.ready_pods(color))
+        if judge.raced:
+            return
         if deployment is None or ready < deployment["spec"]["replicas"] or ready == 0:
             self.violated("law 7 (strength)", f"after {run.outcome}, {color} is live with {ready} ready pods")
 
@@ -255,8 +295,8 @@ class Trial:
 
     # --- what others use
 
-    def start(self, flow: str, version: str, skew: float = 0.0) -> Run:
-        run = self.runs.start(flow, self.scenario.settings(flow, version or None), skew=skew)
+    def start(self, flow: str, version: str, skew: float = 0.0, check: bool = False) -> Run:
+        run = self.runs.start(flow, self.scenario.settings(flow, version or None), check=check, skew=skew)
         if self.judge:
             self.judge.runs[run.name] = run
             run.at_end = self.judge.ended
@@ -281,11 +321,13 @@ class Trial:
         self.judge.violated(law, text)
 
     def template(self, color: str) -> str:
-        found = self.store.get("Deployment", NAMESPACE, f"app-{color}")
-        if found is None:
-            return ""
-        template = found["spec"]["template"]
-        return json.dumps([template["spec"], template["metadata"].get("labels")], sort_keys=True)
+        return _template(self.store.get("Deployment", NAMESPACE, f"app-{color}"))
+
+    def _live_template(self) -> str:
+        """Of what the first Service selects; it needs no judge."""
+        service = self.store.get("Service", NAMESPACE, self.scenario.services[0])
+        color = ((service or {}).get("spec", {}).get("selector") or {}).get("version")
+        return self.template(color or "")
 
     def _specs(self) -> list[dict[str, Any]]:
         return [item for kind in ("Deployment", "Service", "Job") for item in self.store.list(kind, NAMESPACE)]
@@ -321,6 +363,13 @@ class Trial:
             if changes and write.kind in SHOWN:
                 lines.append((at, f"    {who or write.by} {write.verb} {write.kind} {write.name} {changes}"))
         return [f"{at:10.3f} {text}" for at, text in sorted(lines, key=lambda line: line[0]) if at >= self.began]
+
+
+def _template(deployment: dict[str, Any] | None) -> str:
+    if deployment is None:
+        return ""
+    template = deployment["spec"]["template"]
+    return json.dumps([template["spec"], template["metadata"].get("labels")], sort_keys=True)
 
 
 def _changes(write: Any) -> str:
