@@ -86,7 +86,6 @@ SCENARIOS = {
         "release", "2.0", variables={"bluegreen_hooks": {"before_switch": str(FILES / "takes_a_minute.yml")}}
     ),
     "release-planned": Scenario("release", "2.0", planned=True),
-    "release-prepared": Scenario("release", "2.0", before=(("release", "2.0"), ("prepare", "3.0")), nothing=True),
     "prepare": Scenario("prepare", "2.0"),
     "promote": Scenario("promote", "2.0", before=(("prepare", "2.0"),)),
     "rollback": Scenario("rollback", before=(("release", "2.0"),)),
@@ -103,15 +102,14 @@ SCENARIOS = {
         unready=("9.9",),
         variables={"bluegreen_manifest": str(FILES / "deployment.yml.j2")},
     ),
-    "again-prepared": Scenario("release", "2.0", before=(("release", "2.0"), ("prepare", "3.0"))),
-    "retire-prepared": Scenario("retire", before=(("release", "2.0"), DAY, ("prepare", "3.0"))),
+    "again-prepared": Scenario("release", "2.0", before=(("release", "2.0"), ("prepare", "3.0")), nothing=True),
+    "retire-prepared": Scenario("retire", before=(("release", "2.0"), DAY, ("prepare", "3.0")), nothing=True),
     "release-probed": Scenario("release", "2.0", variables={"bluegreen_probe": PROBE}),
     "retire": Scenario("retire", before=(("release", "2.0"), DAY)),
     "retire-delete": Scenario(
         "retire", before=(("release", "2.0"), DAY), variables={"bluegreen_retire_mode": "delete"}
     ),
     "retire-early": Scenario("retire", before=(("release", "2.0"),), nothing=True),
-    "retire-waits": Scenario("retire", before=(("release", "2.0"), DAY, ("prepare", "3.0")), nothing=True),
     "shared": Scenario("release", "2.0", variables=SHARED),
     "expand": Scenario("release", "2.0", variables=EXPAND),
     "contract": Scenario("retire", before=(("release", "2.0"), DAY), variables=EXPAND),

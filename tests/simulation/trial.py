@@ -276,7 +276,7 @@ class Trial:
             *MAY_BE_REFUSED,
             "scale-live",
         }
-        if "prepare" not in flows or self.scenario.flow == "promote" or others:
+        if "prepare" not in flows or self.scenario.flow in ("promote", "rollback") or others:
             return
         color = next(color for color in laws.COLORS if color != self.live_before)
         if self._spec(color) != self.idle_before:
