@@ -55,13 +55,6 @@ FOUND = [
         ),
         id="somebody-switches-all-Services-between-two-writes",
     ),
-    pytest.param(
-        "release/5 select-blue@1#50a",
-        marks=pytest.mark.xfail(
-            strict=True, reason="released is told of what was asked for, whatever the reading after the last write says"
-        ),
-        id="somebody-switches-back-right-before-the-end",
-    ),
 ]
 
 
