@@ -65,7 +65,7 @@ class Judge:
         self.locks: dict[str, str] = {}  # lock id -> run
         self.worked: dict[str, float] = {}  # run -> its first write of substance since it has the lock
         self.meddled: dict[str, float] = {}  # Deployment -> when somebody else changed its template last
-        self.deployed: dict[tuple[str, str], float] = {}  # (run, Deployment) -> its last change of the template
+        self.deployed: dict[tuple[str, str], float] = {}  # (run, Deployment) -> its last write
         self.moved = moved  # when the traffic was moved last, by whomever
         self.touched: dict[str, list[tuple[float, str]]] = {}  # object -> each write: when, and the run
         self.raced = False  # whether somebody has made a color live in the very moment in which a run wrote it
@@ -285,10 +285,10 @@ class Judge:
     def _deployment(self, run: str, write: Any) -> None:
         template = _template(write.new) if write.new else None
         if write.old is not None and (write.new is None or template != _template(write.old)):
-            if run:
-                self.deployed[run, write.name] = self.hub.now
-            else:
+            if not run:
                 self.meddled[write.name] = self.hub.now
+        if run:
+            self.deployed[run, write.name] = self.hub.now  # with whatever template it has found
         if not run or write.old is None:
             return
         color = write.old["spec"]["template"]["metadata"].get("labels", {}).get("version")

@@ -9,7 +9,8 @@ from simulation import schedules, trial
 from simulation.scenarios import SCENARIOS
 
 COMPARED = [
-    *[f"{name}/2" for name in SCENARIOS],
+    # Check mode is a setting of the whole process in Ansible.
+    *[f"{name}/2" for name, scenario in SCENARIOS.items() if not scenario.planned],
     "release/2 kill@1#20a",
     "release/2 503@1#24b",
     "release/2 crash-idle@1#30a",
