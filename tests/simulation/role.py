@@ -120,6 +120,9 @@ class Role:
         given = {key: value for key, value in given.items() if value is not OMIT}
         if action == "ansible.builtin.fail":
             return {"failed": True, "msg": given["msg"]}
+        if action == "ansible.builtin.debug":
+            for line in [given["msg"]] if isinstance(given["msg"], str) else given["msg"]:
+                self._say(line)
         if action in ("ansible.builtin.debug", "ansible.builtin.set_stats"):
             return {}
         if action == "ansible.builtin.set_fact":
