@@ -116,6 +116,8 @@ class Role:
             raise TaskFailed(task, result)
 
     def _act(self, action: str, task: Task, scope: Scope, defaults: Variables) -> Variables:
+        if action == "ansible.builtin.set_stats":
+            return {}
         given = {**scope.value(defaults.get(action, {})), **scope.value(task[action] or {})}
         given = {key: value for key, value in given.items() if value is not OMIT}
         if action == "ansible.builtin.fail":
@@ -123,7 +125,6 @@ class Role:
         if action == "ansible.builtin.debug":
             for line in [given["msg"]] if isinstance(given["msg"], str) else given["msg"]:
                 self._say(line)
-        if action in ("ansible.builtin.debug", "ansible.builtin.set_stats"):
             return {}
         if action == "ansible.builtin.set_fact":
             return {"ansible_facts": given}

@@ -38,7 +38,6 @@ def remade(field: Field, *names: str, change: Any) -> None:
 # --- whose a pod is
 
 
-@pytest.mark.xfail(strict=True, reason="pods of the other color are waited for")
 def test_wide_selectors() -> None:
     with Field() as field:
         remade(field, "app-blue", "app-green", change=wide)
@@ -47,7 +46,6 @@ def test_wide_selectors() -> None:
         assert field.play("rollback").outcome == "rolled_back"
 
 
-@pytest.mark.xfail(strict=True, reason="it is waited for until the timeout, or gets users")
 def test_a_pod_that_the_new_version_would_share_its_users_with_is_named_before_anything() -> None:
     with Field() as field:
         labels = {"app": "myapp", "version": "green"}
@@ -135,7 +133,6 @@ def test_what_the_manifest_has_no_more_is_gone() -> None:
 # --- who else
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks at other Services")
 def test_a_service_that_sends_users_to_the_idle_color_is_named_before_the_first_write() -> None:
     with Field() as field:
         field.put(example.service("partner", "green"))
@@ -144,7 +141,6 @@ def test_a_service_that_sends_users_to_the_idle_color_is_named_before_the_first_
             assert "Service partner sends users to green" in text
 
 
-@pytest.mark.xfail(strict=True, reason="nobody looks at other Services")
 def test_a_service_without_a_color_is_named() -> None:
     with Field() as field:
         both = example.service("metrics")

@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import containers_of, version_of
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import controller
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 
@@ -44,6 +45,15 @@ class Color:
             }
             terms.append(written[operator])
         return ",".join(terms)
+
+    def own(self, pods: list[Object]) -> list[Object]:
+        """Those of the pods that are the Deployment's, whatever labels others have: its ReplicaSets have its name and a hash.
+
+        https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/deployment/sync.go (getNewReplicaSet)
+        """
+        return [
+            pod for pod in pods if (controller(pod) or "").rpartition("-")[0] == f"ReplicaSet {self.deployment_name}"
+        ]
 
     @property
     def template_hash(self) -> str | None:

@@ -59,7 +59,7 @@ def refuse_unreachable(app: Application, target: str, pods: list[Object], needed
         live. Then a number need not be declared either, as the live pods do.
     :raises BlueGreenError: which Service would not, and for the want of which label or port.
     """
-    ready = ready_pods(pods, {app.label: target})
+    ready = ready_pods(app.colors[target].own(pods), {})
     for service in app.services:
         selected = ready_pods(ready, app.switched(service, target))
         if len(selected) < min(needed, len(ready)):
@@ -176,6 +176,11 @@ class Following:
             for port, number in numbers
             if number is not None
         }
+
+
+def served_pods(name: str, slices: list[Object]) -> set[str]:
+    """The names of the pods that a Service sends traffic to."""
+    return set(_held(name, [piece for piece in slices if SERVICE_NAME in (piece["metadata"].get("labels") or {})]))
 
 
 def _held(name: str, slices: list[Object]) -> dict[str, Ports]:

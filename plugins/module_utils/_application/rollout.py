@@ -25,6 +25,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods
     Pod,
     Troubles,
     condition,
+    controller,
     evidence,
     holds,
     note,
@@ -89,7 +90,7 @@ def wait_ready(
         events_watched = False
         newest = _Newest()
         while True:
-            deployments, pods = view["deployment"], [Pod(pod) for pod in view["pods"]]
+            deployments, pods = view["deployment"], [Pod(pod) for pod in color.own(view["pods"])]
             if not deployments:
                 raise BlueGreenError(
                     f"Deployment {name} was deleted while it was waited for.",
@@ -176,7 +177,7 @@ class _Newest:
             return self
         wanted = template_hash(deployment)
         for item in cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
-            if template_hash(item) == wanted:
+            if template_hash(item) == wanted and controller(item) == f"Deployment {color.deployment_name}":
                 return _Newest(generation, item)
         return _Newest()  # the Deployment controller is about to make it
 

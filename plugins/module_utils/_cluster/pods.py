@@ -89,7 +89,8 @@ class Pod:
         self.phase = status.get("phase")
         self.conditions = {item.get("type"): item for item in _parts(status, "conditions")}
         self.ready = self.conditions.get("Ready", {}).get("status") == "True"
-        self.carries = self.ready and not self.terminating and self.phase not in ("Succeeded", "Failed")  # traffic
+        self.is_over = self.terminating or self.phase in ("Succeeded", "Failed")
+        self.carries = self.ready and not self.is_over  # traffic
         every = _parts(status, "initContainerStatuses") + _parts(status, "containerStatuses")
         self.containers = [_container(item) for item in every]
         self.restarts = sum(item["restartCount"] for item in self.containers)
@@ -148,6 +149,12 @@ def _container(status: Object) -> Object:
         name: {key: _part(_part(status, name), key) for key in _part(status, name)} for name in ("state", "lastState")
     }
     return {**status, "name": status.get("name") or "?", "restartCount": status.get("restartCount") or 0, **whole}
+
+
+def controller(item: Object) -> str | None:
+    """What an object belongs to, such as ``Job reindex``; ``None`` for one that somebody has made by itself."""
+    owners = [owner for owner in _parts(item["metadata"], "ownerReferences") if owner.get("controller")]
+    return f"{owners[0].get('kind')} {owners[0].get('name')}" if owners else None
 
 
 def condition(owner: Object, kind: str) -> Object:

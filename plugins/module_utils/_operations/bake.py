@@ -123,18 +123,21 @@ class _Bake:
         return dict(self._result(True), msg=message)
 
     def _pods(self) -> list[Pod]:
-        return [Pod(pod) for pod in _checks.staying(self.view["pods"])]
+        return [Pod(pod) for pod in self._staying()]
+
+    def _staying(self) -> list[Object]:
+        return _checks.staying(self.color.own(self.view["pods"]))
 
     def _round(self) -> list[str]:
         """Look at the pods, run all checks on those that are ready, note how it went; returns what was not good."""
         at = time.monotonic() - self.started
         troubles = self._pod_troubles(note=True)
-        ready = [pod for pod in _checks.staying(self.view["pods"]) if Pod(pod).ready]
+        ready = [pod for pod in self._staying() if Pod(pod).ready]
         if not ready:
             troubles.append("no pod is ready")
         results = self.shared.execute(self.checks, ready, self.params["parallel"]) if ready else []
         # A pod that was taken away meanwhile, by an autoscaler or a node's drain, failed nobody.
-        there = {pod["metadata"]["name"] for pod in _checks.staying(self.view["pods"])}
+        there = {pod["metadata"]["name"] for pod in self._staying()}
         asked = {pod["metadata"]["name"] for pod in ready}
         results = [
             result for result in results if result["passed"] or result["target"] in there | {result["target"]} - asked

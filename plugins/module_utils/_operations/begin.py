@@ -18,6 +18,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import goes_back
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.others import look_beside
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, explained
@@ -107,6 +108,9 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         for text in app.warnings + hazards(app):
             cluster.warn(text)  # before anything is written
         plan = planning.make(params["flow"], now, settings, params["directory"])
+        if params["flow"] in RELEASES and plan.locks and plan.color == app.idle:
+            for text in look_beside(app, settings["preview_service"]):
+                cluster.warn(text)
     except BlueGreenError as error:
         error.result = dict(known, **error.result)
         raise

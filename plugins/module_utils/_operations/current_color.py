@@ -151,7 +151,7 @@ def _rollback_seconds(app: Application, target: Object | None) -> int | None:
         return 0
     for seen in (color, app.live):
         pods = app.cluster.list("Pod", labelSelector=seen.pod_selector)["items"] if seen.deployment else []
-        took = sorted(filter(None, map(_seconds_to_ready, pods)))
+        took = sorted(filter(None, map(_seconds_to_ready, seen.own(pods))))
         if took:
             return round(took[len(took) // 2])
     return None

@@ -18,7 +18,6 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import (
     is_deserted,
     pods_of_both,
-    pods_selected,
     ready_pods,
     restarts,
 )
@@ -141,7 +140,7 @@ def _refuse_unwell(cluster: Cluster, params: Params, name: str) -> None:
         if app.active == name:
             return  # what became live meanwhile is not scaled anyway
         pods = cluster.list("Pod", labelSelector=pods_of_both(app))["items"]
-        live = pods_selected(pods, {app.label: app.active})
+        live = app.live.own(pods)
         restarted, missing = _restarted(app, live), _missing(app, live)
         if not restarted and not missing:
             return

@@ -76,7 +76,7 @@ def _ready_pods(cluster: Cluster, color: Color) -> list[Object]:
 
     :raises BlueGreenError: there is none, or one has no readiness at this moment.
     """
-    pods = _checks.staying(cluster.list("Pod", labelSelector=color.pod_selector)["items"])
+    pods = _checks.staying(color.own(cluster.list("Pod", labelSelector=color.pod_selector)["items"]))
     unready = [pod["metadata"]["name"] for pod in pods if not Pod(pod).ready]
     if not pods or unready:
         why = "pods are not ready: " + ", ".join(unready) if pods else "it has no pods"

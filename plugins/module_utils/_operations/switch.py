@@ -25,12 +25,12 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Ports,
     is_deserted,
     pods_of_both,
-    pods_selected,
     ready_pods,
     refuse_unreachable,
     restarts,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import user
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.others import refuse_strangers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import PROBE, Probe
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import (
     rolled_out,
@@ -207,10 +207,10 @@ def _entry(app: Application, color: Color, pods: list[Object], params: Params) -
         "previous_image": source.image,
         "template_hash": color.template_hash,
         "previous_template_hash": source.template_hash,
-        "previous_replica_set": _replica_set(source, pods_selected(pods, {app.label: source.name})),
+        "previous_replica_set": _replica_set(source, source.own(pods)),
         "replicas": color.replicas,
         "previous_replicas": source.replicas,
-        "restarts": restarts(pods_selected(pods, {app.label: color.name})),
+        "restarts": restarts(color.own(pods)),
         "switched_at": now(),
         "by": params["by"] or user(),
         "job": params["job"],
@@ -322,10 +322,13 @@ def _last_look(app: Application, params: Params, view: Observation) -> tuple[App
     target, pods = params["color"], view["pods"]
     color, needed = app.color(target), _needed(app, params)
     refuse_another_template(color.deployment, params["template_hash"])
-    ready, least = len(ready_pods(pods, {app.label: target})), _least(needed, params)
+    ready, least = len(ready_pods(color.own(pods), {})), _least(needed, params)
     if ready < least and not params["force"]:
         raise _too_few(color, ready, needed)
-    refuse_unreachable(app, target, pods, least, any_port=params["force"] or params["way_back"])
+    hurries = params["force"] or params["way_back"]
+    refuse_unreachable(app, target, pods, least, any_port=hurries)
+    if not hurries:
+        refuse_strangers(app, target, pods)
     return app, color
 
 

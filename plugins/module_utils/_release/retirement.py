@@ -107,7 +107,7 @@ def _issues(app: Application, moved: datetime) -> list[str]:
         found.append(f"Deployment {live.deployment_name} is not Available")
     elif moment(available["lastTransitionTime"]) > moved + timedelta(seconds=CLOCKS_DIFFER):
         found.append(f"Deployment {live.deployment_name} became Available again at {available['lastTransitionTime']}")
-    for pod in map(Pod, app.cluster.list("Pod", labelSelector=live.pod_selector)["items"]):
+    for pod in map(Pod, live.own(app.cluster.list("Pod", labelSelector=live.pod_selector)["items"])):
         if pod.terminating:
             continue
         if pod.restarts:

@@ -539,3 +539,23 @@ def test_a_template_that_was_changed_before_it(clock: Clock) -> None:
     assert failure(cluster, template_hash="another").reason == "not_prepared"
     assert wait(cluster, template_hash=_template(cluster))["ready"] is True
     assert wait(cluster, template_hash="")["ready"] is True
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [
+        pytest.param([], id="made by itself"),
+        pytest.param([{"kind": "Job", "name": "reindex", "controller": True}], id="a Job's"),
+        pytest.param(
+            [{"kind": "ReplicaSet", "name": "app-green-two-1", "controller": True}], id="another Deployment's"
+        ),
+    ],
+)
+def test_a_pod_with_the_colors_labels_that_is_none_of_its_own_is_not_waited_for(owners: list[dict[str, Any]]) -> None:
+    cluster = RecordedCluster(at="ready")
+    stranger = cluster.objects("Pod")[0]
+    labels = dict(cluster.one("Deployment", "app-green")["spec"]["template"]["metadata"]["labels"])
+    cluster.put({**stranger, "metadata": {"name": "stranger", "labels": labels, "ownerReferences": owners}})
+    result = wait(cluster, timeout=0)
+    assert "stranger" not in [pod["name"] for pod in result["pods"]]
+    assert len(result["pods"]) == 3
