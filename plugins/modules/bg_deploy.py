@@ -38,8 +38,8 @@ options:
     type: str
   definition:
     description:
-      - Manifest of the idle color's Deployment, in place of a new image alone. It is applied on the server's side, so
-        fields it does not mention stay as they are.
+      - Manifest of the idle color's Deployment, in place of a new image alone. The Deployment then is what it says; what
+        it does not mention is gone, but for labels and annotations of the Deployment itself.
       - Kind and name must be those of the idle color's Deployment, and the pod labels those that the Services select.
         The number of replicas is set as if there were no manifest.
       - An empty dictionary means that there is none.
@@ -49,8 +49,8 @@ options:
     type: int
   create_missing:
     description:
-      - Whether to make the color's Deployment as a twin of the live one when it does not exist. In names and labels
-        the one color is replaced by the other.
+      - Whether to make the color's Deployment when it does not exist, from O(definition), or as a twin of the live one.
+        In the name, the labels and the rules of scheduling the one color is replaced by the other.
       - With V(false) a missing Deployment is an error that names those that are there.
     type: bool
     default: false
@@ -61,6 +61,17 @@ options:
       - It has no effect together with O(definition).
     type: bool
     default: false
+  template_from:
+    description:
+      - Where all but the version comes from, with O(version) or O(image) alone.
+      - V(live) makes the pod template what the live color's is, so that what was changed there (a variable, a probe, a
+        sidecar) is in the next version too. What differs only by the colors' names stays, as do labels that selectors
+        go by.
+      - V(idle) leaves the color's own template as it is, but for the images.
+      - RV(differences) and RV(msg) name what differs.
+    type: str
+    choices: [live, idle]
+    default: live
   template_hash:
     description:
       - Put back the pod template with this RV(template_hash), whole and as it was, in place of O(version), O(image) and
@@ -95,7 +106,8 @@ attributes:
         keeps nothing. What comes with the pods, such as a quota for them, shows only in a real run.
   diff_mode:
     support: full
-    details: Shows images and replicas before and after.
+    details: Shows images, replicas, and every other field of the pod template that changes; of variables and commands
+      no values.
   idempotent:
     support: partial
     details: With O(force=true) every run starts new pods.
@@ -177,8 +189,15 @@ template_hash:
   type: str
   returned: always
   sample: 91d2ab0c44f7e310
+differences:
+  description: In what the live color's pod template differs from the one that was found, by more than the version and
+    the colors' names.
+  type: list
+  elements: str
+  returned: always
+  sample: ["containers[app].env[FEATURE]"]
 diff:
-  description: Images by container, and replicas, before and after.
+  description: Images by container, replicas, and other fields of the pod template that change, before and after.
   type: dict
   returned: in diff mode
   sample:

@@ -62,7 +62,6 @@ def test_a_pod_that_the_new_version_would_share_its_users_with_is_named_before_a
 # --- a template is more than its image
 
 
-@pytest.mark.xfail(strict=True, reason="only the image is put on the idle color")
 def test_what_was_changed_on_the_live_color_is_carried_over() -> None:
     with Field() as field:
         field.play("release", "2.0")
@@ -77,7 +76,6 @@ def test_what_was_changed_on_the_live_color_is_carried_over() -> None:
         assert field.play("release", "3.0").outcome == "unchanged"
 
 
-@pytest.mark.xfail(strict=True, reason="only the image is put on the idle color")
 def test_a_hotfix_after_a_manifest_has_what_the_manifest_said() -> None:
     with Field() as field:
         field.play("release", "2.0", bluegreen_manifest=MANIFEST)
@@ -86,7 +84,6 @@ def test_a_hotfix_after_a_manifest_has_what_the_manifest_said() -> None:
         assert field.play("rollback").outcome == "rolled_back"
 
 
-@pytest.mark.xfail(strict=True, reason="what differs between the colors is not told")
 def test_what_belongs_to_a_color_stays_with_it() -> None:
     def colored(item: Object) -> None:
         color = item["metadata"]["labels"]["version"]
@@ -102,7 +99,6 @@ def test_what_belongs_to_a_color_stays_with_it() -> None:
         assert "env[N]" in run.text() and "CONFIG" not in run.text() and "nodeSelector" not in run.text()
 
 
-@pytest.mark.xfail(strict=True, reason="what differs between the colors is not told")
 def test_the_idle_colors_own_template_can_be_kept() -> None:
     with Field(bluegreen_template="idle") as field:
         field.change("Deployment", "app-blue", lambda item: container(item)["env"].append(dict(FEATURE)))
@@ -112,7 +108,6 @@ def test_the_idle_colors_own_template_can_be_kept() -> None:
         assert "FEATURE" not in field.env("app-green")
 
 
-@pytest.mark.xfail(strict=True, reason="what kubectl apply has written stays for ever")
 def test_what_the_manifest_has_no_more_is_gone() -> None:
     def legacy(item: Object) -> None:
         container(item)["env"].append({"name": "LEGACY", "value": "1"})
@@ -173,7 +168,6 @@ def test_the_manifest_that_would_put_the_selector_back_is_told() -> None:
 # --- what can be known
 
 
-@pytest.mark.xfail(strict=True, reason="a manifest is only applied to a Deployment that is there")
 def test_a_missing_color_is_made_from_the_manifest() -> None:
     with Field(idle=False, bluegreen_create_missing=True, bluegreen_manifest=MANIFEST) as field:
         assert field.play("release", "2.0", check=True).outcome == "planned"
@@ -183,7 +177,6 @@ def test_a_missing_color_is_made_from_the_manifest() -> None:
         assert field.deployment("app-green")["spec"]["replicas"] == 3
 
 
-@pytest.mark.xfail(strict=True, reason="what is named has to be there")
 def test_a_missing_color_that_is_named_is_made_with_that_name() -> None:
     with Field(idle=False, bluegreen_create_missing=True, bluegreen_deployments={"green": "shop-two"}) as field:
         assert field.play("release", "2.0", check=True).outcome == "planned"
@@ -201,7 +194,6 @@ def test_a_live_color_without_pods_is_refused_in_the_plan() -> None:
         assert "kubectl -n shop scale deployment app-blue" in str(run.result)
 
 
-@pytest.mark.xfail(strict=True, reason="only labels are made the other color's")
 def test_a_twin_does_not_keep_away_from_the_other_color() -> None:
     def apart(item: Object) -> None:
         term = {"labelSelector": {"matchLabels": {"version": "blue"}}, "topologyKey": "kubernetes.io/hostname"}

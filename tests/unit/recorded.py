@@ -29,7 +29,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
 RECORDINGS = Path(__file__).resolve().parent / "recordings"
 NAMESPACE = "store"
 HOST = "https://198.18.0.2:6443"
-WRITES = ("patch", "apply", "create", "delete")
+WRITES = ("patch", "create", "delete")
 LATER = 10**9  # resourceVersions of what a test changes begin here, after all that was recorded
 
 Object = dict[str, Any]
@@ -211,17 +211,6 @@ class RecordedCluster:
                 f"The API server refused 'patch {kind} {name}' (HTTP 422): {error}", "conflict", 422
             ) from error
         return self._store("patch", kind, old, new)
-
-    def apply(self, kind: str, name: str, definition: Object) -> Object:
-        """A server-side apply: the fields given are taken over, the others stay."""
-        self.asked("apply", kind, name, definition)
-        old = self._existing("apply", kind, name)
-        if (
-            definition["metadata"].get("resourceVersion", old["metadata"]["resourceVersion"])
-            != old["metadata"]["resourceVersion"]
-        ):
-            raise PatchConflict(f"The API server refused 'patch {kind} {name}' (HTTP 409)", "conflict", 409)
-        return self._store("apply", kind, old, _merged(old, definition))
 
     def create(self, kind: str, definition: Object) -> Object:
         name = definition["metadata"]["name"]
@@ -414,21 +403,6 @@ def _selected(item: Object, labelSelector: str = "", fieldSelector: str = "") ->
         if functools.reduce(lambda part, key: part[key], path.split("."), item) != value:
             return False
     return True
-
-
-def _merged(old: Any, new: Any) -> Any:
-    """Server-side apply's merge, as far as a Deployment needs it: maps by key, lists of named items by name."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        return {**old, **{key: _merged(old.get(key), value) for key, value in new.items()}}
-    if (
-        isinstance(old, list)
-        and isinstance(new, list)
-        and all("name" in item for item in old + new if isinstance(item, dict))
-    ):
-        if all(isinstance(item, dict) for item in old + new):
-            known = {item["name"]: item for item in old}
-            return [_merged(known.get(item["name"]), item) for item in new]
-    return copy.deepcopy(new)
 
 
 # --- running an operation

@@ -159,13 +159,8 @@ class Application:
         found = [item for item in deployments if item["metadata"]["name"] == wanted]
         # Before the first release it is a mistake in the name. Later somebody may have deleted the Deployment, or its life
         # has ended; then as well there must be a way back, and a next release.
-        if not found and not self.state["history"]:
-            raise BlueGreenError(
-                f"There is no Deployment {wanted!r} in namespace {self.cluster.namespace!r} (named for the color {name}).",
-                "not_found",
-                why=f"Deployments there: {self._deployments_there}.",
-                next_step="Correct bluegreen_deployments.",
-            )
+        if not found and not self.state["history"] and name == self.active:
+            raise self._not_there(name, wanted)
         strange = [
             service["metadata"]["name"]
             for service in self.services
@@ -183,6 +178,15 @@ class Application:
                 f"they have the labels {json.dumps(pod_labels(found[0]), sort_keys=True)}",
             ],
             next_step=f"Correct spec.template.metadata.labels of {wanted}, or bluegreen_deployments.",
+        )
+
+    def _not_there(self, name: str, wanted: str) -> BlueGreenError:
+        return BlueGreenError(
+            f"There is no Deployment {wanted!r} in namespace {self.cluster.namespace!r} (named for the color {name}).",
+            "not_found",
+            why=f"Deployments there: {self._deployments_there}.",
+            next_step="Correct bluegreen_deployments"
+            + (", or let it be made: bluegreen_create_missing." if name == self.idle else "."),
         )
 
     def would_select(self, service: Object, color: str, deployment: Object) -> bool:
@@ -220,6 +224,8 @@ class Application:
                 next_step=f"The colors are {' and '.join(self.names)}.",
             )
         color = self.colors[name]
+        if color.deployment is None and name in self.deployments:
+            raise self._not_there(name, self.deployments[name])
         if color.deployment is None:
             raise BlueGreenError(
                 f"There is no Deployment for the color {name} in namespace {self.cluster.namespace!r}.",

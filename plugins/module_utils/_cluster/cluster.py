@@ -123,11 +123,6 @@ class Cluster:
         """
         return self._write("PATCH", self._path(kind, name), operations, "application/json-patch+json")
 
-    def apply(self, kind: str, name: str, definition: Object) -> Object:
-        """Server-side apply: take over the fields of ``definition``, leave all others as they are."""
-        query = {"fieldManager": "bluegreen.kubernetes", "force": "true"}
-        return self._write("PATCH", self._path(kind, name), definition, "application/apply-patch+yaml", query)
-
     def create(self, kind: str, definition: Object) -> Object:
         """:raises PatchConflict: an object of that name exists already (409)."""
         return self._write("POST", self._path(kind), definition, "application/json")

@@ -17,6 +17,16 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.drift import (
+    Difference,
+    carried,
+    differences,
+    drift,
+    in_words,
+    name_of,
+    recolored,
+    shown,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
     RELEASE,
     check_version,
@@ -44,6 +54,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     again,
     annotation_operations,
     diff,
+    escape,
+    unchanged,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
@@ -61,6 +73,7 @@ ARGUMENTS = dict(
     replicas={"type": "int"},
     create_missing={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
+    template_from={"type": "str", "choices": ["live", "idle"], "default": "live"},
     live_template_hash={"type": "str"},
     template_hash={"type": "str"},
     way_back={"type": "bool", "default": False},
@@ -79,6 +92,7 @@ RETURNS: Object = {
     "replicas": None,
     "previous_replicas": None,
     "template_hash": None,
+    "differences": [],
     "diff": {},
 }
 
@@ -115,39 +129,25 @@ def _deploy(app: Application, params: Params) -> Object:
             "bad_input",
             next_step="Scale the live color up, or give replicas.",
         )
-    kept = read_kept(app, name) if app.colors[name].deployment is None else None
-    if app.colors[name].deployment is None and not params["definition"]:
-        if kept:
-            secret = kept_name(app, name)
-            origin, found = "the manifest kept in Secret " + secret, template_hash(kept)
-            if params["template_hash"] not in (None, "", found):
-                raise _gone(f"Secret {secret} keeps another pod template.", params, found)
-            return _create(app, name, params, kept, replicas, origin)
-        if params["create_missing"]:
-            live = app.color(app.active)
-            return _create(app, name, params, _twin(app, name, live), replicas, live.deployment_name)
-    color = Color(name, kept, params["containers"]) if kept else app.color(name)
-    old = color.deployment
+    if params["definition"] and params["version"]:
+        check_version(params["version"])
+    if app.colors[name].deployment is None:
+        return _missing(app, name, params, replicas)
+    color = app.color(name)
+    old, found = color.deployment, _drift(app, color, params)
     if params["definition"]:
-        if params["version"]:
-            check_version(params["version"])
-        if not kept:
-            app.fence(old, params["lock_id"])  # the write itself is fenced by its resourceVersion
-        elif not app.cluster.dry_run:
-            app.refuse_foreign_lock(params["lock_id"])
-        new = _from_definition(app, color, params, replicas)
-        written = app.cluster.apply("Deployment", color.deployment_name, new)
-        changed = written["metadata"]["generation"] != old["metadata"].get("generation") or (
-            app.cluster.dry_run and written["spec"] != old["spec"]
+        operations = _whole(old, _from_definition(app, color, params, replicas))
+    else:
+        operations = _operations(app, color, params, replicas, found if params["template_from"] == "live" else [])
+    changed, after = bool(operations), color
+    if operations:
+        written = app.cluster.patch("Deployment", color.deployment_name, app.fence(old, params["lock_id"]) + operations)
+        changed = not params["definition"] or (
+            written["metadata"]["generation"] != old["metadata"].get("generation")
+            or app.cluster.dry_run
+            and written["spec"] != old["spec"]
         )
         after = Color(name, written, params["containers"])
-    else:
-        operations, after = _operations(app, color, params, replicas), color
-        changed = bool(operations)
-        if changed:
-            operations = app.fence(old, params["lock_id"]) + operations
-            written = app.cluster.patch("Deployment", color.deployment_name, operations)
-            after = Color(name, written, params["containers"])
     verb = "would get" if app.cluster.dry_run and changed else "gets" if changed else "has"
     return {
         "changed": changed,
@@ -158,10 +158,32 @@ def _deploy(app: Application, params: Params) -> Object:
         "replicas": after.replicas,
         "previous_replicas": color.replicas,
         "template_hash": after.template_hash,
-        "diff": diff("Deployment " + color.deployment_name, _shown(color), _shown(after)),
+        "differences": [name_of(path) for path, _wanted, _old in found],
+        "diff": diff("Deployment " + color.deployment_name, *_both_shown(color, after)),
         "warnings": app.warnings,
-        "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas.",
+        "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas{_told(app, params, found)}.",
     }
+
+
+def _drift(app: Application, color: Color, params: Params) -> list[Difference]:
+    """In what the live color's template differs from this one's; nothing where it is not to be made after the live one."""
+    if params["definition"] or params["way_back"] or params["template_hash"] or app.live.deployment is None:
+        return []
+    selector = color.deployment["spec"]["selector"]
+    fixed = {key for service in app.services for key in service["spec"]["selector"]} | set(
+        selector.get("matchLabels") or {}
+    )
+    fixed |= {expression["key"] for expression in selector.get("matchExpressions") or []}
+    return drift(app.live, color, fixed)
+
+
+def _told(app: Application, params: Params, found: list[Difference]) -> str:
+    if not found:
+        return ""
+    name = app.live.deployment_name
+    if params["template_from"] == "live":
+        return f", and as {name}, which is live, has it: {in_words(found)}"
+    return f"; it stays unlike {name}, which is live, in {in_words(found)}"
 
 
 def _refuse_touched(app: Application, expected: str | None) -> None:
@@ -179,10 +201,11 @@ def _refuse_touched(app: Application, expected: str | None) -> None:
         )
 
 
-def _operations(app: Application, color: Color, params: Params, replicas: int) -> list[Object]:
+def _operations(app: Application, color: Color, params: Params, replicas: int, found: list[Difference]) -> list[Object]:
     """The JSON Patch that is needed, empty when everything is there already; each step tests what it replaces."""
     deployment, version, whole = color.deployment, params["version"], params["template_hash"]
-    operations = []
+    template = deployment["spec"]["template"]
+    operations: list[Object] = []
 
     def replace(path: str, old: Any, new: Any) -> None:
         operations.extend([{"op": "test", "path": path, "value": old}, {"op": "replace", "path": path, "value": new}])
@@ -194,6 +217,10 @@ def _operations(app: Application, color: Color, params: Params, replicas: int) -
             replace("/spec/template", deployment["spec"]["template"], template)
     else:
         images = wanted_images(app.live, color, version, params["image"])
+        if found:
+            template = carried(template, found, app.live.deployment["spec"]["template"])
+            color = Color(color.name, {**deployment, "spec": {**deployment["spec"], "template": template}}, [*images])
+            replace("/spec/template", deployment["spec"]["template"], template)
         for item in color.containers:
             wanted = images[item["name"]]
             if item["image"] != wanted:
@@ -210,7 +237,6 @@ def _operations(app: Application, color: Color, params: Params, replicas: int) -
         if noted != note:
             operations += annotation_operations(deployment, RELEASE, note)
     if params["force"]:
-        template = deployment["spec"]["template"]
         operations += [
             dict(operation, path="/spec/template" + operation["path"])
             for operation in annotation_operations(template, RESTARTED, now())
@@ -250,12 +276,28 @@ def _images(color: Color) -> dict[str, str]:
     return {item["name"]: item["image"] for item in color.containers}
 
 
-def _from_definition(app: Application, color: Color, params: Params, replicas: int) -> Object:
+def _whole(old: Object, new: Object) -> list[Object]:
+    """The JSON Patch that makes a Deployment what a manifest says, and no more: what the manifest has not is gone."""
+    metadata = old["metadata"]
+    operations = [unchanged(old)]
+    for part in ("labels", "annotations"):
+        given = new["metadata"].get(part) or {}
+        if given and part not in metadata:
+            operations.append({"op": "add", "path": f"/metadata/{part}", "value": {}})
+        operations += [
+            {"op": "add", "path": f"/metadata/{part}/{escape(key)}", "value": value} for key, value in given.items()
+        ]
+    spec = {"selector": old["spec"]["selector"], **new["spec"]}  # which cannot be changed
+    return [*operations, {"op": "replace", "path": "/spec", "value": spec}]
+
+
+def _from_definition(app: Application, color: Color, params: Params, replicas: int, name: str = "") -> Object:
     """The user's manifest, made to fit: this Deployment, this color, this many replicas.
 
+    :param name: of the Deployment, where there is none yet.
     :raises BlueGreenError: it is no Deployment, or not the idle color's.
     """
-    name = color.deployment_name
+    name = color.deployment_name or name
     new, version = copy.deepcopy(params["definition"]), params["version"]
     found = f"{new.get('kind')} {(new.get('metadata') or {}).get('name')}"
     if found != "Deployment " + name:
@@ -280,17 +322,46 @@ def _from_definition(app: Application, color: Color, params: Params, replicas: i
             next_step="Correct spec.template.metadata.labels.",
         )
     new["spec"]["replicas"] = replicas
-    # The API server refuses the write if the object was changed since it was read (409).
-    if "resourceVersion" in color.deployment["metadata"]:  # which a kept manifest has none of
-        new["metadata"]["resourceVersion"] = color.deployment["metadata"]["resourceVersion"]
     new["metadata"].setdefault("namespace", app.cluster.namespace)
     if params["force"]:
         new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = now()
     if version:
-        image = Color(color.name, new, [item["name"] for item in color.containers]).image
+        names = [item["name"] for item in color.containers] or params["containers"]
+        image = Color(color.name, new, names).image
         note = json.dumps({"version": version, "image": image}, sort_keys=True)
         new["metadata"].setdefault("annotations", {})[RELEASE] = note
     return new
+
+
+def _missing(app: Application, name: str, params: Params, replicas: int) -> Object:
+    """Make a color's Deployment: from the user's manifest, the one that was kept, or after the live one."""
+    kept = read_kept(app, name)
+    if not kept and not params["create_missing"]:
+        app.color(name)  # says what is missing
+    if params["definition"]:
+        was = Color(name, kept, params["containers"])
+        manifest = _from_definition(app, was, params, replicas, _twins_name(app, name))
+        manifest["spec"].setdefault("selector", (kept or _twin(app, name, app.live))["spec"]["selector"])
+        return _create(app, name, params, manifest, replicas, "the manifest")
+    if kept:
+        secret = kept_name(app, name)
+        origin, found = "the manifest kept in Secret " + secret, template_hash(kept)
+        if params["template_hash"] not in (None, "", found):
+            raise _gone(f"Secret {secret} keeps another pod template.", params, found)
+        differing = _drift(app, Color(name, kept, params["containers"]), params)
+        if differing and params["template_from"] == "live":
+            live_template = app.live.deployment["spec"]["template"]
+            kept["spec"]["template"] = carried(kept["spec"]["template"], differing, live_template)
+        return _create(app, name, params, kept, replicas, origin, differing)
+    live = app.color(app.active)
+    return _create(app, name, params, _twin(app, name, live), replicas, live.deployment_name)
+
+
+def _twins_name(app: Application, name: str) -> str:
+    """Of the Deployment that a missing color gets: as it is named, or after the live one."""
+    live = str(app.color(app.active).deployment_name)
+    after = recolored(live, app.active, name)
+    return app.deployments.get(name) or (after if after != live else f"{live}-{name}")
 
 
 def _twin(app: Application, name: str, live: Color) -> Object:
@@ -300,9 +371,7 @@ def _twin(app: Application, name: str, live: Color) -> Object:
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
-            "name": live.deployment_name.replace(app.active, name)
-            if app.active in live.deployment_name
-            else f"{live.deployment_name}-{name}",
+            "name": _twins_name(app, name),
             "labels": _recolored(source["metadata"].get("labels"), app, name),
         },
         "spec": copy.deepcopy(source["spec"]),
@@ -311,6 +380,9 @@ def _twin(app: Application, name: str, live: Color) -> Object:
     spec["selector"] = {"matchLabels": _recolored(source["spec"]["selector"].get("matchLabels"), app, name)}
     spec["template"]["metadata"]["labels"] = _recolored(pod_labels(source), app, name)
     spec["template"]["metadata"].pop("creationTimestamp", None)
+    pod = spec["template"]["spec"]
+    for place in {"affinity", "topologySpreadConstraints"} & set(pod):  # which go by the pods' labels
+        pod[place] = recolored(pod[place], app.active, name)
     if app.label not in spec["selector"]["matchLabels"]:
         raise BlueGreenError(
             f"Deployment {live.deployment_name} selects its pods without the label {app.label!r}, so a twin of it would fight over the same pods.",
@@ -320,7 +392,15 @@ def _twin(app: Application, name: str, live: Color) -> Object:
     return twin
 
 
-def _create(app: Application, name: str, params: Params, manifest: Object, replicas: int, origin: str) -> Object:
+def _create(
+    app: Application,
+    name: str,
+    params: Params,
+    manifest: Object,
+    replicas: int,
+    origin: str,
+    found: list[Difference] | None = None,
+) -> Object:
     """Make the missing Deployment from a manifest, with the images wanted."""
     if manifest["metadata"]["name"] in app.going:
         raise BlueGreenError(
@@ -332,8 +412,8 @@ def _create(app: Application, name: str, params: Params, manifest: Object, repli
     spec["replicas"] = replicas
     planned = Color(name, manifest, params["containers"])
     images = (
-        _images(planned)  # what was live, as it was
-        if params["template_hash"]
+        _images(planned)  # what was live, as it was, or what the manifest says
+        if params["template_hash"] or params["definition"]
         else wanted_images(app.live, planned, params["version"], params["image"])
     )
     for item, image in images.items():
@@ -351,6 +431,8 @@ def _create(app: Application, name: str, params: Params, manifest: Object, repli
     if not app.cluster.dry_run:
         app.refuse_foreign_lock(params["lock_id"])
     color = Color(name, app.cluster.create("Deployment", manifest), params["containers"])
+    verb = "would be" if app.cluster.dry_run else "was"
+    made = f"{color.deployment_name} {verb} made from {origin}: {color.image} with {replicas} replicas"
     return {
         "changed": True,
         "color": name,
@@ -360,9 +442,10 @@ def _create(app: Application, name: str, params: Params, manifest: Object, repli
         "replicas": replicas,
         "previous_replicas": None,
         "template_hash": color.template_hash,
+        "differences": [name_of(path) for path, _wanted, _old in found or []],
         "diff": diff("Deployment " + color.deployment_name, None, _shown(color)),
         "warnings": app.warnings,
-        "msg": f"{color.deployment_name} {'would be' if app.cluster.dry_run else 'was'} made from {origin}: {color.image} with {replicas} replicas.",
+        "msg": f"{made}{_told(app, params, found or [])}.",
     }
 
 
@@ -373,3 +456,14 @@ def _recolored(labels: dict[str, str] | None, app: Application, name: str) -> di
 def _shown(color: Color) -> Object:
     """What the diff shows: the fields this module owns."""
     return {"images": {item["name"]: item["image"] for item in color.containers}, "replicas": color.replicas}
+
+
+def _both_shown(before: Color, after: Color) -> tuple[Object, Object]:
+    """The same of both, and every other field of the pod template that differs."""
+    versioned = {("name", item["name"]) for item in before.containers}
+    templates = (color.deployment["spec"]["template"] for color in (before, after))
+    found = [item for item in differences(*templates) if not (item[0][-1] == "image" and item[0][-2] in versioned)]
+    old, new = shown(found)
+    return dict(_shown(before), **({"template": old} if found else {})), dict(
+        _shown(after), **({"template": new} if found else {})
+    )

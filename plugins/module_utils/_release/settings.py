@@ -127,6 +127,7 @@ SETTINGS = {
     "manifest": Setting(_text, ""),
     "deploy_tasks": Setting(_text, ""),
     "create_missing": Setting(_flag, False),
+    "template": Setting(_text, "", ("", "live", "idle")),
     "force": Setting(_flag, False),
     "wait_timeout": Setting(_duration, 300),
     "checks": Setting(_mappings, []),

@@ -93,7 +93,10 @@ class Steps:
             self.add("deploy_tasks", place(own, self.directory), image=image, replicas=live["replicas"])
         self.template["deployed"] = True
         manifest = template_file(self.settings["manifest"], self.directory)
-        self.add("deploy", manifest=manifest, live_template_hash=live["template_hash"] if own else "")
+        # What tasks of the user's deploy is theirs, and a color with a database of its own has its address in the template.
+        source = self.settings["template"] or ("idle" if own or is_per_color(self.settings) else "live")
+        untouched = live["template_hash"] if own else ""
+        self.add("deploy", manifest=manifest, live_template_hash=untouched, template_from=source)
 
     def wait(self) -> None:
         self.add("wait", **self.template)

@@ -141,7 +141,10 @@ def test_pods_of_another_application_are_no_color() -> None:
 
 
 def test_deployments_names_what_does_not_exist() -> None:
-    error = failure(RecordedCluster(), deployments={"green": "app-verde"})
+    app = read(RecordedCluster(), deployments={"green": "app-verde"})  # it may be about to be made
+    with pytest.raises(BlueGreenError) as caught:
+        app.color("green")
+    error = caught.value
     assert error.reason == "not_found"
     assert "no Deployment 'app-verde' in namespace 'store' (named for the color green)" in str(error)
     assert "app-blue, app-green" in str(error)

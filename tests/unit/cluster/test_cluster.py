@@ -54,10 +54,9 @@ def test_what_is_sent(loopback: Loopback) -> None:
     assert cluster.get("Service", "myapp") == SERVICE
     cluster.list("Pod", labelSelector="app=myapp,version in (blue,green)")
     cluster.patch("Deployment", "app-green", OPERATIONS)
-    cluster.apply("Deployment", "app-green", {"kind": "Deployment"})
     cluster.create("Lease", {"kind": "Lease"})
     cluster.delete("Deployment", "app-green", {"uid": "1"})
-    get, listed, patch, apply, create, delete = loopback.seen
+    get, listed, patch, create, delete = loopback.seen
     assert (get.method, get.path) == ("GET", "/api/v1/namespaces/store/services/myapp")
     assert (listed.path, listed.query) == (
         "/api/v1/namespaces/store/pods",
@@ -65,8 +64,6 @@ def test_what_is_sent(loopback: Loopback) -> None:
     )
     assert (patch.method, patch.path) == ("PATCH", "/apis/apps/v1/namespaces/store/deployments/app-green")
     assert (patch.headers["Content-Type"], json.loads(patch.body)) == ("application/json-patch+json", OPERATIONS)
-    assert apply.headers["Content-Type"] == "application/apply-patch+yaml"
-    assert apply.query["fieldManager"] == "bluegreen.kubernetes"
     assert (create.method, create.path) == ("POST", "/apis/coordination.k8s.io/v1/namespaces/store/leases")
     assert json.loads(delete.body)["preconditions"] == {"uid": "1"}
     for seen in loopback.seen:
@@ -89,10 +86,9 @@ def test_in_check_mode_every_write_is_a_dry_run(loopback: Loopback) -> None:
     cluster = connect(loopback.url, dry_run=True)
     cluster.get("Service", "myapp")
     cluster.patch("Service", "myapp", OPERATIONS)
-    cluster.apply("Deployment", "app-green", {})
     cluster.create("Lease", {})
     cluster.delete("Lease", "x", {})
-    assert [seen.query.get("dryRun") for seen in loopback.seen] == [None, "All", "All", "All", "All"]
+    assert [seen.query.get("dryRun") for seen in loopback.seen] == [None, "All", "All", "All"]
 
 
 def test_nothing_is_written_once_the_run_is_not_wanted_any_more(loopback: Loopback) -> None:
@@ -105,7 +101,6 @@ def test_nothing_is_written_once_the_run_is_not_wanted_any_more(loopback: Loopba
     cluster.get("Service", "myapp")
     for write in (
         lambda: cluster.patch("Service", "myapp", OPERATIONS),
-        lambda: cluster.apply("Service", "myapp", {}),
         lambda: cluster.create("Lease", {}),
         lambda: cluster.delete("Lease", "x", {}),
     ):
@@ -418,14 +413,13 @@ def test_an_invalid_object_is_no_conflict(loopback: Loopback) -> None:
     assert "must be a DNS label" in str(error)
 
 
-@pytest.mark.parametrize("write", ["patch", "create", "apply", "delete"])
+@pytest.mark.parametrize("write", ["patch", "create", "delete"])
 def test_a_conflict(write: str, loopback: Loopback) -> None:
     answers(loopback, refusal(409, "the object has been modified", reason="Conflict"))
     cluster = connect(loopback.url)
     arguments = {
         "patch": ("Service", "myapp", OPERATIONS),
         "create": ("Lease", {}),
-        "apply": ("Deployment", "app-green", {}),
         "delete": ("Lease", "x", {}),
     }
     with pytest.raises(PatchConflict):

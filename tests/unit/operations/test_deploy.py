@@ -218,7 +218,7 @@ def test_another_container_in_the_place_of_ours_is_not_overwritten() -> None:
         "Deployment",
         lambda: cluster.touch("Deployment", "app-green", lambda item: pod(item)["containers"].insert(0, sidecar)),
     )
-    deploy(cluster, version="2.0")
+    deploy(cluster, version="2.0", template_from="idle")
     images = {item["name"]: item["image"] for item in pod(green(cluster))["containers"]}
     assert images == {"proxy": "myapp:1.0", "app": "myapp:2.0"}
 
@@ -357,11 +357,11 @@ def test_a_manifest_is_applied_with_the_live_colors_replicas() -> None:
     cluster = RecordedCluster()
     result = deploy(cluster, version="2.0", definition=definition(cluster))
     (write,) = cluster.writes
-    assert (write.verb, write.kind, write.name) == ("apply", "Deployment", "app-green")
-    assert write.body["spec"]["replicas"] == 3
+    assert (write.verb, write.kind, write.name) == ("patch", "Deployment", "app-green")
+    assert green(cluster)["spec"]["replicas"] == 3
     assert (result["changed"], result["image"], result["replicas"]) == (True, "myapp:2.0", 3)
     assert green(cluster)["metadata"]["labels"]["team"] == "shop"
-    assert "readinessProbe" in pod(green(cluster))["containers"][0], "what the manifest does not name stays"
+    assert "readinessProbe" not in pod(green(cluster))["containers"][0], "what the manifest does not name is gone"
 
 
 def test_a_manifest_that_is_there_already_changes_nothing() -> None:
@@ -394,10 +394,10 @@ def test_a_manifest_is_not_applied_over_a_change_made_meanwhile() -> None:
         )
         seen.append(green(cluster)["metadata"]["resourceVersion"])
 
-    cluster.before("apply", "Deployment", meanwhile)
+    cluster.before("patch", "Deployment", meanwhile)
     assert deploy(cluster, version="2.0", definition=definition(cluster))["changed"] is True
-    assert [write.verb for write in cluster.writes] == ["apply", "apply"]
-    assert cluster.writes[1].body["metadata"]["resourceVersion"] == seen[0]
+    assert [write.verb for write in cluster.writes] == ["patch", "patch"]
+    assert {"op": "test", "path": "/metadata/resourceVersion", "value": seen[0]} in cluster.writes[1].body
 
 
 @pytest.mark.parametrize(

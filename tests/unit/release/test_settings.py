@@ -129,6 +129,7 @@ def test_what_is_not_given() -> None:
         "manifest": "",
         "deploy_tasks": "",
         "create_missing": False,
+        "template": "",
         "force": False,
         "wait_timeout": 300,
         "checks": [],
