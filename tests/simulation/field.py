@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,20 @@ class Field(Trial):
         assert run.crash is None, run.crash
         self.settle()
         return run
+
+    def admit(self, change: Callable[[Object], Any]) -> None:
+        """Have every Deployment changed when it is written, as an admission webhook does."""
+        store = self.store
+        replaced, created = store.replaced, store.created
+
+        def admitted(item: Object) -> Object:
+            item = copy.deepcopy(item)
+            if item["kind"] == "Deployment":
+                change(item)
+            return item
+
+        store.replaced = lambda old, new, *more, **options: replaced(old, admitted(new), *more, **options)  # type: ignore[method-assign]
+        store.created = lambda item, *more, **options: created(admitted(item), *more, **options)  # type: ignore[method-assign]
 
     def change(self, kind: str, name: str, change: Callable[[Object], Any]) -> None:
         self.store.update(kind, NAMESPACE, name, change, by="kubectl")
