@@ -146,7 +146,10 @@ class Role:
         templar.copy_with_new_env = lambda available_variables: templar
         action = _action_class(name)(own, connection, SimpleNamespace(), None, templar, None)
         action._display = _Display(self._say)
-        return dict(action.run(None, scope.flat()))
+        result = dict(action.run(None, scope.flat()))
+        for text in result.get("warnings") or []:
+            self._say(f"[WARNING]: {text}")
+        return result
 
 
 class _Display:

@@ -264,6 +264,18 @@ class Application:
         last = last_switch(self.state["history"])
         return self.live.replicas or (last.get("replicas") or 0 if last else 0)
 
+    def refuse_nothing(self) -> None:
+        """:raises BlueGreenError: how many pods the traffic needs is not known, because the live color has none."""
+        if not self.strength():
+            name = self.live.deployment_name
+            raise BlueGreenError(
+                f"The new color would get 0 pods, because the live color has as many: {name} is scaled to 0, and no release has "
+                "recorded what it had.",
+                "bad_input",
+                next_step=f"Give it pods first: kubectl -n {self.cluster.namespace} scale deployment {name} --replicas=N. A task of "
+                "your own can give bg_deploy replicas.",
+            )
+
     def strength_before(self, color: str) -> int:
         """How many pods a color had when it was live last. What is live now, which may be broken, says nothing about it."""
         for entry in self.state["history"]:

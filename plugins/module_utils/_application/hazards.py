@@ -8,10 +8,13 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import live_since_last_switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
@@ -25,12 +28,14 @@ OWNER_MARKS = {
     "Flux (helm)": ("labels", "helm.toolkit.fluxcd.io/name", None),
 }
 
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+
 OWNER_MANAGERS = ("helm", "argocd", "kustomize-controller", "helm-controller", "flux")
 
 
 def hazards(app: Application) -> list[str]:
     """Warnings about the Services, autoscalers and disruption budgets of an application; one sentence or two each."""
-    found = [*_of_services(app)]
+    found = [*_of_services(app), *_of_others(app)]
     for kind, look in (("HorizontalPodAutoscaler", _of_autoscalers), ("PodDisruptionBudget", _of_budgets)):
         try:
             found += look(app)
@@ -64,6 +69,70 @@ def _of_services(app: Application) -> Iterator[str]:
                 f"Service {name} has externalTrafficPolicy Local: nodes without a pod of the new color drop external traffic until "
                 "the load balancer has noticed. Spread both colors over the same nodes."
             )
+
+
+def _of_others(app: Application) -> Iterator[str]:
+    """Who has switched beside the releases, and whose next step would."""
+    recorded = live_since_last_switch(app.state["history"])
+    if recorded in app.names and recorded != app.active and not app.pending:
+        yield (
+            f"{app.active} is live, but the last release made {recorded} live: somebody else has switched since. What this "
+            "release goes by is what is live."
+        )
+    for service in app.services:
+        text = (service["metadata"].get("annotations") or {}).get(LAST_APPLIED)
+        try:
+            applied = json.loads(text)["spec"]["selector"][app.label] if text else app.active
+        except (KeyError, TypeError, ValueError):
+            continue
+        if applied in app.names and applied != app.active:
+            name = service["metadata"]["name"]
+            yield (
+                f"Service {name} was last written by `kubectl apply` with {applied} in its selector: applying that manifest again "
+                f"makes {applied} live. Take {app.label} out of the manifest's selector, or the Service out of what is applied."
+            )
+
+
+def without_room(app: Application) -> list[str]:
+    """Warnings about ResourceQuotas that do not let the idle color be rolled out at the live one's size."""
+    try:
+        quotas = app.cluster.list("ResourceQuota")["items"]
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return []  # a release that meets one says so
+    idle, needed = app.colors[app.idle], app.strength()
+    more = needed - idle.replicas + (_surge(idle.deployment, needed) if idle.replicas else 0)
+    found = []
+    for quota in quotas:
+        status = quota.get("status") or {}
+        for name in ("pods", "count/pods"):
+            hard, used = ((status.get(part) or {}).get(name) for part in ("hard", "used"))
+            if hard and used and hard.isdigit() and used.isdigit() and more > int(hard) - int(used):
+                found.append(
+                    f"ResourceQuota {quota['metadata']['name']} has no room for {more} more pods ({used} of {hard} are there), which "
+                    f"{app.idle} needs. {room(app.cluster.namespace, idle.deployment_name)}"
+                )
+    return found
+
+
+def room(namespace: str, deployment: str | None) -> str:
+    """How the idle color comes by pods where there is a quota."""
+    first = (
+        f"Let its old pods go first: kubectl -n {namespace} scale deployment {deployment} --replicas=0"
+        if deployment
+        else ""
+    )
+    return f"{first}; bluegreen_idle_replicas: 0 keeps it so. Or raise the quota." if first else "Raise the quota."
+
+
+def _surge(deployment: Object, replicas: int) -> int:
+    """How many pods more than its replicas a Deployment may have while it is rolled out."""
+    strategy = deployment["spec"].get("strategy") or {}
+    if strategy.get("type") == "Recreate":
+        return 0
+    surge = (strategy.get("rollingUpdate") or {}).get("maxSurge", "25%")
+    return math.ceil(replicas * int(surge[:-1]) / 100) if isinstance(surge, str) else int(surge)
 
 
 def _selector_owner(service: Object) -> str | None:

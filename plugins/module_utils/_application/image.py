@@ -91,16 +91,37 @@ def containers_of(deployment: Object, names: list[str]) -> list[Object]:
 
 
 def version_of(deployment: Object, image: str) -> str:
-    note = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
-    if note:
-        try:
-            note = json.loads(note)
-            if note["image"] == image:  # else somebody has changed the image since
-                return note["version"]
-        except (ValueError, KeyError, TypeError):
-            pass  # not written by us; the tag decides
+    note = _note(deployment)
+    if note.get("image") == image and note.get("version"):  # else somebody has changed the image since
+        return str(note["version"])
     repository, tag, digest = split_image(image)
     return tag or digest or repository
+
+
+def _note(deployment: Object) -> Object:
+    try:
+        note = json.loads((deployment["metadata"].get("annotations") or {}).get(RELEASE) or "{}")
+    except ValueError:
+        return {}  # not written by us
+    return note if isinstance(note, dict) else {}
+
+
+def note_of(version: str | None, images: dict[str, str], written: dict[str, str]) -> str:
+    """The annotation that says which version a Deployment's image is, and what admission has made of the images asked for.
+
+    :param images: by container, as they were asked for; ``written`` as they are.
+    """
+    name, image = next(iter(images.items()))
+    note: Object = {"version": version or split_image(image)[1] or image, "image": written[name]}
+    rewritten = {images[name]: found for name, found in written.items() if images.get(name, found) != found}
+    return json.dumps({**note, **({"rewritten": rewritten} if rewritten else {})}, sort_keys=True)
+
+
+def admitted(deployment: Object | None, images: dict[str, str]) -> dict[str, str]:
+    """What images are on a Deployment, where admission (a mirror, a digest) has made others of them when they came."""
+    rewritten = _note(deployment).get("rewritten") if deployment else None
+    known = rewritten if isinstance(rewritten, dict) else {}
+    return {name: known.get(image, image) for name, image in images.items()}
 
 
 def wanted_images(live: Any, idle: Any, version: Any, image: str | None) -> dict[str, str]:
@@ -145,5 +166,5 @@ def wanted_images(live: Any, idle: Any, version: Any, image: str | None) -> dict
 def is_live(live: Any, images: dict[str, str], version: str | None) -> bool:
     """Whether the live color runs these images (and was released under this version) already."""
     current = {item["name"]: item["image"] for item in live.containers}
-    same = all(current.get(name) == image for name, image in images.items())
+    same = all(current.get(name) == image for name, image in admitted(live.deployment, images).items())
     return same and version in (None, "", live.version)

@@ -12,6 +12,7 @@ import time
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import room
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
     refuse_another_template,
     template_hash,
@@ -295,14 +296,20 @@ def _failure(
     why = list(dict.fromkeys(reasons))[:PODS_SHOWN]
     why += evidence(app.cluster, sorted((pod for pod in pods if not pod.terminating), key=lambda pod: pod.ready))
     describe = f"kubectl -n {app.cluster.namespace} describe deployment {color.deployment_name} shows more"
+    if back:
+        next_step = (
+            f"Mend the cause and roll back again: {describe}. Not to wait for pods: rollback.yml -e "
+            "bluegreen_rollback_instant=true."
+        )
+    elif any("exceeded quota" in text for text in reasons):
+        next_step = f"{room(app.cluster.namespace, color.deployment_name)} Then release again."
+    else:
+        next_step = f"Mend the cause and release again: {describe}."
     return BlueGreenError(
         what,
         reason,
         why=why,
-        next_step=f"Mend the cause and roll back again: {describe}. Not to wait for pods: rollback.yml -e "
-        "bluegreen_rollback_instant=true."
-        if back
-        else f"Mend the cause and release again: {describe}.",
+        next_step=next_step,
         result={
             "color": color.name,
             "elapsed": round(elapsed, 3),

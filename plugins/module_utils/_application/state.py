@@ -20,6 +20,9 @@ SCHEMA = 1
 HISTORY = 10  # releases remembered
 JOBS = 50  # Jobs remembered, to be run once
 SIZE = 65536  # characters
+ENTRY = 4096  # bytes that one more release takes at most
+# https://github.com/kubernetes/apimachinery/blob/master/pkg/api/validation/objectmeta.go (TotalAnnotationSizeLimitB)
+ANNOTATIONS = 256 * 1024  # bytes of names and values
 
 
 def read_state(service: Object, warnings: list[str] | None = None) -> Object:
@@ -76,6 +79,22 @@ def bounded(state: Object) -> Object:
             jobs.pop()
         else:
             gone.append(spare.pop())
+
+
+def refuse_full(services: list[Object]) -> None:
+    """:raises BlueGreenError: the annotations of a Service leave no room for what a release has to note."""
+    for service in services:
+        annotations = service["metadata"].get("annotations") or {}
+        used = sum(len(key.encode()) + len(text.encode()) for key, text in annotations.items())
+        if used + ENTRY > ANNOTATIONS:
+            name = service["metadata"]["name"]
+            largest = max(annotations, key=lambda key: len(annotations[key]))
+            raise BlueGreenError(
+                f"The annotations of Service {name} are full: a release could not be recorded.",
+                "bad_input",
+                why=f"they have {used} of {ANNOTATIONS} bytes; the largest is {largest}",
+                next_step=f"Remove what nobody needs: kubectl annotate service {name} {largest}-",
+            )
 
 
 def state_operations(state: Object) -> Patch:

@@ -15,11 +15,12 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Application,
     read_application,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards, without_room
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import goes_back
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.others import look_beside
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import refuse_full
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import lock, switch
@@ -109,7 +110,9 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             cluster.warn(text)  # before anything is written
         plan = planning.make(params["flow"], now, settings, params["directory"])
         if params["flow"] in RELEASES and plan.locks and plan.color == app.idle:
-            for text in look_beside(app, settings["preview_service"]):
+            app.refuse_nothing()
+            refuse_full(app.services)
+            for text in look_beside(app, settings["preview_service"]) + without_room(app):
                 cluster.warn(text)
     except BlueGreenError as error:
         error.result = dict(known, **error.result)

@@ -18,7 +18,11 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch, retires_at
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import (
+    last_switch,
+    live_since_last_switch,
+    retires_at,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
@@ -218,7 +222,7 @@ def _summary(
         )
     lines = _table(rows)
     last = last_switch(app.state["history"])
-    if last:
+    if last and live_since_last_switch(app.state["history"]) == app.active:
         moved = f"{app.active} is live since {last.get('reverted_at') or last['switched_at']}"
         lines.append(moved + (f", by {last['by']}" if last.get("by") else ""))
     if target is None:

@@ -29,7 +29,9 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
     RELEASE,
+    admitted,
     check_version,
+    note_of,
     split_image,
     wanted_images,
 )
@@ -123,11 +125,11 @@ def _deploy(app: Application, params: Params) -> Object:
     _refuse_touched(app, params["live_template_hash"])
     size = app.strength_before(name) if params["way_back"] else app.strength()
     replicas = params["replicas"] if params["replicas"] is not None else size
+    if replicas < 1 and params["replicas"] is None:
+        app.refuse_nothing()
     if replicas < 1:
         raise BlueGreenError(
-            f"The new color would get {replicas} pods, because the live color has as many.",
-            "bad_input",
-            next_step="Scale the live color up, or give replicas.",
+            f"The new color would get {replicas} pods.", "bad_input", next_step="Give replicas of 1 or more."
         )
     if params["definition"] and params["version"]:
         check_version(params["version"])
@@ -136,9 +138,11 @@ def _deploy(app: Application, params: Params) -> Object:
     color = app.color(name)
     old, found = color.deployment, _drift(app, color, params)
     if params["definition"]:
-        operations = _whole(old, _from_definition(app, color, params, replicas))
+        manifest = _from_definition(app, color, params, replicas)
+        operations, images = _whole(old, manifest), _images(Color(name, manifest, _names(color)))
     else:
-        operations = _operations(app, color, params, replicas, found if params["template_from"] == "live" else [])
+        taken = found if params["template_from"] == "live" else []
+        operations, images = _operations(app, color, params, replicas, taken)
     changed, after = bool(operations), color
     if operations:
         written = app.cluster.patch("Deployment", color.deployment_name, app.fence(old, params["lock_id"]) + operations)
@@ -147,7 +151,7 @@ def _deploy(app: Application, params: Params) -> Object:
             or app.cluster.dry_run
             and written["spec"] != old["spec"]
         )
-        after = Color(name, written, params["containers"])
+        after = _noted(app, Color(name, written, params["containers"]), params, images)
     verb = "would get" if app.cluster.dry_run and changed else "gets" if changed else "has"
     return {
         "changed": changed,
@@ -201,8 +205,13 @@ def _refuse_touched(app: Application, expected: str | None) -> None:
         )
 
 
-def _operations(app: Application, color: Color, params: Params, replicas: int, found: list[Difference]) -> list[Object]:
-    """The JSON Patch that is needed, empty when everything is there already; each step tests what it replaces."""
+def _operations(
+    app: Application, color: Color, params: Params, replicas: int, found: list[Difference]
+) -> tuple[list[Object], dict[str, str]]:
+    """The JSON Patch that is needed, empty when everything is there already, and the images that it asks for.
+
+    Each step tests what it replaces.
+    """
     deployment, version, whole = color.deployment, params["version"], params["template_hash"]
     template = deployment["spec"]["template"]
     operations: list[Object] = []
@@ -221,9 +230,10 @@ def _operations(app: Application, color: Color, params: Params, replicas: int, f
             template = carried(template, found, app.live.deployment["spec"]["template"])
             color = Color(color.name, {**deployment, "spec": {**deployment["spec"], "template": template}}, [*images])
             replace("/spec/template", deployment["spec"]["template"], template)
+        there = admitted(deployment, images)
         for item in color.containers:
             wanted = images[item["name"]]
-            if item["image"] != wanted:
+            if item["image"] != there[item["name"]]:
                 path = f"/spec/template/spec/{item['list']}/{item['index']}"
                 operations.append({"op": "test", "path": path + "/name", "value": item["name"]})
                 replace(path + "/image", item["image"], wanted)
@@ -233,7 +243,8 @@ def _operations(app: Application, color: Color, params: Params, replicas: int, f
     noted = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
     # A note that is there may say another version of this same image.
     if version and (noted or split_image(image)[1] != version):
-        note = json.dumps({"version": version, "image": image}, sort_keys=True)
+        stays = not whole and _images(color) == admitted(deployment, images)
+        note = note_of(version, images, _images(color) if stays else images)
         if noted != note:
             operations += annotation_operations(deployment, RELEASE, note)
     if params["force"]:
@@ -243,7 +254,17 @@ def _operations(app: Application, color: Color, params: Params, replicas: int, f
         ]
     if operations:
         operations.insert(0, {"op": "test", "path": "/metadata/uid", "value": deployment["metadata"]["uid"]})
-    return operations
+    return operations, images
+
+
+def _noted(app: Application, after: Color, params: Params, images: dict[str, str]) -> Color:
+    """The color with a note of what admission has made of its images, so that the next run knows them again."""
+    written = _images(after)
+    if written == images or app.cluster.dry_run:
+        return after
+    note = annotation_operations(after.deployment, RELEASE, note_of(params["version"], images, written))
+    fence = app.fence(after.deployment, params["lock_id"])
+    return Color(after.name, app.cluster.patch("Deployment", after.deployment_name, fence + note), params["containers"])
 
 
 def _template_again(app: Application, color: Color, params: Params) -> Object:
@@ -274,6 +295,10 @@ def _gone(what: str, params: Params, found: str | None, *why: str) -> BlueGreenE
 
 def _images(color: Color) -> dict[str, str]:
     return {item["name"]: item["image"] for item in color.containers}
+
+
+def _names(color: Color) -> list[str]:
+    return [item["name"] for item in color.containers]
 
 
 def _whole(old: Object, new: Object) -> list[Object]:
@@ -326,9 +351,8 @@ def _from_definition(app: Application, color: Color, params: Params, replicas: i
     if params["force"]:
         new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = now()
     if version:
-        names = [item["name"] for item in color.containers] or params["containers"]
-        image = Color(color.name, new, names).image
-        note = json.dumps({"version": version, "image": image}, sort_keys=True)
+        images = _images(Color(color.name, new, _names(color) or params["containers"]))
+        note = note_of(version, images, images)
         new["metadata"].setdefault("annotations", {})[RELEASE] = note
     return new
 
@@ -421,9 +445,8 @@ def _create(
             for container in spec["template"]["spec"].get(group) or []:
                 if container["name"] == item:
                     container["image"] = image
-    image = next(iter(images.values()))
     if params["version"]:  # a kept manifest may carry the note of another version
-        note = json.dumps({"version": params["version"], "image": image}, sort_keys=True)
+        note = note_of(params["version"], images, images)
         manifest["metadata"].setdefault("annotations", {})[RELEASE] = note
     if params["lock_id"]:
         # Whoever takes over can stamp it at once, however often the controllers write to it.
@@ -431,6 +454,7 @@ def _create(
     if not app.cluster.dry_run:
         app.refuse_foreign_lock(params["lock_id"])
     color = Color(name, app.cluster.create("Deployment", manifest), params["containers"])
+    color = _noted(app, color, params, images)
     verb = "would be" if app.cluster.dry_run else "was"
     made = f"{color.deployment_name} {verb} made from {origin}: {color.image} with {replicas} replicas"
     return {

@@ -18,7 +18,11 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     rollback_to,
     unfinished,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import is_live, wanted_images
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
+    admitted,
+    is_live,
+    wanted_images,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_name, read_kept
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 
@@ -98,7 +102,7 @@ def _refuse_unprepared(
     """
     color, found = app.color(app.idle), prepared(app.state["history"])
     current = {item["name"]: item["image"] for item in color.containers}
-    wrong = [name for name, image in images.items() if current.get(name) != image]
+    wrong = [name for name, image in admitted(color.deployment, images).items() if current.get(name) != image]
     why = []
     if wrong:
         what = f"{color.name} runs {current.get(wrong[0])}, not {images[wrong[0]]}."

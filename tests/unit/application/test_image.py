@@ -214,7 +214,9 @@ def test_containers_that_are_not_there(names: list[str], text: str) -> None:
 
 
 def color(version: str | None = None, **images: str) -> SimpleNamespace:
-    return SimpleNamespace(version=version, containers=[{"name": name, "image": images[name]} for name in images])
+    return SimpleNamespace(
+        version=version, deployment=None, containers=[{"name": name, "image": images[name]} for name in images]
+    )
 
 
 @pytest.mark.parametrize(
