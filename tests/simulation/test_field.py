@@ -123,6 +123,7 @@ def test_what_the_manifest_has_no_more_is_gone() -> None:
         assert not spec.get("initContainers")
         assert "livenessProbe" not in spec["containers"][0]
         assert list(field.env("app-green")) == ["SETTINGS"]
+        assert "the manifest has no more: containers[app].env[COLOR], containers[app].env[LEGACY]" in run.text()
         assert field.play("release", "2.0").outcome == "unchanged"
 
 

@@ -165,8 +165,15 @@ def _deploy(app: Application, params: Params) -> Object:
         "differences": [name_of(path) for path, _wanted, _old in found],
         "diff": diff("Deployment " + color.deployment_name, *_both_shown(color, after)),
         "warnings": app.warnings,
-        "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas{_told(app, params, found)}.",
+        "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas{_told(app, params, found)}{_gone_with(color, after, params)}.",
     }
+
+
+def _gone_with(color: Color, after: Color, params: Params) -> str:
+    """What the user's manifest has no more, and the color had."""
+    templates = (one.deployment["spec"]["template"] for one in (color, after))
+    gone = [item for item in differences(*templates) if item[2] is None] if params["definition"] else []
+    return f"; the manifest has no more: {in_words(gone)}" if gone else ""
 
 
 def _drift(app: Application, color: Color, params: Params) -> list[Difference]:
