@@ -99,3 +99,19 @@ def test_what_may_not_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "\n".join(evidence(cluster, [Pod(POD)]))
     assert "CrashLoopBackOff" in text
     assert "events is forbidden" in text
+
+
+@pytest.mark.xfail(strict=True, reason="it is called running and ready")
+@pytest.mark.parametrize("status", [None, "False"], ids=["not there", "false"])
+def test_a_readiness_gate_that_nobody_has_set_is_named(status: str | None) -> None:
+    gate = "target-health.example.com/k8s-shop"
+    conditions = [{"type": "Ready", "status": "False"}, {"type": "ContainersReady", "status": "True"}]
+    conditions += [{"type": gate, "status": status}] if status else []
+    pod = {
+        "metadata": {"name": "app-1"},
+        "spec": {"readinessGates": [{"conditionType": gate}]},
+        "status": {"phase": "Running", "conditions": conditions},
+    }
+    assert f"ready but for the readiness gate {gate}" in Pod(pod).state()
+    conditions[:] = [{"type": "Ready", "status": "True"}, {"type": gate, "status": "True"}]
+    assert "gate" not in Pod(pod).state()
