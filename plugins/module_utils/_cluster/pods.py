@@ -91,6 +91,8 @@ class Pod:
         self.ready = self.conditions.get("Ready", {}).get("status") == "True"
         self.is_over = self.terminating or self.phase in ("Succeeded", "Failed")
         self.carries = self.ready and not self.is_over  # traffic
+        gates = [str(gate.get("conditionType")) for gate in _parts(_part(pod, "spec"), "readinessGates")]
+        self.closed = [gate for gate in gates if self.conditions.get(gate, {}).get("status") != "True"]
         every = _parts(status, "initContainerStatuses") + _parts(status, "containerStatuses")
         self.containers = [_container(item) for item in every]
         self.restarts = sum(item["restartCount"] for item in self.containers)
@@ -126,6 +128,8 @@ class Pod:
         scheduled = self.conditions.get("PodScheduled", {})
         if scheduled.get("status") == "False":
             texts.append(f"{scheduled.get('reason')}: {scheduled.get('message')}")
+        if self.closed and self.conditions.get("ContainersReady", {}).get("status") == "True":
+            texts.append(f"ready but for the readiness gate {', '.join(self.closed)}")
         return "; ".join(texts) or self.phase or "unknown"
 
     def summary(self) -> Object:

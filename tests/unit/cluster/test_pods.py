@@ -101,7 +101,6 @@ def test_what_may_not_be_read_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "events is forbidden" in text
 
 
-@pytest.mark.xfail(strict=True, reason="it is called running and ready")
 @pytest.mark.parametrize("status", [None, "False"], ids=["not there", "false"])
 def test_a_readiness_gate_that_nobody_has_set_is_named(status: str | None) -> None:
     gate = "target-health.example.com/k8s-shop"
