@@ -98,7 +98,7 @@ def _breaks(app: Application, end: float, name: str, progress: Progress) -> bool
 
         def is_broken() -> bool:
             pods = view["pods"]
-            restarted = _restarted(app, pods_selected(pods, {app.label: app.active}))
+            restarted = _restarted(app, app.live.own(pods))
             return bool(restarted) or is_deserted(app, app.active, pods)
 
         return _wait(end, name, app.color(name).replicas, progress, view.wait, is_broken)

@@ -476,7 +476,7 @@ def _lost(app: Application, target: str, view: Observation) -> Callable[[], None
         app.cluster.check()
         since = (since or time.monotonic()) if is_deserted(app, target, view["pods"]) else None
         if since and time.monotonic() - since >= LOST:
-            pods = [Pod(pod) for pod in pods_selected(view["pods"], {app.label: target})]
+            pods = [Pod(pod) for pod in app.colors[target].own(view["pods"])]
             raise BlueGreenError(
                 f"{target} was switched to, and has had no ready pod for {LOST} s since.",
                 "not_ready",
