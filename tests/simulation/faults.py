@@ -43,7 +43,8 @@ class Meddler:
         fate = None
         for fault in list(self.left):
             number = self.number_of(request.run)
-            if (fault.run, fault.number, fault.moment) == (number, request.number, moment[0]):
+            at = request.place if fault.place else request.number
+            if (fault.run, fault.place or fault.number, fault.moment) == (number, at, moment[0]):
                 self.left.remove(fault)
                 request.said += f" {fault.what}"
                 if fault.what in AT_A_REQUEST and fault.what != "preempted":

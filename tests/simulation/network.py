@@ -40,6 +40,7 @@ class Request:
     watch: bool = False
     status: int | None = None  # of the answer; None as long as there is none
     said: str = ""  # what a fault has done to it
+    place: str = ""  # the operation that sent it, such as ``switch``, and which of its requests it is: ``switch:3``
 
     @property
     def writes(self) -> bool:
@@ -70,6 +71,7 @@ class Network:
     down_status: int | None = None  # or a load balancer answers with this in the meantime
     silent_until: float = 0.0  # nobody answers what is sent
     numbers: dict[str, int] = field(default_factory=dict)
+    places: dict[tuple[str, str], int] = field(default_factory=dict)
     streams: list[Any] = field(default_factory=list)
     meddle: Callable[[Request, str], str | None] = lambda request, moment: None
     acting: str | None = None  # the run whose request the server carries out at this moment
@@ -119,6 +121,8 @@ class Network:
         watch = query.get("watch") == "true"
         agent = headers.get("User-Agent", "").rpartition("/")[2]
         request = Request(number, run, method, parts.path, query, agent, self.hub.now, watch)
+        own = self.places[run, agent] = self.places.get((run, agent), 0) + 1
+        request.place = f"{agent.removeprefix('bg_').replace('_', '-')}:{own}"
         self.requests.append(request)
         connect = timeout.connect_timeout or 5
         read = getattr(timeout, "_read", None)

@@ -7,7 +7,8 @@
 
 says: in scenario ``release`` with seed 7, the run that was started first is killed after its 23rd request was carried out and
 before it has the answer; the API server is away for 20 s from just before its 30th; a second run, a rollback, is started
-after its 12th. ``kill@12.5s`` is a moment instead of a request.
+after its 12th. ``kill@1#switch:3a`` says it by the operation: after the third request that bg_switch sends; such a schedule
+stays what it is when another operation sends more. ``kill@12.5s`` is a moment instead of a request.
 """
 
 from __future__ import annotations
@@ -81,18 +82,24 @@ MAY_BE_REFUSED = {
     "template-live",
 }
 
-FAULT = re.compile(r"(?P<what>[a-z0-9.:-]+)@(?:(?P<run>\d+)#(?P<number>\d+)(?P<moment>[ba])|(?P<time>[0-9.]+)s)")
+FAULT = re.compile(
+    r"(?P<what>[a-z0-9.:-]+)@(?:(?P<run>\d+)#(?P<request>\d+|[a-z-]+:\d+)(?P<moment>[ba])|(?P<time>[0-9.]+)s)"
+)
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong: ``what``, at request ``number`` of run ``run`` (``moment`` b or a), or at a time."""
+    """One thing that goes wrong: ``what``, at a request of run ``run`` (``moment`` b or a), or at a time.
+
+    ``number`` is the request's in its run; 0 where ``place`` says it by the operation that sends it.
+    """
 
     what: str
     run: int = 0
     number: int = 0
     moment: str = ""
     time: float = 0.0
+    place: str = ""
 
     @property
     def kind(self) -> str:
@@ -103,7 +110,9 @@ class Fault:
         return self.what.partition(":")[2]
 
     def __str__(self) -> str:
-        return f"{self.what}@{self.run}#{self.number}{self.moment}" if self.run else f"{self.what}@{self.time:g}s"
+        if not self.run:
+            return f"{self.what}@{self.time:g}s"
+        return f"{self.what}@{self.run}#{self.place or self.number}{self.moment}"
 
 
 @dataclass(frozen=True)
@@ -124,12 +133,14 @@ def parse(text: str) -> Schedule:
     for item in rest:
         match = FAULT.fullmatch(item)
         if not match:
-            raise ValueError(f"{item!r} is no fault: write WHAT@RUN#NUMBERb, WHAT@RUN#NUMBERa or WHAT@SECONDSs")
+            raise ValueError(f"{item!r} is no fault: write WHAT@RUN#REQUESTb, WHAT@RUN#REQUESTa or WHAT@SECONDSs")
         what = match["what"]
         if match["time"]:
             faults.append(Fault(what, time=float(match["time"])))
+        elif match["request"].isdigit():
+            faults.append(Fault(what, int(match["run"]), int(match["request"]), match["moment"]))
         else:
-            faults.append(Fault(what, int(match["run"]), int(match["number"]), match["moment"]))
+            faults.append(Fault(what, int(match["run"]), 0, match["moment"], place=match["request"]))
     return Schedule(scenario, int(seed), tuple(faults))
 
 
