@@ -284,9 +284,8 @@ class Judge:
 
     def _deployment(self, run: str, write: Any) -> None:
         template = _template(write.new) if write.new else None
-        if write.old is not None and (write.new is None or template != _template(write.old)):
-            if not run:
-                self.meddled[write.name] = self.hub.now
+        if write.old is not None and not run and _is_another(write.old, write.new):
+            self.meddled[write.name] = self.hub.now
         if run:
             self.deployed[run, write.name] = self.hub.now  # with whatever template it has found
         if not run or write.old is None:
@@ -305,11 +304,15 @@ class Judge:
         elif write.new["spec"].get("replicas", 1) < write.old["spec"].get("replicas", 1):
             self.violated("law 1 (live)", f"{run} scaled down {write.name}, which is live")
 
+    def _scaled_just_now(self, name: str) -> bool:
+        changed = [at for at, _run, write in self.writes if _replicas_changed(write, name)]
+        return bool(changed) and self.hub.now - changed[-1] < AT_ONCE
+
     def _idle(self, run: str, write: Any, color: str) -> None:
         """An idle color is the way back: it keeps its pods for a while, and ends only by a retirement that is due."""
         before = write.old["spec"].get("replicas", 1)
         after = 0 if write.new is None or _is_deleted(write.new) else write.new["spec"].get("replicas", 1)
-        if after >= before:
+        if after >= before or _is_deleted(write.old):
             return
         flow, name = self.runs[run].flow, write.name
         if after < IDLE_REPLICAS and flow != "retire":
@@ -325,7 +328,7 @@ class Judge:
         deployment = self.deployment_of(live)
         if flow in RELEASES and scaled_only and deployment is not None and self.hub.now - self.unrest > 1.5:
             ready, wanted = len(self.ready_pods(live)), min(before, deployment["spec"]["replicas"])
-            if ready < wanted:
+            if ready < wanted and not self._scaled_just_now(deployment["metadata"]["name"]):
                 self.violated("law 7 (looked at once more)", f"{run} scaled down {name}: {live} has {ready} ready pods")
 
     def _job(self, run: str, write: Any) -> None:
@@ -449,6 +452,11 @@ def _carries(pod: Object | None) -> bool:
 
 def _is_deleted(item: Object) -> bool:
     return "deletionTimestamp" in item["metadata"]
+
+
+def _is_another(old: Object, new: Object | None) -> bool:
+    """Whether a Deployment is on its way out, or makes other pods."""
+    return new is None or _is_deleted(new) and not _is_deleted(old) or _template(new) != _template(old)
 
 
 def _template(deployment: Object) -> str:

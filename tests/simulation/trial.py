@@ -27,7 +27,7 @@ SETTLES = 120.0  # seconds for the cluster to come to rest
 BACK_OFF = 330.0  # seconds until a container that has crashed is started once more, at the latest
 
 NAMESPACE = "shop"
-OTHER_FLOWS = ("release", "rollback", "retire", "prepare", "promote")
+OTHER_FLOWS = ("release", "rollback", "retire", "prepare", "promote", "overtaken", "preempted")
 
 # Whose writes a timeline shows, and what of them it leaves out.
 SHOWN = ("Service", "Deployment", "Job", "Secret")
@@ -186,7 +186,7 @@ class Trial:
         """The same command finishes the run, or says why it must not; a third time changes nothing."""
         again = self.finish(self.scenario.flow, self.scenario.version or "")
         kinds = {fault.kind for fault in self.schedule.faults}
-        others = any(fault.kind in {*OTHER_FLOWS, "overtaken", "preempted"} for fault in self.schedule.faults)
+        others = any(fault.kind in OTHER_FLOWS for fault in self.schedule.faults)
         good = again.outcome in laws.GOOD
         if not good and not others and not kinds & MAY_BE_REFUSED and not self._is_done(again):
             self.violated(

@@ -178,13 +178,14 @@ def is_back(run: Happened, now: Result) -> bool:
 
 def _did_something(run: Happened) -> bool:
     """Whether there is something of this run in the cluster, though users see nothing of it."""
-    deploy = run.of("deploy")
+    deploy, database = run.of("deploy"), run.of("database")
     return bool(
         deploy.get("color")
-        or run.of("database").get("changed")
+        or database.get("changed")
         or run.own_tasks
         and run.lock_id
-        or deploy.get("failed")
+        # Without an answer, nobody knows whether the write has arrived.
+        or (deploy.get("failed") or database.get("failed"))
         and run.reason == "api_unreachable"
     )
 
