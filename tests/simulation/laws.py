@@ -374,7 +374,11 @@ class Judge:
             if wrote:
                 self.violated("law 11 (told)", f"{run.name} says that nothing was changed, and has written {wrote}")
         version = str(run.variables.get("version"))
-        if outcome == "released" and self._was_sick(run.name, "bg_bake", version, 6.0):
+        if (
+            outcome == "released"
+            and run.variables.get("bluegreen_bake_time")
+            and self._was_sick(run.name, "bg_bake", version, 6.0)
+        ):
             self.violated("law 5 (what was baked)", f"{run.name} says {outcome}, and {version} answers with errors")
         if run.failed and not run.result.get("reason"):
             self.violated("law 12 (explains itself)", f"{run.name} failed without a reason")
@@ -387,6 +391,8 @@ class Judge:
         ]
         if told is None or not switched or self.network.trouble_at >= switched[-1]:
             return  # or it counts from an answer that came late
+        if len(self.services) > 1 or self.by_hand > run.began:
+            return  # what was switched back at once may never have been followed
         changed = [at for at, _who, write in self.writes if write.kind == "EndpointSlice" and at > switched[-1]]
         if not changed or switched[-1] + told / 1000 < changed[0] - AT_ONCE / 10:
             self.violated("law 6 (observed)", f"{run.name} says that the endpoints had followed after {told} ms")
@@ -427,7 +433,8 @@ class Judge:
         if outcome == "released" and told and version != run.variables.get("version"):
             self.violated("law 11 (told)", f"{run.name} says released, of version {version}")
         if deployment is not None and version and outcome in GOOD and version != self.version_of(told):
-            if self.hub.now - self.meddled.get(deployment["metadata"]["name"], -1e9) > 5:
+            paused = since and run.process.paused_until > min(since)  # in the middle of its last look
+            if self.hub.now - self.meddled.get(deployment["metadata"]["name"], -1e9) > 5 and not paused:
                 self.violated("law 11 (told)", f"{run.name} says {version} is live, it is {self.version_of(told)}")
 
 
@@ -471,6 +478,8 @@ def _replicas_changed(write: Any, name: str) -> bool:
 
 def _substance(write: Any) -> bool:
     """Whether it changes more than annotations, such as the stamp of a lock."""
+    if write.kind == "Job" and write.new is not None and write.new["spec"].get("suspend"):
+        return False  # it does nothing until somebody who has the lock lets it
     if write.kind not in ("Deployment", "Service"):
         return write.kind in ("Job", "Secret")
     if write.old is None or write.new is None or "deletionTimestamp" in write.new["metadata"]:

@@ -122,7 +122,7 @@ def test_what_the_manifest_has_no_more_is_gone() -> None:
         spec = field.deployment("app-green")["spec"]["template"]["spec"]
         assert not spec.get("initContainers")
         assert "livenessProbe" not in spec["containers"][0]
-        assert list(field.env("app-green")) == ["SETTINGS"]
+        assert list(field.env("app-green")) == ["DRAIN", "SETTINGS"]
         assert "the manifest has no more: containers[app].env[COLOR], containers[app].env[LEGACY]" in run.text()
         assert field.play("release", "2.0").outcome == "unchanged"
 
@@ -202,7 +202,7 @@ def test_a_missing_color_is_made_from_the_manifest() -> None:
         assert field.play("release", "2.0", check=True).outcome == "planned"
         run = field.play("release", "2.0")
         assert run.outcome == "released", run.text()
-        assert field.env("app-green") == {"SETTINGS": "of 2.0"}
+        assert field.env("app-green") == {"DRAIN": "5", "SETTINGS": "of 2.0"}
         assert field.deployment("app-green")["spec"]["replicas"] == 3
 
 

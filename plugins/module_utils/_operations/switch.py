@@ -355,31 +355,45 @@ def _switch_all(app: Application, target: str, entry: Object, params: Params) ->
     if others and not undoing:
         intent = {"from": source, "to": target, "run": entry["run"], **({"reverts": reverts} if reverts else {})}
         first = _patch(app, first, None, lambda state: dict(state, intent=intent), lock_id)
-    done = []
+    done: list[Object] = []
+
+    def closed(state: Object) -> Object:
+        return dict(state, intent=None) if undoing else _recorded(state, entry, reverts or entry["run"])
+
     try:
         for service in others:
             done.append(service)
             _patch(app, service, target, None, lock_id)
-        change = (
-            (lambda state: dict(state, intent=None))
-            if undoing
-            else (lambda state: _recorded(state, entry, reverts or entry["run"]))
-        )
-        _patch(app, first, target, change, lock_id)
+        _patch(app, first, target, closed, lock_id)
     except BlueGreenError as error:
-        if not others or undoing or error.reason == "superseded" or not _undo(app, done, target, lock_id, error):
+        if (
+            not others
+            or undoing
+            or error.reason == "superseded"
+            or not _undo(app, done, target, closed, lock_id, error)
+        ):
             raise
 
 
-def _undo(app: Application, done: list[Object], target: str, lock_id: str | None, error: BlueGreenError) -> bool:
+def _undo(
+    app: Application,
+    done: list[Object],
+    target: str,
+    closed: Callable[[Object], Object],
+    lock_id: str | None,
+    error: BlueGreenError,
+) -> bool:
     """Put back the Services that were switched already; what cannot be put back is added to the error.
 
-    :returns: whether there is nothing to undo, because the last write had arrived and only its answer was lost.
+    :returns: whether there is nothing to undo, because the last Service selects the target: its write had arrived and only
+        the answer was lost, or somebody else has switched it, which is recorded as ours.
     """
     source = app.other(target)
     try:
         first = app.reread(app.services[0])
         if _selects(app, first, target):
+            if read_state(first)["intent"]:
+                _patch(app, first, None, closed, lock_id)
             return True
         for service in done:
             fresh = app.reread(service)
