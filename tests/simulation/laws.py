@@ -482,7 +482,7 @@ def _substance(write: Any) -> bool:
         return False  # it does nothing until somebody who has the lock lets it
     if write.kind not in ("Deployment", "Service"):
         return write.kind in ("Job", "Secret")
-    if write.old is None or write.new is None or "deletionTimestamp" in write.new["metadata"]:
+    if write.old is None or write.new is None or _is_deleted(write.new) and not _is_deleted(write.old):
         return True
     return bool(write.old.get("spec") != write.new.get("spec"))
 

@@ -242,8 +242,9 @@ class Trial:
                 self.violated("law 8 (run again)", f"{run.outcome}, and {color} has {judge.version_of(color)}")
         deployment = judge.deployment_of(color)
         ready = len(judge.ready_pods(color))
-        if judge.raced:
-            return
+        by_hand = {"select-blue", "select-green", "scale-idle:0"}
+        if judge.raced or by_hand & {fault.what for fault in self.schedule.faults}:
+            return  # somebody has made a color live without a look at its pods, or taken them away afterwards
         if deployment is None or ready < deployment["spec"]["replicas"] or ready == 0:
             self.violated("law 7 (strength)", f"after {run.outcome}, {color} is live with {ready} ready pods")
 

@@ -126,7 +126,7 @@ def _give_up(params: Params, cluster: Cluster, lock_id: str, error: BlueGreenErr
         error.result = dict(error.result, lock_id=lock_id)
         return
     try:
-        release(dict(params, lock_id=lock_id, outcome="aborted", prepared=None), cluster)
+        release(dict(params, lock_id=lock_id, outcome="refused", prepared=None), cluster)
     except Exception:  # pylint: disable=broad-except
         error.result = dict(error.result, lock_id=lock_id)
 
