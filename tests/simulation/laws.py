@@ -481,7 +481,7 @@ def _substance(write: Any) -> bool:
     if write.kind == "Job" and write.new is not None and write.new["spec"].get("suspend"):
         return False  # it does nothing until somebody who has the lock lets it
     if write.kind not in ("Deployment", "Service"):
-        return write.kind in ("Job", "Secret")
+        return bool(write.kind == "Job")  # a kept manifest says nothing as long as its Deployment is there
     if write.old is None or write.new is None or _is_deleted(write.new) and not _is_deleted(write.old):
         return True
     return bool(write.old.get("spec") != write.new.get("spec"))

@@ -50,3 +50,9 @@ def test_somebody_switches_all_services_between_two_writes() -> None:
     """It was taken for the last write of the run, which had not arrived: the intent stayed, and no history was written."""
     verdict = trial.run(schedules.parse("release-several/1 select-green@1#switch:11a"))
     assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])
+
+
+def test_a_conflict_while_the_old_color_is_scaled_up_is_no_reason_to_wait_for_pods_that_nobody_asked_for() -> None:
+    """The rollback waited until its timeout for three pods of a Deployment that still had one replica."""
+    verdict = trial.run(schedules.parse("rollback-several/1 touch-idle@1#switch:3a"))
+    assert verdict.outcomes[0] == "rollback:rolled_back" and not verdict.violations

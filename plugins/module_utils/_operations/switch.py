@@ -275,7 +275,7 @@ def _capacity(app: Application, params: Params, progress: Progress) -> tuple[App
     :returns: a fresh reading of the application, and the target color in it.
     :raises BlueGreenError: the target is not able to; nothing has been switched.
     """
-    target, deadline = params["color"], time.monotonic() + params["wait_timeout"]
+    target, deadline, conflicts = params["color"], time.monotonic() + params["wait_timeout"], 0
     while True:
         color, needed = app.color(target), _needed(app, params)
         # Ready pods of an older template, which a rollout is about to replace, are not the version that shall be live.
@@ -290,7 +290,11 @@ def _capacity(app: Application, params: Params, progress: Progress) -> tuple[App
             try:
                 set_replicas(app, color, needed, params["lock_id"])
             except PatchConflict:
-                pass  # read again below
+                conflicts += 1
+                if conflicts == TRIES:
+                    raise
+                app = read_application(app.cluster, params)
+                continue  # what was not scaled must not be waited for
             app = read_application(app.cluster, params)
         if params["force"]:
             return app, app.color(target)
