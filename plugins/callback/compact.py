@@ -4,24 +4,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import sys
-import threading
-import time
-from typing import Any
-
-from ansible import constants as C
-from ansible import context
-from ansible.plugins.callback import CallbackBase
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import BAD
-
 DOCUMENTATION = r"""
 name: compact
 type: stdout
 short_description: A release in a few lines
 version_added: 0.1.0
-author: the bluegreen.kubernetes authors
+author:
+  - The bluegreen.kubernetes authors (@bluegreen-kubernetes)
 description:
   - Shows a line for each stage of a release, with its time and its outcome, in place of Ansible's tasks.
   - In a terminal the progress of what is under way is shown below these lines, and replaced as it goes on. Without one,
@@ -33,6 +22,18 @@ requirements:
   - Set as stdout callback, by C(ANSIBLE_STDOUT_CALLBACK=bluegreen.kubernetes.compact) in the environment, or
     C(stdout_callback = bluegreen.kubernetes.compact) in the section C([defaults]) of C(ansible.cfg).
 """
+
+import os
+import shutil
+import sys
+import threading
+import time
+from typing import Any
+
+from ansible import constants as C
+from ansible import context
+from ansible.plugins.callback import CallbackBase
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outcome import BAD
 
 STAGES = {
     "bg_begin": "begin",
@@ -87,8 +88,8 @@ class CallbackModule(CallbackBase):
         if os.getpid() != self._process:  # a worker's goes to its parent first
             self._shows(msg, *arguments, **options)
             return
-        host, bar, text = msg.partition(" | ")
-        running = self._running.get(host) if bar else None
+        host, divided, text = msg.partition(" | ")
+        running = self._running.get(host) if divided else None
         with self._screen.lock:
             if running is None:
                 self._screen.above(lambda: self._shows(msg, *arguments, **options))

@@ -63,7 +63,9 @@ def many(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     names, differ = arguments.scenario or list(SCENARIOS), []
     with multiprocessing.Pool(arguments.jobs) as pool:
-        plain = [verdict for _, verdict in pool.map(_one, [Schedule(name, arguments.seed) for name in names], 1)]
+        plain = [
+            verdict for _schedule, verdict in pool.map(_one, [Schedule(name, arguments.seed) for name in names], 1)
+        ]
         broken = [verdict for verdict in plain if verdict.violations]
         if broken and arguments.first:
             show(broken[0])

@@ -119,7 +119,7 @@ def pool_class(hub: Hub) -> type:
         def __init__(self, max_workers: int | None = None) -> None:
             self._workers = max_workers or 1
 
-        def __enter__(self) -> ThreadPoolExecutor:
+        def __enter__(self) -> Any:
             return self
 
         def __exit__(self, *unused: object) -> None:

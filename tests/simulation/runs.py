@@ -110,12 +110,15 @@ class Runs:
         run.at_end(run)
         self.hub.after(0, self.hub.kill, run.process)  # its threads end with it
 
+    def _at_work(self) -> Run:
+        task = self.hub.current
+        assert task is not None
+        return next(run for run in self.all if run.process is task.group)
+
     @contextlib.contextmanager
     def keeper(self, params: dict[str, Any], _playbook: int) -> Iterator[Callable[[str], None]]:
         """The process that renews the Lease between operations, as plugin_utils/_keeper.py starts it."""
-        task = self.hub.current
-        assert task is not None
-        run = next(run for run in self.all if run.process is task.group)
+        run = self._at_work()
 
         def keep(lock_id: str) -> None:
             self.hub.spawn(self._keep, run, dict(params), lock_id, group=run.process)

@@ -92,7 +92,8 @@ def reasons(results: list[Result]) -> list[str]:
         if not item["passed"]:
             same.setdefault((item["name"], ADDRESS.sub("", item["reason"])), []).append(item)
     lines = [
-        f"{name} on {items[0]['target']}: {items[0]['reason']}{_besides(items)}" for (name, _), items in same.items()
+        f"{name} on {items[0]['target']}: {items[0]['reason']}{_besides(items)}"
+        for (name, _reason), items in same.items()
     ]
     return lines[:10] + ([f"... and {len(lines) - 10} more"] if len(lines) > 10 else [])
 

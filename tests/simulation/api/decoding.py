@@ -26,14 +26,14 @@ def unreadable(item: Object) -> str | None:
 def _faults(item: Object) -> Iterator[str]:
     for name in ("annotations", "labels"):
         field, values = f"ObjectMeta.metadata.{name}", item["metadata"].get(name) or {}
-        if type(values) is not dict:
+        if values.__class__ is not dict:
             yield _wrong(field, values, "map[string]string")
-        for value in values.values() if type(values) is dict else ():
-            if type(value) is not str:
+        for value in values.values() if values.__class__ is dict else ():
+            if value.__class__ is not str:
                 yield _wrong(field, value, "string")
     kind, spec = item["kind"], item.get("spec") or {}
     if kind in ("Deployment", "ReplicaSet"):
-        if type(spec.get("replicas", 0)) is not int:
+        if spec.get("replicas", 0).__class__ is not int:
             yield _wrong(f"{kind}Spec.spec.replicas", spec["replicas"], "int32")
     if kind in ("Deployment", "ReplicaSet", "Job"):
         yield from _pod((spec.get("template") or {}).get("spec") or {}, "spec.template.spec")
@@ -51,10 +51,10 @@ def _faults(item: Object) -> Iterator[str]:
 def _pod(spec: Object, field: str) -> Iterator[str]:
     for container in spec.get("containers") or []:
         for variable in container.get("env") or []:
-            if type(variable.get("value") or "") is not str:
+            if (variable.get("value") or "").__class__ is not str:
                 yield _wrong(f"EnvVar.{field}.containers.env.value", variable["value"], "string")
         for port in container.get("ports") or []:
-            if type(port.get("containerPort", 0)) is not int:
+            if port.get("containerPort", 0).__class__ is not int:
                 yield _wrong(f"ContainerPort.{field}.containers.ports.containerPort", port["containerPort"], "int32")
 
 

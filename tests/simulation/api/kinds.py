@@ -60,8 +60,8 @@ BY_PATH = {(kind.root, kind.plural): kind for kind in KINDS.values()}
 
 def copied(value: Any) -> Any:
     """A copy that shares nothing that can be changed."""
-    if type(value) is dict:
+    if value.__class__ is dict:
         return {key: copied(item) if type(item) in (dict, list) else item for key, item in value.items()}
-    if type(value) is list:
+    if value.__class__ is list:
         return [copied(item) if type(item) in (dict, list) else item for item in value]
     return value

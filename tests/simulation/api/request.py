@@ -301,21 +301,21 @@ def _object(body: bytes | None, kind: Kind, strict: bool = False) -> Object:
 
 def _pruned(value: Any) -> Any:
     """Without what is null, which means the same as not given; what has none is the same object."""
-    if type(value) is dict:
+    if value.__class__ is dict:
         result = value
         for key, item in value.items():
             if item is None and key not in NULLABLE:
                 if result is value:
                     result = dict(value)
                 del result[key]
-            elif (type(item) is dict and key not in STRINGS) or type(item) is list:
+            elif (item.__class__ is dict and key not in STRINGS) or item.__class__ is list:
                 pruned = _pruned(item)
                 if pruned is not item:
                     if result is value:
                         result = dict(value)
                     result[key] = pruned
         return result
-    if type(value) is list:
+    if value.__class__ is list:
         items = [_pruned(item) for item in value]
         return items if any(one is not other for one, other in zip(items, value, strict=True)) else value
     return value

@@ -474,7 +474,7 @@ def _tidy(metadata: Object) -> None:
             del metadata[key]
     for key in ("labels", "annotations"):
         values = metadata.get(key)
-        if type(values) is dict and None in values.values():
+        if values.__class__ is dict and None in values.values():
             metadata[key] = {name: "" if value is None else value for name, value in values.items()}
 
 
