@@ -118,10 +118,11 @@ def test_a_loop_over_applications_keeps_all_results(player: Player) -> None:
 def test_any_errors_fatal_says_which_host_has_failed_and_why(player: Player) -> None:
     player.hosts = {"blog": {}, "shop": {"bluegreen_services": ["gone"]}}
     ended = player.play("-e", "version=2.0", "--check", any_errors_fatal=True)
-    assert ended.code == 2
-    # Not with every ansible-core does it end hosts whose tasks have a rescue.
-    ends = "shop failed, and any_errors_fatal ends the other hosts: There is no Service 'gone'" in ended.all
-    assert ends or ("blog | PLANNED" in ended.out and CORE not in ((2, 19), (2, 20)))
+    assert ended.code == 2 and "There is no Service 'gone'" in ended.all
+    # Whether the other host comes to its rescue before the play ends is Ansible's, by its version and by whose result comes first.
+    assert "could not be included" not in ended.all
+    if "blog | ABORTED" in ended.all or "REFUSED: nothing was changed; blue" in ended.all:
+        assert "shop failed, and any_errors_fatal ends the other hosts: There is no Service 'gone'" in ended.all
 
 
 def test_a_tag_on_the_task_that_includes_the_role_selects_all_of_it(player: Player) -> None:
