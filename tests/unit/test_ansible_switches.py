@@ -9,13 +9,11 @@ import json
 from pathlib import Path
 
 import pytest
-from ansible.release import __version__
 from api import Api
 from loopback import Loopback
 from playing import Player
 from recorded import RecordedCluster
 
-CORE = tuple(map(int, __version__.split(".")[:2]))
 # A callback that prints one JSON document, as ansible.posix.json does.
 MACHINE = """\
 import json
