@@ -97,7 +97,12 @@ def test_breaks_after_the_switch(
     blue = app.uids("blue")
     with Traffic(app.url("/api/status"), rate=20, keepalive=False, timeout=4) as traffic:
         run = app.start(
-            "release.yml", version="2.0", bluegreen_bake_time=90, bluegreen_scale_down_delay=DELAY, **scenario.settings
+            "release.yml",
+            version="2.0",
+            bluegreen_template="idle",  # which breaks by its environment
+            bluegreen_bake_time=90,
+            bluegreen_scale_down_delay=DELAY,
+            **scenario.settings,
         )
         run.wait_for("bake: ")
         began = min(
