@@ -102,6 +102,7 @@ def test_error_rate(new_app: Callable[..., Application], figure: Callable[[str],
         run = app.playbook(
             "release.yml",
             version="2.0",
+            bluegreen_template="idle",  # which breaks by its environment
             bluegreen_bake_time=60 if bad else 20,
             bluegreen_bake_interval=1,
             bluegreen_bake_checks=BAKE,

@@ -101,7 +101,7 @@ def test_no_false_passes(new_app: Callable[..., Application], figure: Callable[[
         assert good.outcome == "released", good.output[-4000:]
         idle = {"blue": "green", "green": "blue"}[app.color]
         app.kubectl("set", "env", f"deployment/app-{idle}", "FAIL_AFTER=0.001")
-        bad = app.playbook("release.yml", version="1.0", bluegreen_checks=checks)
+        bad = app.playbook("release.yml", version="1.0", bluegreen_template="idle", bluegreen_checks=checks)
         assert bad.outcome == "aborted", bad.output[-4000:]
         assert bad.result["reason"] == "checks_failed"
         app.kubectl("set", "env", f"deployment/app-{idle}", "FAIL_AFTER-")
