@@ -19,6 +19,11 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 
+def entry_of(history: list[Object], run: str | None) -> Object:
+    """What is recorded of a run; empty when there is nothing."""
+    return next((entry for entry in history if entry["run"] == run), {})
+
+
 def last_switch(history: list[Object]) -> Object | None:
     """The newest release or rollback in the history that moved the traffic, or ``None``."""
     return next((entry for entry in history if entry.get("switched_at")), None)

@@ -16,6 +16,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Application,
     read_application,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import entry_of
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import JOB_OWNER
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import (
@@ -242,7 +243,7 @@ def _how_far(params: Params, cluster: Cluster, lease: Object) -> str:
     """What the run that has the lock is about, and whether users are on it already."""
     service = cluster.get("Service", params["services"][0])
     history = read_state(service)["history"] if service else []
-    own: Object = next((entry for entry in history if entry["run"] == lease["spec"]["holderIdentity"]), {})
+    own = entry_of(history, lease["spec"]["holderIdentity"])
     version = own.get("version") or holder_of(lease).get("version")
     what = f"a {own.get('kind') or 'run'}" + (f" of {version}" if version else "")
     switched = own.get("switched_at")
@@ -482,5 +483,5 @@ def _closed(state: Object, params: Params) -> Object:
 
 def _is_closed(state: Object, params: Params) -> bool:
     """Whether the record says how this run has ended as we say it; who takes over writes that it was interrupted."""
-    own: Object = next((entry for entry in state["history"] if entry["run"] == params["lock_id"]), {})
+    own = entry_of(state["history"], params["lock_id"])
     return own.get("ended_at") is not None and own["outcome"] == (params["outcome"] or "ended")

@@ -12,6 +12,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Application,
     read_application,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import entry_of
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import switch
@@ -78,7 +79,7 @@ def way_back(app: Application, lock_id: str | None, resumes: str | None) -> tupl
     newest: Object = next(iter(app.state["history"]), {})
     if lock_id is None or newest.get("run") != lock_id:
         return None, None
-    switched: Object = next((entry for entry in app.state["history"] if entry["run"] == (resumes or lock_id)), {})
+    switched = entry_of(app.state["history"], resumes or lock_id)
     if switched.get("switched_at") and not switched.get("reverted_at") and switched.get("color") == app.active:
         return switched["from_color"], resumes  # also where that has stopped half-way
     return (app.active, None) if app.pending else (None, None)

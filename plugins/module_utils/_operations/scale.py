@@ -21,7 +21,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     ready_pods,
     restarts,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import entry_of, last_switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again
@@ -157,8 +157,7 @@ def _refuse_unwell(cluster: Cluster, params: Params, name: str) -> None:
 
 def _is_release(app: Application, lock_id: str | None) -> bool:
     """Whether this is a part of a release; a rollback has nowhere else to go."""
-    own: Object = next((entry for entry in app.state["history"] if lock_id and entry["run"] == lock_id), {})
-    return own.get("kind") == "release"
+    return entry_of(app.state["history"], lock_id).get("kind") == "release"
 
 
 def _restarted(app: Application, live: list[Object]) -> str:

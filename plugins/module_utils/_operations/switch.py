@@ -29,6 +29,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     refuse_unreachable,
     restarts,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import entry_of
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import user
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.others import refuse_strangers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import PROBE, Probe
@@ -426,7 +427,7 @@ def _recorded(state: Object, entry: Object, reverts: str) -> Object:
         at = entry["switched_at"]
         history = [dict(item, reverted_at=at) if item["run"] == reverts else item for item in history]
     else:
-        own = next((item for item in history if item["run"] == entry["run"]), None)
+        own = entry_of(history, entry["run"])
         if own:
             entry = dict(own, **{key: value for key, value in entry.items() if key not in ("by", "job")})
             history = [entry if item is own else item for item in history]

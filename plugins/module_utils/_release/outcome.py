@@ -14,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import entry_of
+
 GOOD = ("released", "unchanged", "planned", "prepared", "rolled_back", "retired", "postponed")
 BAD = ("refused", "aborted", "reverted", "superseded", "failed")
 # Reasons for which the old color is simply retired another day.
@@ -147,8 +149,7 @@ def are_frozen(run: Happened) -> bool:
 
 def own_entry(run: Happened, now: Result) -> Result:
     """The entry of the history about this run, or about the one that it went on with; empty when there is none."""
-    own = run.resumes or run.lock_id
-    return next((entry for entry in now.get("history") or [] if entry["run"] == own), {})
+    return entry_of(now.get("history") or [], run.resumes or run.lock_id)
 
 
 def good_color(run: Happened, now: Result) -> str | None:
