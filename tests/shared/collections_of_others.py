@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the bluegreen.kubernetes authors
 # GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Collections of others that a test runs this one beside, taken from PyPI's ansible once and kept in the cache."""
+"""Collections of others that a test, or the bench, runs this one beside, taken from PyPI's ansible once and kept in the cache."""
 
 from __future__ import annotations
 

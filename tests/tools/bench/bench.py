@@ -31,7 +31,6 @@ import sys
 import tempfile
 import threading
 import time
-import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -44,15 +43,15 @@ import kubernetes
 import urllib3
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from checkout import CACHE, ROOT
+from checkout import ROOT
 
 sys.path.extend([str(ROOT / "tests"), str(ROOT / "tests" / "shared")])
 from cluster.toolchain import Failure
+from collections_of_others import collections_path
 from harness import EXAMPLE, Application, Audit, Request, Unavailable, environment, kubeconfig
 from traffic import Traffic
 
 HERE = Path(__file__).resolve().parent
-ANSIBLE = "12.3.0"  # the PyPI package whose kubernetes.core goes with the ansible-core of tests/requirements.txt
 VERSIONS = ("1.0", "2.0", "3.0")  # in turns: always another one than the live and the idle color have
 OUTPUT = ROOT / "tests" / "output" / "bench.md"
 BEGAN = time.monotonic()
@@ -143,43 +142,6 @@ TOOLS = [
     Tool("pause", f"kubectl script + sleep {PAUSE}", lambda app, version: script(app, version, PAUSE), timed=False),
 ]
 TOOL = {tool.key: tool for tool in TOOLS}
-
-
-def kubernetes_core() -> Path:
-    """A directory for ANSIBLE_COLLECTIONS_PATH with kubernetes.core, taken from PyPI's ansible once and kept in the cache."""
-    home = CACHE / f"bench-ansible-{ANSIBLE}"
-    if home.exists():
-        return home
-    say(f"fetching kubernetes.core (in PyPI's ansible {ANSIBLE}, 54 MB) ...")
-    with tempfile.TemporaryDirectory(dir=CACHE) as work:
-        pip = [
-            sys.executable,
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "--quiet",
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--dest",
-            work,
-            f"ansible=={ANSIBLE}",
-        ]
-        got = subprocess.run(pip, capture_output=True, text=True, check=False)
-        if got.returncode:
-            raise Failure(
-                f"pip cannot download ansible {ANSIBLE}: {got.stderr.strip()[-1000:]}\n"
-                "Check that this machine reaches its Python package index, and run this again."
-            )
-        with zipfile.ZipFile(next(Path(work).glob("ansible-*.whl"))) as wheel:
-            names = [name for name in wheel.namelist() if name.startswith("ansible_collections/kubernetes/core/")]
-            wheel.extractall(Path(work) / "tree", names)
-        try:
-            (Path(work) / "tree").rename(home)
-        except OSError:
-            if not home.exists():  # else another run was faster
-                raise
-    return home
 
 
 # --- the applications -------------------------------------------------------------------------------------------------
@@ -651,7 +613,7 @@ def measure(n: int) -> str:
         say(
             f"the load average is {busy:.1f} on {os.cpu_count()} CPUs: the figures will show that more than anything else"
         )
-    collections = kubernetes_core()
+    collections = collections_path()
     manifest = json.loads((collections / "ansible_collections/kubernetes/core/MANIFEST.json").read_text())
     notes = []
     try:
