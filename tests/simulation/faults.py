@@ -89,7 +89,7 @@ class Meddler:
     def heal(self) -> None:
         """What was broken by the schedule and would not heal by itself is mended, so that a run can succeed again."""
         self.left.clear()
-        self.network.down_until = self.network.silent_until = 0.0
+        self.network.down_until = 0.0
         self._delete("ResourceQuota", "few")
         for version in sorted(self.broken):
             self.trial.world.mend_version(version)

@@ -10,6 +10,7 @@ crash or an outage of the schedule does is not held against a run; what the run 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,8 @@ from simulation.runs import Run
 STATE = "bluegreen.kubernetes/state"
 COLORS = ("blue", "green")
 GOOD = {"released", "unchanged", "planned", "prepared", "rolled_back", "retired", "postponed"}
-# What each outcome says of the traffic, compared with when the run began: it is on what was asked for, or as it was.
-MOVED, AS_IT_WAS = {"released", "rolled_back"}, {"refused", "aborted", "reverted", "planned", "prepared"}
+# After these the traffic is on what was asked for.
+MOVED = {"released", "rolled_back"}
 
 RELEASES = ("release", "promote")
 IDLE_REPLICAS = 1  # what every flow but retire leaves of a color, as the settings of all scenarios have it
@@ -278,8 +279,7 @@ class Judge:
             self.violated("law 6 (predicted)", f"{run} switched {service} to {target}, which has no ready pod")
         elif before is not None and self.runs[run].flow in ("release", "promote"):
             wanted = before["spec"]["replicas"]
-            changed = [at for at, _run, write in self.writes if _replicas_changed(write, before["metadata"]["name"])]
-            if ready < wanted and not (changed and self.hub.now - changed[-1] < 1.5):
+            if ready < wanted and self._since_scaled(before["metadata"]["name"]) >= 1.5:
                 self.violated("law 7 (strength)", f"{run} switched {service} to {ready} ready pods; {wanted} were live")
 
     def _deployment(self, run: str, write: Any) -> None:
@@ -304,9 +304,10 @@ class Judge:
         elif write.new["spec"].get("replicas", 1) < write.old["spec"].get("replicas", 1):
             self.violated("law 1 (live)", f"{run} scaled down {write.name}, which is live")
 
-    def _scaled_just_now(self, name: str) -> bool:
+    def _since_scaled(self, name: str) -> float:
+        """Seconds since somebody has changed the replicas of a Deployment last."""
         changed = [at for at, _run, write in self.writes if _replicas_changed(write, name)]
-        return bool(changed) and self.hub.now - changed[-1] < AT_ONCE
+        return self.hub.now - changed[-1] if changed else math.inf
 
     def _idle(self, run: str, write: Any, color: str) -> None:
         """An idle color is the way back: it keeps its pods for a while, and ends only by a retirement that is due."""
@@ -328,7 +329,7 @@ class Judge:
         deployment = self.deployment_of(live)
         if flow in RELEASES and scaled_only and deployment is not None and self.hub.now - self.unrest > 1.5:
             ready, wanted = len(self.ready_pods(live)), min(before, deployment["spec"]["replicas"])
-            if ready < wanted and not self._scaled_just_now(deployment["metadata"]["name"]):
+            if ready < wanted and self._since_scaled(deployment["metadata"]["name"]) >= AT_ONCE:
                 self.violated("law 7 (looked at once more)", f"{run} scaled down {name}: {live} has {ready} ready pods")
 
     def _job(self, run: str, write: Any) -> None:

@@ -53,10 +53,6 @@ class Request:
         )
 
 
-class Lost(Exception):
-    """The connection broke; ``carried_out`` when the server had done it all the same."""
-
-
 @dataclass
 class Network:
     """All connections of all processes to the API server.
@@ -69,7 +65,6 @@ class Network:
     requests: list[Request] = field(default_factory=list)
     down_until: float = 0.0  # an outage: nobody accepts connections
     down_status: int | None = None  # or a load balancer answers with this in the meantime
-    silent_until: float = 0.0  # nobody answers what is sent
     numbers: dict[str, int] = field(default_factory=dict)
     places: dict[tuple[str, str], int] = field(default_factory=dict)
     streams: list[Any] = field(default_factory=list)
@@ -79,7 +74,7 @@ class Network:
 
     def troubled(self, seconds: float) -> bool:
         """Whether requests have met with trouble in the last so many seconds."""
-        return self.hub.now - max(self.trouble_at, self.down_until, self.silent_until) < seconds
+        return self.hub.now - max(self.trouble_at, self.down_until) < seconds
 
     def cut_watches(self) -> None:
         """Break all watches that are open."""
@@ -110,7 +105,6 @@ class Network:
         headers: Mapping[str, str],
         timeout: urllib3.Timeout,
         body: str | None = None,
-        preload_content: bool = True,
         **_more: Any,
     ) -> Response:
         process = self._process()
@@ -124,10 +118,9 @@ class Network:
         own = self.places[run, agent] = self.places.get((run, agent), 0) + 1
         request.place = f"{agent.removeprefix('bg_').replace('_', '-')}:{own}"
         self.requests.append(request)
-        connect = timeout.connect_timeout or 5
         read = getattr(timeout, "_read", None)
         read = read if isinstance(read, (int, float)) else timeout.total or 30
-        return self._carry(process, request, headers, body, connect, read, preload_content)
+        return self._carry(process, request, headers, body, read)
 
     def _carry(
         self,
@@ -135,9 +128,7 @@ class Network:
         request: Request,
         headers: Mapping[str, str],
         body: str | None,
-        connect: float,
         read: float,
-        preload: bool,
     ) -> Response:
         hub = self.hub
         fate = self.meddle(request, "before")
@@ -155,8 +146,8 @@ class Network:
                 hub.sleep(ONE_WAY)
                 return Response(self, self.down_status, {}, b"no server is available", None, read)
             raise urllib3.exceptions.NewConnectionError(_nobody(), "Connection refused")  # type: ignore[arg-type]
-        if hub.now < self.silent_until or fate == "never arrives":
-            hub.sleep(connect if hub.now < self.silent_until else read)
+        if fate == "never arrives":
+            hub.sleep(read)
             raise urllib3.exceptions.ReadTimeoutError(_nobody(), request.path, "Read timed out.")  # type: ignore[arg-type]
         self.acting = request.run
         try:

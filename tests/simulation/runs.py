@@ -39,7 +39,6 @@ class Run:
     said: list[tuple[float, str]] = field(default_factory=list)
     failed: bool | None = None
     result: dict[str, Any] = field(default_factory=dict)
-    begun: dict[str, Any] = field(default_factory=dict)
     crash: str | None = None
     task: Task | None = None
     at_end: Callable[[Run], None] = lambda run: None
@@ -105,7 +104,6 @@ class Runs:
             run.failed, run.crash = True, f"{type(error).__name__}: {error}"
         results = play.fact("bluegreen_result") or {}
         run.result = next(iter(results.values()), {})
-        run.begun = play.fact("__bluegreen_begun") or {}
         run.ended = self.hub.now
         run.at_end(run)
         self.hub.after(0, self.hub.kill, run.process)  # its threads end with it

@@ -52,6 +52,7 @@ class Trial:
     def __init__(self, schedule: Schedule, by_ansible: bool = False) -> None:
         self.schedule = schedule
         self.scenario: Scenario = SCENARIOS[schedule.scenario]
+        self.kinds = {fault.kind for fault in schedule.faults}  # of what goes wrong
         self.hub = Hub(schedule.seed)
         self.store = Store(self.hub)
         self.world = World(self.hub, self.store)
@@ -71,7 +72,7 @@ class Trial:
             self._begin()
             self._judged()
             self._with_faults()
-            quiet = not {fault.kind for fault in self.schedule.faults} & {*HURTS_USERS, *MAY_BE_REFUSED}
+            quiet = not self.kinds & {*HURTS_USERS, *MAY_BE_REFUSED}
             if len(self.main) == 1 and self.main[0].outcome in laws.GOOD and quiet:
                 self._converged(self.main[0])
             self._first()
@@ -110,7 +111,7 @@ class Trial:
         self.store.subscribe("Service", self._moved)
         for version in scenario.unready:
             self.world.break_version(version, "unready")
-        self.since, self.lived = 0.0, [self._live_template()]
+        self.since = 0.0
         for step in scenario.before:
             if isinstance(step, float):
                 self.hub.run(until=self.hub.now + step)
@@ -122,7 +123,6 @@ class Trial:
                 raise RuntimeError(f"{self.schedule}: {step} before the faults ended {run.outcome}:\n{run.text()}")
             if run.outcome in laws.MOVED:
                 self.since = self.hub.now
-                self.lived.append(self._live_template())
             self.settle()
 
     def _moved(self, _type: str, new: dict[str, Any], old: dict[str, Any] | None) -> None:
@@ -137,7 +137,8 @@ class Trial:
         self.judge.runs = {run.name: run for run in self.runs.all}
         self.began = self.hub.now
         self.live_before = next(iter(self.judge.live_colors()))
-        self.idle_before = self._spec(next(color for color in laws.COLORS if color != self.live_before))
+        self.idle_color = next(color for color in laws.COLORS if color != self.live_before)
+        self.idle_before = self._spec(self.idle_color)
 
     def _with_faults(self) -> None:
         meddler = faults.Meddler(self)
@@ -164,10 +165,7 @@ class Trial:
 
     def _first(self) -> None:
         """What the run with the faults has come to, where only one thing that is not its own doing went wrong."""
-        first, kinds = self.main[0], {fault.kind for fault in self.schedule.faults}
-        if first.outcome == "rolled_back" and len(self.main) == 1 and not kinds & {*HURTS_USERS, *MAY_BE_REFUSED}:
-            if self._live_template() != self.lived[-2]:
-                self.violated("law 4 (whole template)", f"{first.name} made another template live than was live before")
+        first, kinds = self.main[0], self.kinds
         if len(self.main) > 1 or len(kinds) > 1 or first.killed:
             return
         if self.scenario.nothing and not kinds - HEALS:
@@ -185,8 +183,8 @@ class Trial:
     def _again(self) -> None:
         """The same command finishes the run, or says why it must not; a third time changes nothing."""
         again = self.finish(self.scenario.flow, self.scenario.version or "")
-        kinds = {fault.kind for fault in self.schedule.faults}
-        others = any(fault.kind in OTHER_FLOWS for fault in self.schedule.faults)
+        kinds = self.kinds
+        others = bool(self.kinds & set(OTHER_FLOWS))
         good = again.outcome in laws.GOOD
         if again.flow == "promote" and "scale-idle" in kinds:
             others = True  # what has no pods any more cannot be checked: see test_regressions
@@ -218,7 +216,7 @@ class Trial:
         return run.flow in ("rollback", "promote") and (first.outcome in laws.GOOD or moved)
 
     def _twice(self) -> None:
-        kinds = {fault.kind for fault in self.schedule.faults}
+        kinds = self.kinds
         if self.scenario.flow in ("rollback", "promote") or kinds & {"delete-idle", "going-idle"}:
             return  # without another color, a release is refused whatever is live
         if kinds & {"select-blue", "select-green"} and ("prepare", "3.0") in self.scenario.before:
@@ -257,7 +255,7 @@ class Trial:
         """After a release there is a way back, to exactly what was live."""
         judge = self.judge
         assert judge is not None
-        hurt = {fault.kind for fault in self.schedule.faults} & {*HURTS_USERS, *MAY_BE_REFUSED, "scale-live"}
+        hurt = self.kinds & {*HURTS_USERS, *MAY_BE_REFUSED, "scale-live"}
         others = len(self.main) > 1 and any(run is not self.main[0] and run.flow != "release" for run in self.main[:-2])
         if self.scenario.flow != "release" or hurt or others or not self._moved_once():
             return
@@ -271,14 +269,14 @@ class Trial:
 
     def _is_whole(self, color: str) -> None:
         """A color that is live again is what it was, in every field."""
-        meddled = {fault.kind for fault in self.schedule.faults} & MAY_BE_REFUSED
+        meddled = self.kinds & MAY_BE_REFUSED
         if color in self.left and self.template(color) != self.left[color] and not meddled:
             self.violated("law 4 (whole template)", f"{color} is live again with another template")
 
     def _stays_prepared(self) -> None:
         """What waits to be promoted is neither scaled down nor retired, by whatever run is no promotion."""
         flows = {step[0] for step in self.scenario.before if not isinstance(step, float)}
-        others = {fault.kind for fault in self.schedule.faults} & {
+        others = self.kinds & {
             *OTHER_FLOWS,
             *HURTS_USERS,
             *MAY_BE_REFUSED,
@@ -286,9 +284,8 @@ class Trial:
         }
         if "prepare" not in flows or self.scenario.flow in ("promote", "rollback") or others:
             return
-        color = next(color for color in laws.COLORS if color != self.live_before)
-        if self._spec(color) != self.idle_before:
-            self.violated("law 8 (prepared)", f"{color} was prepared, and is not what it was any more")
+        if self._spec(self.idle_color) != self.idle_before:
+            self.violated("law 8 (prepared)", f"{self.idle_color} was prepared, and is not what it was any more")
 
     def _spec(self, color: str) -> Any:
         found = self.judge.deployment_of(color) if self.judge else None
@@ -299,7 +296,7 @@ class Trial:
         assert judge is not None
         if {run.variables.get("version") for run in self.main if run.flow != "rollback"} != {self.scenario.version}:
             return False
-        return judge.live_colors() == {next(color for color in laws.COLORS if color != self.live_before)}
+        return judge.live_colors() == {self.idle_color}
 
     # --- what others use
 
@@ -331,12 +328,6 @@ class Trial:
     def template(self, color: str) -> str:
         return _template(self.store.get("Deployment", NAMESPACE, f"app-{color}"))
 
-    def _live_template(self) -> str:
-        """Of what the first Service selects; it needs no judge."""
-        service = self.store.get("Service", NAMESPACE, self.scenario.services[0])
-        color = ((service or {}).get("spec", {}).get("selector") or {}).get("version")
-        return self.template(color or "")
-
     def _specs(self) -> list[dict[str, Any]]:
         return [item for kind in ("Deployment", "Service", "Job") for item in self.store.list(kind, NAMESPACE)]
 
@@ -345,7 +336,7 @@ class Trial:
     def _verdict(self) -> Verdict:
         judge = self.judge
         assert judge is not None
-        kinds = {fault.kind for fault in self.schedule.faults}
+        kinds = self.kinds
         if not kinds & HURTS_USERS:
             for lost in faults.lost_requests(self):
                 self.violated("law 7 (users)", lost)

@@ -15,6 +15,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from simulation.api.answers import Refused
+from simulation.api.store import NAME_LETTERS
 from simulation.world.controller import Controller
 from simulation.world.objects import (
     Key,
@@ -44,7 +45,6 @@ NOT_COPIED = {
     MAX,
     "deprecated.deployment.rollback.to",
 }
-SAFE = "bcdfghjklmnpqrstvwxz2456789"  # the characters of generated names
 NO_DEADLINE = 2**31 - 1
 
 
@@ -557,7 +557,7 @@ def adopt(copy: Object, owner: Object) -> None:
 def template_hash(template: Object, collisions: int = 0) -> str:
     """Not the number that the real controller gets, but one that is as much the template's own."""
     text = json.dumps([template, collisions], sort_keys=True, separators=(",", ":"))
-    return "".join(SAFE[ord(digit) % len(SAFE)] for digit in str(zlib.crc32(text.encode())))
+    return "".join(NAME_LETTERS[ord(digit) % len(NAME_LETTERS)] for digit in str(zlib.crc32(text.encode())))
 
 
 def _without_hash(template: Object) -> Object:

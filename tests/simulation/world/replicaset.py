@@ -12,6 +12,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from simulation.api.answers import Refused
+from simulation.api.store import NAME_LETTERS
 from simulation.world.controller import Controller
 from simulation.world.objects import (
     Object,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 BURST = 500
-SAFE = "bcdfghjklmnpqrstvwxz2456789"
 
 
 class ReplicaSetController(Controller):
@@ -193,7 +193,7 @@ class ReplicaSetController(Controller):
 
 
 def suffix(source: Any) -> str:
-    return "".join(source.choices(SAFE, k=5))
+    return "".join(source.choices(NAME_LETTERS, k=5))
 
 
 def pod_of(owner: Object, template: Object, source: Any) -> Object:
