@@ -197,6 +197,7 @@ CASES = {
         ],
         waiting("CreateContainerConfigError"),
         missing_key,
+        {"bluegreen_template": "idle"},
     ),
 }
 
