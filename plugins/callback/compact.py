@@ -41,6 +41,7 @@ STAGES = {
     "bg_deploy": "deploy",
     "bg_job": "database",
     "bg_preview": "preview",
+    "bg_follow": "follow",
     "bg_revert": "switch back",
     "bg_scale": "scale down",
     "bg_smoke_check": "validate",

@@ -71,6 +71,9 @@ SECRET_KEYS = ("token", "password", "client-key-data", "id-token", "refresh-toke
 
 LOCK = {"lock_id": {"type": "str"}}
 
+# Which of what belongs to the application goes with the live color.
+FOLLOW: dict[str, Any] = {"type": "list", "elements": "str", "choices": ["autoscalers", "budgets"]}
+
 SENDABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")  # what http.client sends as the value of a header
 
 # Headers and variables whose values are no secrets, beside short ones.

@@ -193,6 +193,12 @@ history:
   elements: dict
   returned: always
   sample: []
+followers:
+  description: What goes with the live color.
+  type: list
+  elements: dict
+  returned: always
+  sample: []
 prepared:
   description: Release that waits to be promoted.
   type: dict

@@ -119,6 +119,16 @@ options:
     description: Numbers that later tasks will use, by their names; one that is no number of 0 or more is refused now.
     type: dict
     default: {}
+  follow:
+    description: Which of what belongs to the application goes with the live color; about others there is a warning.
+    type: list
+    elements: str
+    choices: [autoscalers, budgets]
+    default: [autoscalers, budgets]
+  idle_replicas:
+    description: How many pods the idle color keeps, to say which of O(follow) an interrupted run has left undone.
+    type: int
+    default: 1
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
@@ -168,6 +178,21 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+followers:
+  description: What goes with the live color, see M(bluegreen.kubernetes.bg_follow).
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    kind: {description: Its kind., type: str}
+    name: {description: Its name., type: str}
+    color: {description: Color that it is about now., type: str}
+    apart: {description: Whether each color has one of its own., type: bool}
+    about: {description: What it does now., type: str}
+    lags: {description: Whether it is not where the live color is., type: bool}
+    unsettled:
+      description: Whether it is not as it is to be when no release goes on, such as after an interrupted one.
+      type: bool
 active_color:
   description: Color that the Services select, so that users see it. V(null) when it could not be read.
   type: str

@@ -78,6 +78,12 @@ options:
     description: What the run has prepared, for the history, as C(color) and C(template_hash). Only used with
       O(state=released). M(bluegreen.kubernetes.bg_current_color) compares it.
     type: dict
+  follow:
+    description: Which of what belongs to the application is locked as well, see M(bluegreen.kubernetes.bg_follow).
+    type: list
+    elements: str
+    choices: [autoscalers, budgets]
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

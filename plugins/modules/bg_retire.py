@@ -34,6 +34,12 @@ options:
     type: str
     choices: [zero, delete]
     default: zero
+  follow:
+    description: Which of what belongs to the application is made to fit first, see M(bluegreen.kubernetes.bg_follow).
+    type: list
+    elements: str
+    choices: [autoscalers, budgets]
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

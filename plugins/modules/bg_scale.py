@@ -46,6 +46,13 @@ options:
         the scaling that follows.
       - Only used in check mode.
     type: str
+  follow:
+    description: Which of what belongs to the application is made to fit first, see M(bluegreen.kubernetes.bg_follow); an
+      autoscaler would scale the color up again.
+    type: list
+    elements: str
+    choices: [autoscalers, budgets]
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

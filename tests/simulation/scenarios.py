@@ -41,6 +41,8 @@ class Scenario:
     preview: bool = False  # there is a Service for the preview
     planned: bool = False  # the run with the faults is in check mode
     nothing: bool = False  # there is nothing to be done
+    autoscaled: str = ""  # by ``one`` autoscaler for the application, or by one of each color, ``apart``
+    budget: bool = False  # one PodDisruptionBudget protects what is live
 
     def settings(self, flow: str, version: str | None) -> dict[str, Any]:
         """The variables of a run."""
@@ -115,5 +117,9 @@ SCENARIOS = {
     "contract": Scenario("retire", before=(("release", "2.0"), DAY), variables=EXPAND),
     "per-color": Scenario("release", "2.0", variables=PER_COLOR),
     "per-color-rollback": Scenario("rollback", before=(("release", "2.0"),), variables=PER_COLOR),
+    "followed": Scenario("release", "2.0", autoscaled="one", budget=True),
+    "followed-rollback": Scenario("rollback", before=(("release", "2.0"),), autoscaled="one", budget=True),
+    "followed-apart": Scenario("release", "2.0", autoscaled="apart"),
+    "followed-apart-rollback": Scenario("rollback", before=(("release", "2.0"),), autoscaled="apart"),
     "detach": Scenario("retire", before=(("release", "2.0"), DAY), variables=PER_COLOR),
 }

@@ -16,6 +16,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster impo
 from simulation import faults, laws, process, role
 from simulation.api import Api, Store
 from simulation.clock import Hub
+from simulation.members import Members
 from simulation.network import Network
 from simulation.runs import Run, Runs
 from simulation.scenarios import SCENARIOS, Scenario
@@ -62,6 +63,7 @@ class Trial:
         self.runs = Runs(self.hub, _playbook().Playbook if by_ansible else role.Role)
         self.judge: laws.Judge | None = None
         self.main: list[Run] = []  # the runs since the faults began, in the order of their start
+        self.members = Members(self, NAMESPACE)
         self.left: dict[str, str] = {}  # color -> its pod template when it was live last
 
     # --- the steps
@@ -108,6 +110,7 @@ class Trial:
         if scenario.missing:
             self.store.delete("Deployment", NAMESPACE, "app-green", by="kubectl")
         self.settle()
+        self.members.make()
         self.store.subscribe("Service", self._moved)
         for version in scenario.unready:
             self.world.break_version(version, "unready")
@@ -134,6 +137,7 @@ class Trial:
     def _judged(self) -> None:
         services = list(self.scenario.services)
         self.judge = laws.Judge(self.hub, self.store, self.network, services, NAMESPACE, self.since)
+        self.store.on_write.append(lambda write: self.members.written(self.network.acting or "", write))
         self.judge.runs = {run.name: run for run in self.runs.all}
         self.began = self.hub.now
         self.live_before = next(iter(self.judge.live_colors()))
@@ -237,6 +241,7 @@ class Trial:
         if judge.state().get("intent"):
             self.violated("law 2 (intent)", f"after {run.outcome} an intent is left")
         color = live.pop() or ""
+        self.members.converged(run.outcome or "", color)
         version = self.scenario.version
         if run.outcome == "rolled_back":
             self._is_whole(color)

@@ -184,7 +184,7 @@ class RecordedCluster:
 
     @property
     def writes(self) -> list[Request]:
-        return [request for request in self.requests if request.verb in WRITES]
+        return [request for request in self.requests if request.verb in WRITES and request.dry_run == self.dry_run]
 
     # --- the interface of Cluster
 
@@ -211,6 +211,14 @@ class RecordedCluster:
                 f"The API server refused 'patch {kind} {name}' (HTTP 422): {error}", "conflict", 422
             ) from error
         return self._store("patch", kind, old, new)
+
+    def try_patch(self, kind: str, name: str, operations: list[Object]) -> Object:
+        """A dry run, also where this is none."""
+        before, self.dry_run = self.dry_run, True
+        try:
+            return self.patch(kind, name, operations)
+        finally:
+            self.dry_run = before
 
     def create(self, kind: str, definition: Object) -> Object:
         name = definition["metadata"]["name"]

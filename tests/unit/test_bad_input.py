@@ -119,7 +119,7 @@ def test_a_wrong_token(api: Api) -> None:
     api.server.answer = lambda seen: refusal(401, "Unauthorized", reason="Unauthorized")
     assert refused(current_color, api, "unauthorized") == text(
         """\
-        The API server does not accept the credentials (HTTP 401 for 'get /apis/apps/v1/namespaces/store/deployments').
+        The API server does not accept the credentials (HTTP 401 for 'get /apis/autoscaling/v2/namespaces/store/horizontalpodautoscalers').
         Next: Renew the token or certificate, then run the same command again.
         """
     )

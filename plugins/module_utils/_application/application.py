@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.drift import recolored
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import superseded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.state import read_state
@@ -238,6 +239,16 @@ class Application:
                 "of the Deployment that shall be it.",
             )
         return color
+
+    def name_for(self, color: str) -> str:
+        """Of a color's Deployment, also where there is none: as it is named, or after the other one."""
+        there = self.colors[color].deployment_name or self.deployments.get(color)
+        if there:
+            return str(there)
+        other = self.other(color)
+        known = str(self.colors[other].deployment_name or self.deployments.get(other) or "")
+        after = recolored(known, other, color)
+        return after if after != known else f"{known}-{color}"
 
     def planned(self, name: str) -> Color:
         """The color; in a plan it may have no Deployment, because what makes one was only planned."""

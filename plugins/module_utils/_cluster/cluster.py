@@ -52,6 +52,7 @@ RESOURCES = {
     "Job": "/apis/batch/v1/namespaces/{namespace}/jobs",
     "Lease": "/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases",
     "HorizontalPodAutoscaler": "/apis/autoscaling/v2/namespaces/{namespace}/horizontalpodautoscalers",
+    "ScaledObject": "/apis/keda.sh/v1alpha1/namespaces/{namespace}/scaledobjects",
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
 }
 
@@ -122,6 +123,10 @@ class Cluster:
         :raises PatchConflict: a ``test`` operation failed (422) or the object was changed meanwhile (409).
         """
         return self._write("PATCH", self._path(kind, name), operations, "application/json-patch+json")
+
+    def try_patch(self, kind: str, name: str, operations: Patch) -> Object:
+        """The same as a dry run, also where this is no plan: whether it would be allowed, and what would come of it."""
+        return self._write("PATCH", self._path(kind, name), operations, "application/json-patch+json", dry_run=True)
 
     def create(self, kind: str, definition: Object) -> Object:
         """:raises PatchConflict: an object of that name exists already (409)."""
@@ -286,10 +291,8 @@ class Cluster:
     def _json(self, method: str, path: str, query: Object | None = None) -> Any:
         return decoded(self._send(method, path, query=query), method, path, self.host, self.source)
 
-    def _write(self, method: str, path: str, body: Any, content_type: str, query: Object | None = None) -> Any:
-        query = dict(query or {})
-        if self.dry_run:
-            query["dryRun"] = "All"
+    def _write(self, method: str, path: str, body: Any, content_type: str, dry_run: bool = False) -> Any:
+        query = {"dryRun": "All"} if self.dry_run or dry_run else {}
         response = self._send(method, path, query=query, body=json.dumps(body), content_type=content_type)
         return decoded(response, method, path, self.host, self.source)
 

@@ -11,10 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
-    Application,
-    read_application,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards, without_room
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import goes_back
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
@@ -79,6 +77,7 @@ RETURNS: Object = {
     "is_live": None,
     "wanted_image": None,
     "retirement": None,
+    "followers": [],
 }
 
 
@@ -105,13 +104,16 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     try:
         settings = judge(params["settings"] or {}, params["directory"])
         settings["version"] = _version(params, settings)
-        app, now = _look(cluster, params, settings)
-        for text in app.warnings + hazards(app):
+        app, now, found = _look(cluster, params, settings)
+        for text in app.warnings + hazards(app) + found.warnings:
             cluster.warn(text)  # before anything is written
         plan = planning.make(params["flow"], now, settings, params["directory"])
+        if plan.locks:
+            followers.refuse_forbidden(app, found)
         if params["flow"] in RELEASES and plan.locks and plan.color == app.idle:
             app.refuse_nothing()
             refuse_full(app.services)
+            followers.refuse_too_few(app, found)
             for text in look_beside(app, settings["preview_service"]) + without_room(app):
                 cluster.warn(text)
     except BlueGreenError as error:
@@ -131,14 +133,17 @@ def _version(params: Params, settings: planning.Settings) -> Any:
     return unquoted(asked) if isinstance(asked, str) else asked
 
 
-def _look(cluster: Cluster, params: Params, settings: planning.Settings) -> tuple[Application, planning.Reading]:
+def _look(
+    cluster: Cluster, params: Params, settings: planning.Settings
+) -> tuple[Application, planning.Reading, followers.Found]:
     """A fresh reading, and what the flow has to know beyond it."""
     flow = params["flow"]
-    app = read_application(cluster, params)
+    app, found = followers.look(cluster, params, settings["follow"], settings["idle_replicas"])
     if settings["preview_service"] and flow in RELEASES:
         check_preview(app, settings["preview_service"], cluster.get("Service", settings["preview_service"]))
     kept = read_kept_of_idle(app)
     now = reading(app, kept, params["containers"])
+    now["followers"] = followers.summaries(app, found, settings["idle_replicas"])
     if flow in RELEASES:
         judge_version(
             app,
@@ -153,7 +158,7 @@ def _look(cluster: Cluster, params: Params, settings: planning.Settings) -> tupl
     if flow == "retire":
         after = seconds(settings["retire_after"], "bluegreen_retire_after")
         now["retirement"] = verdict(app, after, settings["retire_mode"], params["containers"])
-    return app, now
+    return app, now, found
 
 
 def _shown(plan: planning.Plan) -> Object:
@@ -177,6 +182,7 @@ def _locked(
         "timeout": 0 if flow == "retire" else settings["lock_timeout"],  # a schedule comes again
         "preempt": flow == "rollback",
         "record": flow != "retire",
+        "follow": settings["follow"],
         "version": (settings["version"] or planned["wanted_image"]) if flow in RELEASES else None,
     }
     # As long as it is not ours, nothing of what another run does is ours to go on with, or to put right.
@@ -186,12 +192,12 @@ def _locked(
         stages = dict(planned["stages"], lock=dict(lease, started_at=began, ended_at=micro_time()))
         held = {"lock_id": lease["lock_id"], "waited": lease["waited"], "stages": stages}
         with Keeper(cluster, lease_name(params["services"]), lease["lock_id"]):
-            app, now = _look(cluster, params, settings)
+            app, now, _found = _look(cluster, params, settings)
             left = lease["waited"] or bool(now["pending_color"])
             undone = bool(now["pending_color"]) and not goes_back(app.state)
             if now["pending_color"] and not (flow == "rollback" and goes_back(app.state)):
                 _settle(cluster, params, app, lease["lock_id"], settings["wait_timeout"], progress)
-                app, now = _look(cluster, params, settings)
+                app, now, _found = _look(cluster, params, settings)
         if undone and flow == "rollback":
             now["rollback_to"] = {"color": app.active, "version": app.live.version, "image": app.live.image}
         plan = planning.make(flow, now, settings, params["directory"], lease["lock_id"], waited=left, undone=undone)

@@ -12,10 +12,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
-    Application,
-    read_application,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import (
@@ -29,7 +27,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import (
     judge_version,
     read_kept_of_idle,
@@ -62,6 +60,8 @@ ARGUMENTS = dict(
     database={"type": "dict", "default": {}},
     durations={"type": "dict", "default": {}},
     counts={"type": "dict", "default": {}},
+    follow=dict(FOLLOW, default=list(followers.GROUPS)),
+    idle_replicas={"type": "int", "default": 1},
 )
 
 DURATIONS = ("api_timeout", "retire_after")
@@ -88,16 +88,18 @@ RETURNS: Object = {
     "wanted_image": None,
     "is_live": None,
     "prepared": None,
+    "followers": [],
 }
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     _refuse_mistakes(params)
-    app = read_application(cluster, params)
+    app, found = followers.look(cluster, params, params["follow"], params["idle_replicas"])
     if params["preview_service"]:
         check_preview(app, params["preview_service"], cluster.get("Service", params["preview_service"]))
     kept = read_kept_of_idle(app)
     result = reading(app, kept, params["containers"])
+    result["followers"] = followers.summaries(app, found, params["idle_replicas"])
     retires, target = _retires_at(app, params["retire_after"]), result["rollback_to"]
     # Only those who want to know when the idle color ends are told how long a rollback takes: it costs a request.
     rollback_seconds = _rollback_seconds(app, target) if params["retire_after"] is not None else None
@@ -105,8 +107,9 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     result.update(
         rollback_seconds=rollback_seconds,
         retires_at=retires,
-        summary=_summary(app, kept, retires, target, rollback_seconds, running),
-        warnings=app.warnings + hazards(app),
+        summary=_summary(app, kept, retires, target, rollback_seconds, running)
+        + _followers_in_words(result["followers"]),
+        warnings=app.warnings + hazards(app) + found.warnings,
     )
     judge_version(
         app,
@@ -254,6 +257,14 @@ def _summary(
             )
         )
     return lines + (_table(rows) if len(rows) > 1 else ["no release recorded yet"])
+
+
+def _followers_in_words(found: list[Object]) -> list[str]:
+    """A line for each, and whether an interrupted run, or somebody else, has left it behind."""
+    return [
+        f"{'lags' if item['lags'] else 'follows' if not item['apart'] else 'beside'}: {item['kind']} {item['name']} {item['about']}"
+        for item in found
+    ]
 
 
 def in_one_line(result: Object) -> str:

@@ -370,8 +370,9 @@ def _missing(app: Application, name: str, params: Params, replicas: int) -> Obje
     if not kept and not params["create_missing"]:
         app.color(name)  # says what is missing
     if params["definition"]:
+        app.color(app.active)  # its name, and what selects its pods, are made after the live one
         was = Color(name, kept, params["containers"])
-        manifest = _from_definition(app, was, params, replicas, _twins_name(app, name))
+        manifest = _from_definition(app, was, params, replicas, app.name_for(name))
         manifest["spec"].setdefault("selector", (kept or _twin(app, name, app.live))["spec"]["selector"])
         return _create(app, name, params, manifest, replicas, "the manifest")
     if kept:
@@ -388,13 +389,6 @@ def _missing(app: Application, name: str, params: Params, replicas: int) -> Obje
     return _create(app, name, params, _twin(app, name, live), replicas, live.deployment_name)
 
 
-def _twins_name(app: Application, name: str) -> str:
-    """Of the Deployment that a missing color gets: as it is named, or after the live one."""
-    live = str(app.color(app.active).deployment_name)
-    after = recolored(live, app.active, name)
-    return app.deployments.get(name) or (after if after != live else f"{live}-{name}")
-
-
 def _twin(app: Application, name: str, live: Color) -> Object:
     """The manifest of a missing color's Deployment, made after the live one."""
     source = live.deployment
@@ -402,7 +396,7 @@ def _twin(app: Application, name: str, live: Color) -> Object:
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {
-            "name": _twins_name(app, name),
+            "name": app.name_for(name),
             "labels": _recolored(source["metadata"].get("labels"), app, name),
         },
         "spec": copy.deepcopy(source["spec"]),

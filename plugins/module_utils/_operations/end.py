@@ -122,7 +122,13 @@ def _own_stages(stages: Result, begun: Result) -> dict[str, Result]:
 def _failure(happened: Happened) -> Result | None:
     """What failed, and what could not be put right after it."""
     failure = happened.failure
-    if failure is None or not are_frozen(happened):
+    if failure is None:
+        return None
+    if happened.of("follow back").get("failed"):
+        why = happened.of("follow back").get("msg")
+        text = f"And what goes with the live color could not be put right, which the next run does:\n{why}"
+        failure = dict(failure, msg=f"{failure.get('msg')}\n{text}")
+    if not are_frozen(happened):
         return failure
     why = (
         happened.of("hand back").get("msg") or "it could not be read what is live, or the Services select both colors."

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Callable
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
     read_application,
@@ -51,7 +52,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
     PatchConflict,
     explained,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, now
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -70,6 +71,7 @@ ARGUMENTS = dict(
     job={"type": "str"},
     outcome={"type": "str"},
     prepared={"type": "dict"},
+    follow=dict(FOLLOW, default=[]),
 )
 
 DURATIONS = ("api_timeout", "lease_duration", "timeout")
@@ -282,6 +284,7 @@ def _stamp(app: Application, params: Params, lock_id: str, holder: Object) -> bo
         _forget_intent(app, params, stamped[0])
     if took_over:
         _stamp_deployments(params, app.cluster, lock_id)
+        _stamp_followers(params, app.cluster, lock_id)
         _stamp_jobs(app, lock_id)
     return took_over
 
@@ -346,6 +349,29 @@ def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> None:
         attempt,
         f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}, so it cannot be locked.",
         "Stop the other writer (an HPA? GitOps?), then run again.",
+    )
+
+
+def _stamp_followers(params: Params, cluster: Cluster, lock_id: str) -> None:
+    """The same for what goes with the live color; what this user may not write, the overtaken run did not either."""
+
+    def attempt() -> None:
+        _app, found = followers.read(cluster, params, params["follow"])
+        for follower in found.followers:
+            if stamp(follower.item) == lock_id:
+                continue
+            check_held(cluster, lease_name(params["services"]), lock_id)
+            operations = stamp_test(follower.item) + annotation_operations(follower.item, LOCK_ID, lock_id)
+            try:
+                cluster.patch(follower.kind, follower.name, operations)
+            except ApiError as error:
+                if error.status not in (403, 404):
+                    raise
+
+    again(
+        attempt,
+        f"Somebody else keeps changing what follows the live color in namespace {cluster.namespace!r}, so it cannot be locked.",
+        "Stop the other writer (GitOps?), then run again.",
     )
 
 

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
     read_application,
@@ -17,7 +18,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, diff
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -27,6 +28,7 @@ ARGUMENTS = dict(
     APPLICATION,
     after={"type": "raw", "default": "24h"},
     mode={"type": "str", "choices": ["zero", "delete"], "default": "zero"},
+    follow=dict(FOLLOW, default=[]),
     **LOCK,
 )
 
@@ -48,7 +50,7 @@ RETURNS: Object = {
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     result = again(
-        lambda: _retire(read_application(cluster, params), params),
+        lambda: _retire(*followers.read(cluster, params, params["follow"]), params),
         f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
         "Stop the other writer (an HPA? GitOps?), then run again.",
     )
@@ -56,10 +58,12 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     return result
 
 
-def _retire(app: Application, params: Params) -> Object:
+def _retire(app: Application, found: followers.Found, params: Params) -> Object:
     result = verdict(app, params["after"], params["mode"], params["containers"])
     if not result["changed"]:
         return result
+    # What scales it must not scale it up again.
+    followers.converge(app, found, followers.Aim("scale_down", app.active, 0), params["lock_id"])
     return dict(result, retired=True, **_end(app, app.colors[app.idle], params, result["kept"]))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
     read_application,
@@ -27,7 +28,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.clus
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_scale"
@@ -39,6 +40,7 @@ ARGUMENTS = dict(
     delay={"type": "raw", "default": 0},
     elapsed={"type": "float", "default": 0},
     assume_active={"type": "str"},
+    follow=dict(FOLLOW, default=[]),
     **LOCK,
 )
 
@@ -77,8 +79,18 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
 
 
 def _scale(cluster: Cluster, params: Params) -> Object:
-    app = read_application(cluster, params)  # after the delay: another run may have switched back meanwhile
-    return set_replicas(app, app.color(_target(app, params)), params["replicas"], params["lock_id"])
+    # After the delay: another run may have switched back meanwhile.
+    app, found = followers.read(cluster, params, params["follow"])
+    name = _target(app, params)
+    # First, because an autoscaler would soon scale it up again.
+    aim = followers.Aim("scale_down", app.other(name), params["replicas"])
+    changes = followers.converge(app, found, aim, params["lock_id"])
+    scaled = set_replicas(app, app.color(name), params["replicas"], params["lock_id"])
+    if changes:
+        also = followers.told(cluster, changes)
+        both = {side: {**scaled["diff"][side], **also["diff"][side]} for side in ("before", "after")}
+        scaled.update(changed=True, msg=f"{scaled['msg']} {also['msg']}.", diff={**scaled["diff"], **both})
+    return scaled
 
 
 def _target(app: Application, params: Params) -> str:

@@ -25,6 +25,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.step
     Steps,
     is_large,
     is_per_color,
+    is_unsettled,
 )
 
 FLOWS = ("release", "prepare", "promote", "rollback", "retire")
@@ -124,6 +125,8 @@ def _stage(steps: Steps, stage: str, flow: str, made: bool) -> None:
         steps.hook("before_" + stage)
         if flow != "promote" or stage not in BY_PREPARE:
             getattr(steps, stage)()
+    if stage == "switch":
+        steps.follow("switch")
     steps.hook("after_" + stage)
 
 
@@ -134,7 +137,8 @@ def _is_untidy(flow: str, now: Reading, settings: Settings, resumed: Any) -> boo
     if flow == "prepare":
         return False
     newest: dict[str, Any] = next(iter(now["history"]), {})
-    return newest.get("outcome") == "running" or is_large(now, now["idle_color"], settings)
+    idle = now["idle_color"]
+    return newest.get("outcome") == "running" or is_large(now, idle, settings) or is_unsettled(now, idle)
 
 
 def _takes_part(stage: str, flow: str, needed: bool, resumed: Any) -> bool:
@@ -181,6 +185,7 @@ def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) ->
     freezes = is_per_color(settings) and moves and not contracted and not settings["rollback_instant"]
     steps.preview_nothing(may_fail=True)
     if moves:
+        steps.follow("deploy")
         found = now["colors"][target["color"]]
         wanted = target.get("template_hash") or ""
         other = found["template_hash"] != wanted if wanted else found["image"] != target["image"]
@@ -194,6 +199,7 @@ def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) ->
             steps.hand_over(target["color"], "before the switch")
         steps.add("switch_back", **steps.template, hands_over=freezes)
         steps.live = target["color"]
+    steps.follow("switch")
     if is_per_color(settings) and not contracted:
         steps.hand_over(target["color"], "after the switch" if freezes else "without a switch")
     steps.hook("after_switch")
@@ -280,6 +286,6 @@ def _retire(now: Reading, settings: Settings, directory: str) -> Plan:
         steps.validate()
         if contracts:
             steps.job("database_contract", contract)
-        steps.add("retire")
+        steps.add("retire", follow=settings["follow"])
     plan.steps, plan.rescue = steps.ended(), steps.only_end()
     return plan

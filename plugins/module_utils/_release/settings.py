@@ -18,7 +18,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import PROBE
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import from_text
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import FOLLOW, from_text
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import seconds
 
 PREFIX = "bluegreen_"
@@ -84,6 +84,14 @@ def _some(name: str, value: Any) -> int:
     return int(value)
 
 
+def _groups(name: str, value: Any) -> list[str]:
+    found = _names(name, value)
+    unknown = [item for item in found if item not in FOLLOW["choices"]]
+    if unknown:
+        raise Mistake(f"{name} can hold {' and '.join(FOLLOW['choices'])}, not {unknown[0]!r}.")
+    return found
+
+
 def _duration(name: str, value: Any) -> float:
     try:
         return seconds(value, name)
@@ -141,6 +149,7 @@ SETTINGS = {
     "bake_tolerance": Setting(_count, 0),
     "scale_down_delay": Setting(_duration, 30),
     "idle_replicas": Setting(_count, 1),
+    "follow": Setting(_groups, ["autoscalers", "budgets"]),
     "hooks": Setting(_mapping, {}),
     "database": Setting(_mapping, {}),
     "rollback_from": Setting(_version, ""),

@@ -23,9 +23,18 @@ def is_per_color(settings: Settings) -> bool:
 
 def is_large(now: Reading, color: str, settings: Settings) -> bool:
     """Whether the color is to be scaled down once it is idle; what waits to be promoted is not."""
+    return now["colors"][color]["replicas"] > settings["idle_replicas"] and not waits(now, color)
+
+
+def waits(now: Reading, color: str) -> bool:
+    """Whether what the color has is prepared, and waits to be promoted."""
     found, ready = now["colors"][color], now["prepared"] or {}
-    waits = ready.get("color") == color and ready["template_hash"] == found["template_hash"]
-    return found["replicas"] > settings["idle_replicas"] and not waits
+    return ready.get("color") == color and ready["template_hash"] == found["template_hash"]
+
+
+def is_unsettled(now: Reading, idle: str) -> bool:
+    """Whether something that goes with the live color is not as it is to be when no release goes on."""
+    return any(item["unsettled"] for item in now["followers"]) and not waits(now, idle)
 
 
 class Steps:
@@ -86,7 +95,14 @@ class Steps:
         checks = bool(self.settings["checks"])
         self.job("database_change", change, change=change, undo=undo, checks=checks)
 
+    def follow(self, stage: str) -> None:
+        """What goes with the live color is made what it is to be at that stage, if there is any that can be concerned."""
+        apart = [item["apart"] for item in self.now["followers"]]
+        if any(apart) if stage == "deploy" else not all(apart):
+            self.add("follow", stage=stage, follow=self.settings["follow"])
+
     def deploy(self) -> None:
+        self.follow("deploy")
         live, own = self.now["colors"][self.other], self.settings["deploy_tasks"]
         if own:
             image = self.now["wanted_image"]
@@ -124,7 +140,9 @@ class Steps:
     def scale_down(self) -> None:
         if is_large(self.now, self.other, self.settings):
             baked = any(step["name"] == "bake" for step in self.steps)
-            self.add("scale_down", old_color=self.other, baked=baked)
+            self.add("scale_down", old_color=self.other, baked=baked, follow=self.settings["follow"])
+        elif is_unsettled(self.now, self.other):
+            self.add("follow", stage="scale_down", follow=self.settings["follow"])
 
     # --- the ends
 
@@ -138,6 +156,8 @@ class Steps:
         rescue.add("revert", reverts=reverts)
         if is_per_color(self.settings):
             rescue.job("hand_back", "hand_over")
+        if self.now["followers"]:
+            rescue.add("follow_back", follow=self.settings["follow"])
         rescue.preview_nothing(may_fail=True)
         return rescue._failed()
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import recorded
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color
 from recorded import RecordedCluster
 
@@ -71,74 +70,3 @@ def test_who_does_not_own_the_selector(metadata: dict[str, Any]) -> None:
     cluster = RecordedCluster()
     cluster.touch("Service", "myapp", lambda item: item["metadata"].update(metadata))
     assert warnings(cluster) == []
-
-
-def autoscaler(kind: str, name: str) -> dict[str, Any]:
-    target = {"apiVersion": "apps/v1", "kind": kind, "name": name}
-    spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 9}
-    return {"kind": "HorizontalPodAutoscaler", "metadata": {"name": "scaler"}, "spec": spec}
-
-
-def test_an_autoscaler_of_a_color() -> None:
-    cluster = RecordedCluster()
-    cluster.put(autoscaler("Deployment", "app-green"))
-    (warning,) = warnings(cluster)
-    assert "HorizontalPodAutoscaler scaler scales app-green" in warning
-    assert "kept at 2 replicas or more" in warning
-
-
-@pytest.mark.parametrize(("kind", "name"), [("Deployment", "other"), ("StatefulSet", "app-green")])
-def test_an_autoscaler_of_something_else(kind: str, name: str) -> None:
-    cluster = RecordedCluster()
-    cluster.put(autoscaler(kind, name))
-    assert warnings(cluster) == []
-
-
-@pytest.mark.parametrize(
-    ("selector", "covers"),
-    [
-        ({"matchLabels": {"app": "myapp"}}, True),
-        ({}, True),
-        ({"matchExpressions": [{"key": "version", "operator": "In", "values": ["blue", "green"]}]}, True),
-        ({"matchExpressions": [{"key": "version", "operator": "Exists"}]}, True),
-        ({"matchLabels": {"app": "myapp", "version": "blue"}}, False),
-        ({"matchLabels": {"app": "other"}}, False),
-        ({"matchExpressions": [{"key": "version", "operator": "NotIn", "values": ["green"]}]}, False),
-        ({"matchExpressions": [{"key": "version", "operator": "DoesNotExist"}]}, False),
-    ],
-)
-def test_a_disruption_budget_over_both_colors(selector: dict[str, Any], covers: bool) -> None:
-    cluster = RecordedCluster()
-    spec = {"minAvailable": 2, "selector": selector}
-    cluster.put({"kind": "PodDisruptionBudget", "metadata": {"name": "budget"}, "spec": spec})
-    found = warnings(cluster)
-    assert len(found) == int(covers)
-    assert all("PodDisruptionBudget budget covers the pods of both colors" in warning for warning in found)
-
-
-@pytest.mark.parametrize("kind", ["HorizontalPodAutoscaler", "PodDisruptionBudget"])
-def test_what_may_not_be_read_is_not_taken_for_absent(kind: str) -> None:
-    cluster = RecordedCluster()
-
-    def forbidden() -> None:
-        raise ApiError(f"The API server refused 'list {kind}' (HTTP 403)", "forbidden", 403)
-
-    cluster.before("list", kind, forbidden)
-    (warning,) = warnings(cluster)
-    assert f"{kind}s were not looked at" in warning
-
-
-ODD = [
-    {"kind": "HorizontalPodAutoscaler", "spec": {}},
-    {"kind": "HorizontalPodAutoscaler"},
-    {"kind": "PodDisruptionBudget", "spec": {"selector": {"matchExpressions": [{"key": "app", "operator": "Near"}]}}},
-    {"kind": "PodDisruptionBudget"},
-]
-
-
-@pytest.mark.parametrize("item", ODD)
-def test_what_is_not_understood_ends_no_release(item: dict[str, Any]) -> None:
-    cluster = RecordedCluster()
-    cluster.put(dict(item, metadata={"name": "odd"}))
-    (warning,) = warnings(cluster)
-    assert warning.startswith(f"{item['kind']}s were not looked at")

@@ -75,6 +75,7 @@ def reading(**facts: Any) -> dict[str, Any]:
         "rollback_to": None,
         "colors": colors,
         "history": [],
+        "followers": [],
         "contracted": None,
         "prepared": None,
         "wanted_image": "myapp:2.0",

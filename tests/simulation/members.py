@@ -1,0 +1,112 @@
+# Copyright (c) 2026, the bluegreen.kubernetes authors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What belongs to an application beside its Deployments: made for a scenario, and held against the law that they go with the
+live color (docs/whole-application.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from simulation.world.objects import Object
+
+LEAST, MOST = 2, 10
+LOAD = 3  # pods that the users keep busy; a color without users needs one
+OURS = "bluegreen.kubernetes/least"
+
+
+class Members:
+    """Those of one trial.
+
+    ``autoscaled``  ``one`` for the application, ``apart`` for one of each color; else none
+    """
+
+    def __init__(self, trial: Any, namespace: str) -> None:
+        self.trial, self.namespace = trial, namespace
+        self.autoscaled: str = trial.scenario.autoscaled
+        self.budget: bool = trial.scenario.budget
+
+    def make(self) -> None:
+        store = self.trial.store
+        if self.autoscaled == "one":
+            store.create(self._autoscaler("myapp", "app-blue"), by="kubectl")
+        if self.autoscaled == "apart":
+            for color in ("blue", "green"):
+                store.create(self._autoscaler(f"app-{color}", f"app-{color}"), by="kubectl")
+        if self.budget:
+            spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "myapp", "version": "blue"}}}
+            store.create(self._object("policy/v1", "PodDisruptionBudget", "myapp", spec), by="kubectl")
+        if self.autoscaled:
+            store.subscribe("Service", lambda *_event: self.load())
+            self.load()
+
+    def _object(self, version: str, kind: str, name: str, spec: Object) -> Object:
+        metadata = {"name": name, "namespace": self.namespace}
+        return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
+
+    def _autoscaler(self, name: str, target: str) -> Object:
+        found = {"apiVersion": "apps/v1", "kind": "Deployment", "name": target}
+        spec = {"scaleTargetRef": found, "minReplicas": LEAST, "maxReplicas": MOST}
+        return self._object("autoscaling/v2", "HorizontalPodAutoscaler", name, spec)
+
+    def load(self) -> None:
+        """Users are where the Services send them; what scales by their load sees that."""
+        found = self._get("Service", self.trial.scenario.services[0])
+        live = ((found or {}).get("spec", {}).get("selector") or {}).get("version")
+        scaler = self.trial.world.autoscaler
+        if self.autoscaled == "one":
+            scaler.set_load(self.namespace, "myapp", LOAD)
+        else:
+            for color in ("blue", "green"):
+                scaler.set_load(self.namespace, f"app-{color}", LOAD if color == live else 1)
+
+    def _get(self, kind: str, name: str) -> Object | None:
+        found: Object | None = self.trial.store.get(kind, self.namespace, name)
+        return found
+
+    # --- the law
+
+    def written(self, run: str, write: Any) -> None:
+        """Nothing follows before users do: no run moves a follower to a color that no Service selects."""
+        if not run or write.old is None or write.new is None:
+            return
+        color = _follows(write.new)
+        judge = self.trial.judge
+        if color and color != _follows(write.old) and color not in judge.live_colors():
+            judge.violated(
+                "one switch (follows)", f"{run} moved {write.kind} {write.name} to {color}, which is not live"
+            )
+
+    def converged(self, outcome: str, color: str) -> None:
+        """After a run that ended well, all is where the live color is, and nobody scales the idle one."""
+        judge = self.trial.judge
+        for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
+            item = self._get(kind, "myapp")
+            if item and _follows(item) != color:
+                judge.violated(
+                    "one switch (follows)", f"after {outcome} {color} is live, and {kind} follows {_follows(item)}"
+                )
+        if self.autoscaled != "apart" or outcome == "prepared":
+            return
+        live = self._get("HorizontalPodAutoscaler", f"app-{color}")
+        if live and (live["spec"]["minReplicas"] != LEAST or OURS in (live["metadata"].get("annotations") or {})):
+            judge.violated("one switch (bounds)", f"after {outcome} the autoscaler of {color}, live, is {live['spec']}")
+        for item in self.trial.store.list("HorizontalPodAutoscaler", self.namespace):
+            name = item["spec"]["scaleTargetRef"]["name"]
+            idle = self._get("Deployment", name) if name != f"app-{color}" else None
+            if (
+                outcome in ("released", "unchanged", "rolled_back")
+                and idle
+                and 0 < idle["spec"]["replicas"] < item["spec"]["minReplicas"]
+            ):
+                judge.violated("one switch (idle)", f"after {outcome} {name} is scaled up again: {item['spec']}")
+
+
+def _follows(item: Object) -> str:
+    """The color that the only one of its kind is about."""
+    spec = item["spec"]
+    if item["kind"] == "PodDisruptionBudget":
+        return str(spec["selector"]["matchLabels"].get("version", ""))
+    if item["kind"] == "HorizontalPodAutoscaler" and item["metadata"]["name"] == "myapp":
+        return str(spec["scaleTargetRef"]["name"]).removeprefix("app-")
+    return ""
