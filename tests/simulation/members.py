@@ -80,6 +80,8 @@ class Members:
     def converged(self, outcome: str, color: str) -> None:
         """After a run that ended well, all is where the live color is, and nobody scales the idle one."""
         judge = self.trial.judge
+        if judge.deployment_of(color) is None:
+            return  # there is nothing to follow
         for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
             item = self._get(kind, "myapp")
             if item and _follows(item) != color:

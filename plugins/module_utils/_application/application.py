@@ -241,14 +241,14 @@ class Application:
         return color
 
     def name_for(self, color: str) -> str:
-        """Of a color's Deployment, also where there is none: as it is named, or after the other one."""
+        """Of a color's Deployment, also where there is none: as it is named, or after the other one; empty where both are gone."""
         there = self.colors[color].deployment_name or self.deployments.get(color)
         if there:
             return str(there)
         other = self.other(color)
         known = str(self.colors[other].deployment_name or self.deployments.get(other) or "")
         after = recolored(known, other, color)
-        return after if after != known else f"{known}-{color}"
+        return after if after != known or not known else f"{known}-{color}"
 
     def planned(self, name: str) -> Color:
         """The color; in a plan it may have no Deployment, because what makes one was only planned."""
