@@ -159,6 +159,9 @@ class Meddler:
     def _delete_idle(self, _size: str) -> None:
         self._delete("Deployment", f"app-{self._color(False)}")
 
+    def _delete_live(self, _size: str) -> None:
+        self._delete("Deployment", f"app-{self._color(True)}")
+
     def _going_idle(self, _size: str) -> None:
         """Deleted in the foreground: it stays, and shows it, until its pods are gone."""
         name = f"app-{self._color(False)}"

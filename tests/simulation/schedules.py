@@ -67,7 +67,7 @@ HURTS_USERS = {
     "crash-idle",
     "unready-idle",
 }
-HURTS_USERS |= {"delete-idle", "going-idle", "scale-idle", "template-idle"}
+HURTS_USERS |= {"delete-idle", "delete-live", "going-idle", "scale-idle", "template-idle"}
 # What heals by itself: a run goes on as if nothing had happened.
 HEALS = {"lost", "refused", "429", "500", "503", "cut", "touch-service", "touch-idle"}
 # What may leave the application as it must not be released, so that the next run may refuse to.
@@ -76,6 +76,7 @@ MAY_BE_REFUSED = {
     "select-blue",
     "select-green",
     "delete-idle",
+    "delete-live",
     "going-idle",
     "forget-state",
     "template-idle",

@@ -56,3 +56,41 @@ def test_a_conflict_while_the_old_color_is_scaled_up_is_no_reason_to_wait_for_po
     """The rollback waited until its timeout for three pods of a Deployment that still had one replica."""
     verdict = trial.run(schedules.parse("rollback-several/1 touch-idle@1#switch:3a"))
     assert verdict.outcomes[0] == "rollback:rolled_back" and not verdict.violations
+
+
+@pytest.mark.xfail(strict=True, reason="it says ROLLED_BACK, and has scaled down what still had pods")
+def test_a_color_whose_deployment_is_gone_is_not_said_to_be_live_again() -> None:
+    """It said ROLLED_BACK: blue (version None) is live again, while users got no answer."""
+    tried = trial.Trial(schedules.parse("rollback-several/1000 delete-idle@1#33a"))
+    verdict = tried.whole()
+    assert verdict.outcomes == ["rollback:failed", "rollback:refused"] and not verdict.violations
+    assert "app-green" not in {write.name for _at, run, write in tried.judge.writes if run == "rollback-3"}
+
+
+@pytest.mark.xfail(strict=True, reason="it says ROLLED_BACK: blue (version None)")
+@pytest.mark.parametrize(
+    ("schedule", "outcome"),
+    [
+        ("rollback/3 delete-live@1#end:1b", "rollback:failed"),
+        ("release/3 delete-live@1#end:1b", "release:failed"),
+        ("prepare/3 delete-idle@1#end:1b", "prepare:aborted"),
+    ],
+)
+def test_what_is_deleted_before_the_last_look_is_not_said_to_be_there(schedule: str, outcome: str) -> None:
+    verdict = trial.run(schedules.parse(schedule))
+    assert verdict.outcomes[0] == outcome
+
+
+@pytest.mark.xfail(strict=True, reason="a Deployment is made with all its pods by a run that has been overtaken")
+@pytest.mark.parametrize("schedule", ["release-missing/1000 preempted@1#18b", "release-kept/1000 preempted@1#18b"])
+def test_what_an_overtaken_run_creates_has_no_pods(schedule: str) -> None:
+    verdict = trial.run(schedules.parse(schedule))
+    assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])
+
+
+@pytest.mark.xfail(strict=True, reason="it is refused, because there is nothing to release to")
+@pytest.mark.parametrize("flow", ["release", "promote"])
+def test_what_is_live_is_unchanged_though_the_other_color_is_gone(flow: str) -> None:
+    tried = trial.Trial(schedules.parse(f"{flow}/7 delete-idle@30s"))
+    verdict = tried.whole()
+    assert verdict.outcomes[:2] == [f"{flow}:released", f"{flow}:unchanged"] and not verdict.violations
