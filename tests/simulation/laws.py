@@ -33,6 +33,8 @@ RETIRE_AFTER = 24 * 3600.0
 AT_ONCE = 0.05
 LAST_LOOK = 2.0
 
+UNFORESEEN = "an error that nobody has foreseen"  # how an operation tells a Python error
+
 Object = dict[str, Any]
 
 
@@ -356,6 +358,8 @@ class Judge:
         if run.crash:
             self.violated("law 12 (explains itself)", f"{run.name} ended with a Python error: {run.crash}")
         shown = run.text() + json.dumps(run.result, default=str)
+        if UNFORESEEN in shown:
+            self.violated("law 12 (explains itself)", f"{run.name} has met a Python error")
         if TOKEN in shown:
             self.violated("law 15 (secrets)", f"{run.name} has shown its token")
         if not run.result:

@@ -88,9 +88,14 @@ def test_what_an_overtaken_run_creates_has_no_pods(schedule: str) -> None:
     assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])
 
 
-@pytest.mark.xfail(strict=True, reason="it is refused, because there is nothing to release to")
 @pytest.mark.parametrize("flow", ["release", "promote"])
 def test_what_is_live_is_unchanged_though_the_other_color_is_gone(flow: str) -> None:
     tried = trial.Trial(schedules.parse(f"{flow}/7 delete-idle@30s"))
     verdict = tried.whole()
     assert verdict.outcomes[:2] == [f"{flow}:released", f"{flow}:unchanged"] and not verdict.violations
+
+
+def test_a_kept_color_is_released_to_when_the_live_one_is_gone() -> None:
+    """It ended with a Python error: there was no container whose image could be said."""
+    verdict = trial.run(schedules.parse("release-kept/7 delete-live@1#1b"))
+    assert verdict.outcomes[0] == "release:released" and not verdict.violations

@@ -221,8 +221,8 @@ class Trial:
 
     def _twice(self) -> None:
         kinds = self.kinds
-        if self.scenario.flow in ("rollback", "promote") or kinds & {"delete-idle", "going-idle"}:
-            return  # without another color, a release is refused whatever is live
+        if self.scenario.flow in ("rollback", "promote"):
+            return
         if kinds & {"select-blue", "select-green"} and ("prepare", "3.0") in self.scenario.before:
             return  # what was prepared has been live, and is scaled down like every old color
         before = self._specs()

@@ -149,6 +149,7 @@ def _look(
             app,
             now,
             kept,
+            params["containers"],
             "" if settings["version"] is None else settings["version"],
             settings["image"],
             create_missing=settings["create_missing"] or bool(settings["deploy_tasks"]),

@@ -115,6 +115,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         app,
         result,
         kept,
+        params["containers"],
         params["version"],
         params["image"],
         create_missing=params["create_missing"],

@@ -67,6 +67,7 @@ def judge_version(
     app: Application,
     result: dict[str, Any],
     kept: dict[str, Any] | None,
+    containers: list[str],
     version: Any,
     image: str | None,
     create_missing: bool = False,
@@ -75,19 +76,25 @@ def judge_version(
 ) -> None:
     """Add to the reading what a version is: its image, and whether it is live.
 
+    :param kept: see :func:`read_kept_of_idle`.
     :param approved: see :func:`_refuse_unprepared`; ``None`` when nothing is to be promoted.
     :param force: whether what is live already is put on the idle color all the same.
     :raises BlueGreenError: the version is none, or there is nothing to put it on, or it was not prepared.
     """
     if version is None and not image:
         return
-    if not create_missing and not kept:
-        app.color(app.idle)
-    images = wanted_images(app.live, app.colors[app.idle], version, image)
+    if app.live.deployment is None and not kept:
+        app.color(app.idle)  # nothing is left that another one could be made after
+    idle = Color(app.idle, kept, containers) if kept else app.colors[app.idle]
+    images = wanted_images(app.live, idle, version, image)
     result["wanted_image"] = next(iter(images.values()))
     result["is_live"] = is_live(app.live, images, version)
     # An interrupted switch is put right first; then this is looked at again.
-    if approved is not None and (force or not result["is_live"]) and not app.pending:
+    if app.pending or result["is_live"] and not force:
+        return
+    if not create_missing and not kept:
+        app.color(app.idle)
+    if approved is not None:
         _refuse_unprepared(app, approved, images, result)
 
 
