@@ -45,8 +45,8 @@ class ActionModule(OperationAction):
             nothing = {name: option.get("default") for name, option in end.ARGUMENTS.items()}
             result = {**result, **end.blind({**nothing, **given}, self._task.check_mode), "failed": False}
         if result["bad"] and given.get("failure") is None:
-            # It had come to its end, and then it turned out that another run has the lock. Whoever calls this in the rescue
-            # says it, as of every failure.
+            # It had come to its end, and then it turned out that another run has the lock, or that what it has made live is
+            # gone. Whoever calls this in the rescue says it, as of every failure.
             return {**result, "failed": True, "reason": result["result"]["reason"]}
         report = {key: given.get(key) for key in ("application", "namespace", "by", "job", "failure")}
         report["directory"] = (

@@ -17,8 +17,8 @@ description:
     job of a workflow.
   - What it tells is what it has read, never what was asked for. Where nothing can be read any more, it says what is known.
   - With O(failure) it does not fail, whatever the outcome, because the results of a failed task are handed on to nobody.
-    RV(bad) says whether the play should. Without, it fails when it turns out that another run has taken over, so that the
-    C(rescue) says it.
+    RV(bad) says whether the play should. Without, it fails when it turns out that another run has taken over, or that the
+    Deployment is gone that it would tell of, so that the C(rescue) does what can be done and says it.
   - P(bluegreen.kubernetes.bluegreen#role) ends with it, on success and on failure. In a playbook that is put together from
     the modules it belongs at the end of the C(block), and into the C(rescue).
   - The report is written, and the result handed on, only when it runs as an action.

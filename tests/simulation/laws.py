@@ -341,7 +341,7 @@ class Judge:
         begins = not write.new["spec"].get("suspend") and (write.old is None or write.old["spec"].get("suspend"))
         if begins and run and purpose == "contract":
             live = {self.version_of(color) for color in self.live_colors()}
-            if live != {version}:
+            if live != {version} and not self._just_gone():
                 self.violated("law 10 (irreversible)", f"{run} contracts for {version} while {live} is live")
             self.contracted = {version}
         if begins and purpose == "undo":
@@ -350,6 +350,11 @@ class Judge:
             self.violated("law 8 (once)", f"{run} begins Job {write.name} for {version} again, which was done")
         if purpose in ("migrate", "expand") and _holds(write.new, "Complete"):
             self.done = {(purpose, version)}
+
+    def _just_gone(self) -> bool:
+        """Whether somebody has deleted what is live in this very moment."""
+        since = [self.meddled.get(f"app-{color}", -1e9) for color in self.live_colors()]
+        return any(self.hub.now - at < AT_ONCE for at in since)
 
     # --- the end of a run
 
@@ -435,6 +440,9 @@ class Judge:
         deployment = self.deployment_of(told) if told else None
         if outcome == "released" and told and not self.ready_pods(told) and self.hub.now - self.unrest > LAST_LOOK:
             self.violated("law 7 (last look)", f"{run.name} says released, and no pod of {told} is ready")
+        gone = outcome in MOVED and told and deployment is None
+        if gone and self.hub.now - self.meddled.get(f"app-{told}", -1e9) > LAST_LOOK:
+            self.violated("law 11 (told)", f"{run.name} says {outcome}, and {told} has no Deployment")
         if outcome == "released" and told and version != run.variables.get("version"):
             self.violated("law 11 (told)", f"{run.name} says released, of version {version}")
         if deployment is not None and version and outcome in GOOD and version != self.version_of(told):
@@ -487,6 +495,10 @@ def _substance(write: Any) -> bool:
         return False  # it does nothing until somebody who has the lock lets it
     if write.kind not in ("Deployment", "Service"):
         return bool(write.kind == "Job")  # a kept manifest says nothing as long as its Deployment is there
+    if write.old is None and write.kind == "Deployment" and write.new["spec"].get("replicas") == 0:
+        return (
+            False  # nothing fences a creation; without pods it does nothing until somebody who has the lock scales it
+        )
     if write.old is None or write.new is None or _is_deleted(write.new) and not _is_deleted(write.old):
         return True
     return bool(write.old.get("spec") != write.new.get("spec"))

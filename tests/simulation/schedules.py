@@ -47,6 +47,7 @@ SOMEBODY = (
     "scale-idle:1",
     "forget-state",
     "delete-idle",
+    "delete-live",
     "going-idle",
     "delete-lease",
     "touch-service",

@@ -251,6 +251,8 @@ class Trial:
         deployment = judge.deployment_of(color)
         ready = len(judge.ready_pods(color))
         by_hand = {"select-blue", "select-green", "scale-idle:0"}
+        if run.outcome not in laws.MOVED:
+            by_hand.add("delete-live")  # nobody else is told that it is well
         if judge.raced or by_hand & {fault.what for fault in self.schedule.faults}:
             return  # somebody has made a color live without a look at its pods, or taken them away afterwards
         if deployment is None or ready < deployment["spec"]["replicas"] or ready == 0:

@@ -44,6 +44,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_kept,
     template_again,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
     own_template,
     pod_labels,
@@ -454,8 +455,14 @@ def _create(
         manifest["metadata"].setdefault("annotations", {})[LOCK_ID] = params["lock_id"]
     if not app.cluster.dry_run:
         app.refuse_foreign_lock(params["lock_id"])
+        # Nothing fences a creation: what arrives after another run has taken over has no pods, and gets none.
+        spec["replicas"] = 0
     color = Color(name, app.cluster.create("Deployment", manifest), params["containers"])
-    color = _noted(app, color, params, images)
+    if not app.cluster.dry_run:
+        # Whoever takes over after this reading stamps the Deployment, and so refuses the writes that follow.
+        app = read_application(app.cluster, params)
+        color = _noted(app, app.color(name), params, images)
+        set_replicas(app, color, replicas, params["lock_id"])
     verb = "would be" if app.cluster.dry_run else "was"
     made = f"{color.deployment_name} {verb} made from {origin}: {color.image} with {replicas} replicas"
     return {
@@ -468,7 +475,7 @@ def _create(
         "previous_replicas": None,
         "template_hash": color.template_hash,
         "differences": [name_of(path) for path, _wanted, _old in found or []],
-        "diff": diff("Deployment " + color.deployment_name, None, _shown(color)),
+        "diff": diff("Deployment " + color.deployment_name, None, dict(_shown(color), replicas=replicas)),
         "warnings": app.warnings,
         "msg": f"{made}{_told(app, params, found or [])}.",
     }

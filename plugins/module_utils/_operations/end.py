@@ -22,6 +22,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.outc
     account,
     are_frozen,
     compose,
+    is_gone,
     judge,
     moved_away,
 )
@@ -58,13 +59,22 @@ RETURNS: Result = {
 def run(params: Params, cluster: Cluster, progress: Progress) -> Result:
     happened = happened_of(params, cluster.dry_run)
     now, warnings = _read(cluster, params)
-    away = moved_away(happened, now or {})
+    given = happened.failure
+    away, gone = moved_away(happened, now or {}), is_gone(happened, now or {})
     if away:
         happened.failure = _taken_from(away, now or {})
+    elif gone:
+        happened.failure = _gone(gone, now or {})
     outcome = judge(happened, now)
-    if happened.lock_id and (away or outcome != "superseded") and not cluster.dry_run:
+    # What is gone is a failure like any other: the rescue may put the traffic back, and has the lock to do so.
+    if happened.lock_id and (away or outcome != "superseded") and not gone and not cluster.dry_run:
         outcome = _give_back(params, cluster, happened, now, outcome, warnings)
-    return dict(conclude(happened, now, outcome, params["begun"]), warnings=warnings)
+    result = dict(conclude(happened, now, outcome, params["begun"]), warnings=warnings)
+    if given is None and happened.failure is not None:
+        result["msg"] = happened.failure[
+            "msg"
+        ]  # whoever ends the run after this failure says what else there is to say
+    return result
 
 
 def blind(params: Params, dry_run: bool) -> Result:
@@ -100,6 +110,17 @@ def _taken_from(color: str, now: Result) -> Result:
         "superseded",
         live=now.get("msg"),
         next_step="Find out who did, and why; then run again.",
+    )
+    return {"msg": str(error), "reason": error.reason}
+
+
+def _gone(color: str, now: Result) -> Result:
+    """The failure of a run that has come to its end, when somebody has deleted what it tells of."""
+    error = BlueGreenError(
+        f"The Deployment of {color} is gone: somebody else has deleted it.",
+        "not_found",
+        live=now.get("msg"),
+        next_step="Find out who did, and why. release.yml -e version=X makes any version live.",
     )
     return {"msg": str(error), "reason": error.reason}
 

@@ -171,6 +171,15 @@ def moved_away(run: Happened, now: Result) -> str | None:
     return made if now.get("active_color") not in (None, made) else None
 
 
+def is_gone(run: Happened, now: Result) -> str | None:
+    """The color of which a run that came to its end would tell, when it has no Deployment any more; else ``None``."""
+    told = run.of("deploy").get("color") if run.flow == "prepare" else now.get("active_color")
+    found = (now.get("colors") or {}).get(told)
+    if run.failure is not None or run.planned or run.flow == "retire" or found is None:
+        return None
+    return told if found["deployment"] is None else None
+
+
 def is_back(run: Happened, now: Result) -> bool:
     """Whether what was switched was switched back, as the cluster says; where it says nothing, as the switch back said."""
     moved_back = run.of("switch back").get("changed") or own_entry(run, now).get("reverted_at")

@@ -171,6 +171,8 @@ def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) ->
         return plan
     target = _target(now, settings)
     moves = target["color"] != active
+    if not moves and not now["pending_color"] and live["deployment"] is None:
+        raise _nothing_live(now, target)
     contracted = moves and now["contracted"] and now["contracted"]["version"] == live["version"]
     if contracted and not settings["rollback_contracted"]:
         raise _contracted(now, settings, target)
@@ -206,6 +208,19 @@ def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) ->
     steps.scale_down()
     plan.steps, plan.rescue = steps.ended(), steps.rescue(reverts=False)
     return plan
+
+
+def _nothing_live(now: Reading, target: dict[str, Any]) -> BlueGreenError:
+    """A rollback that would leave the traffic where it is, which is where nobody answers."""
+    idle = now["idle_color"]
+    other = now["colors"][idle]["version"] or "X"
+    return BlueGreenError(
+        f"{target['color']} is live already, and its Deployment is gone: there is nothing to roll back to.",
+        "not_found",
+        live=now["msg"],
+        next_step=f"release.yml -e version={other} puts a version on {idle} and makes it live. Or create the Deployment of "
+        f"{target['color']} again, and find out who has deleted it.",
+    )
 
 
 def _target(now: Reading, settings: Settings) -> dict[str, Any]:

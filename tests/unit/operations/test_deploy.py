@@ -301,7 +301,10 @@ def test_create_missing_makes_a_twin_of_the_live_one() -> None:
     assert pod(made)["containers"][0]["readinessProbe"] == pod(live)["containers"][0]["readinessProbe"]
     assert pod(live)["containers"][0]["image"] == "myapp:1.0"
     assert (result["changed"], result["previous_image"], result["replicas"]) == (True, None, 3)
-    assert [(write.verb, write.name) for write in cluster.writes] == [("create", "app-green")]
+    # Nothing fences a creation, so it has no pods before a patch that is fenced gives it some.
+    created, scaled = cluster.writes
+    assert (created.verb, created.name, created.body["spec"]["replicas"]) == ("create", "app-green", 0)
+    assert (scaled.verb, scaled.name) == ("patch", "app-green")
 
 
 def test_create_missing_carries_nothing_of_the_live_objects_identity() -> None:
