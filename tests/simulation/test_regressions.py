@@ -40,7 +40,6 @@ def test_what_somebody_switches_back_at_the_end_is_not_called_released(later: in
     assert verdict.outcomes[0] == "release:superseded" and not verdict.violations
 
 
-@pytest.mark.xfail(strict=True, reason="it is refused for ever; from one pod on it is scaled up")
 def test_what_was_prepared_and_has_no_pods_any_more_is_promoted() -> None:
     verdict = trial.run(schedules.parse("promote/11 scale-idle:0@1#begin:2a"))
     assert verdict.outcomes[-1] == "promote:released"

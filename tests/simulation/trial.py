@@ -190,8 +190,6 @@ class Trial:
         kinds = self.kinds
         others = bool(self.kinds & set(OTHER_FLOWS))
         good = again.outcome in laws.GOOD
-        if again.flow == "promote" and "scale-idle" in kinds:
-            others = True  # what has no pods any more cannot be checked: see test_regressions
         if again.outcome == "reverted" and kinds & {"crash-live", "crash-idle", "unready-live", "unready-idle"}:
             others = True  # it finishes the release of before, whose pods have restarted since its switch
         if not good and not others and not kinds & MAY_BE_REFUSED and not self._is_done(again):

@@ -125,6 +125,8 @@ def _stage(steps: Steps, stage: str, flow: str, made: bool) -> None:
         steps.hook("before_" + stage)
         if flow != "promote" or stage not in BY_PREPARE:
             getattr(steps, stage)()
+        elif stage == "deploy":
+            steps.strengthen()
     if stage == "switch":
         steps.follow("switch")
     steps.hook("after_" + stage)

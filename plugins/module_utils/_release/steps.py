@@ -114,6 +114,11 @@ class Steps:
         untouched = live["template_hash"] if own else ""
         self.add("deploy", manifest=manifest, live_template_hash=untouched, template_from=source)
 
+    def strengthen(self) -> None:
+        """What was prepared and has no pods any more cannot be checked; from one pod on, the switch scales it up."""
+        if not self.now["colors"][self.common["color"]]["replicas"]:
+            self.add("strengthen", **self.template)
+
     def wait(self) -> None:
         self.add("wait", **self.template)
         if self.settings["preview_service"]:

@@ -224,6 +224,7 @@ STEPS = [
         EVERYTHING,
         "wait preview_new validate preview_nothing switch bake scale_down:blue-after-bake end",
     ),
+    ("promote", {**PREPARED, "idle": {"replicas": 0}}, {}, "strengthen wait switch scale_down:blue end"),
     ("promote", PREPARED, HOOKS, PROMOTES_WITH_HOOKS),
     ("promote", PREPARED, {**SHARED, **OWN}, "wait switch scale_down:blue end"),
     (
