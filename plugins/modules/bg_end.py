@@ -39,7 +39,7 @@ options:
     default: {}
   stages:
     description:
-      - "Results of the collection's modules, by the name of the stage: V(database), V(deploy), V(wait), V(validate), V(switch),
+      - "Results of the collection's modules, by the name of the stage: V(database), V(undo), V(deploy), V(wait), V(validate), V(switch),
         V(hand over), V(bake), V(scale down), V(retire), V(switch back), V(hand back)."
       - Empty ones are left out, and those from before O(begun).
     type: dict

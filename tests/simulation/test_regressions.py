@@ -97,14 +97,12 @@ def test_a_kept_color_is_released_to_when_the_live_one_is_gone() -> None:
     assert verdict.outcomes[0] == "release:released" and not verdict.violations
 
 
-@pytest.mark.xfail(strict=True, reason="it says REFUSED: nothing was changed")
 def test_a_run_that_has_undone_a_change_does_not_say_that_it_has_changed_nothing() -> None:
     """The Job had been done by the run that was killed; then the live version did not pass, and it was undone."""
     verdict = trial.run(schedules.parse("shared/7 release:2.0@1#job:23b kill@1#smoke-check:1b unready-live@2#begin:2b"))
     assert verdict.outcomes[1] == "release:aborted"
 
 
-@pytest.mark.xfail(strict=True, reason="its checks are refused, and the schema that it needs is undone")
 @pytest.mark.parametrize("scenario", ["shared", "expand"])
 def test_a_color_whose_deployment_is_gone_is_not_checked_on_the_new_schema(scenario: str) -> None:
     verdict = trial.run(schedules.parse(f"{scenario}/1 delete-live@90s"))

@@ -81,18 +81,22 @@ NOT_UNDONE = ("superseded", "api_unreachable", "conflict")
 def _undone(params: Params, cluster: Cluster, progress: Progress) -> BlueGreenError:
     """Undo what a failed run has changed, if that can be; the error that ends the run, with what failed and what became of it."""
     failure = params["failure"]
-    reason = failure.get("reason") or "task_failed"
+    reason, result = failure.get("reason") or "task_failed", {}
     if not params["definition"]:
         said = "No undo Job was run (bluegreen_database.undo names none): what the Job has changed by then is still changed."
     elif not params["undoes"] or reason in NOT_UNDONE:
         said = "No undo Job was run: what the Job has changed by then is still changed."
     else:
         try:
-            said = f"The Job {_run(params, cluster, progress)['job']} has undone the change."
+            result = _run(params, cluster, progress)
+            said = f"The Job {result['job']} has undone the change."
         except BlueGreenError as error:
+            result = error.result
             said = f"The undo Job failed as well, so the schema may be half changed: {error}"
     cluster.live = None  # the failure says already what is live
-    return BlueGreenError(f"{failure.get('msg') or 'A task failed.'}\nNothing was deployed. {said}", reason)
+    return BlueGreenError(
+        f"{failure.get('msg') or 'A task failed.'}\nNothing was deployed. {said}", reason, result=result
+    )
 
 
 def _run(params: Params, cluster: Cluster, progress: Progress) -> Object:

@@ -193,6 +193,7 @@ def _did_something(run: Happened) -> bool:
         deploy.get("color")
         or database.get("changed")
         or run.of("follow").get("changed")
+        or run.of("undo").get("changed")
         or run.own_tasks
         and run.lock_id
         # Without an answer, nobody knows whether the write has arrived.

@@ -92,7 +92,7 @@ class Steps:
             return
         change = "migrate" if database["strategy"] == "shared" else "expand"
         undo = place(database["undo"], self.directory) if database.get("undo") else ""
-        checks = bool(self.settings["checks"])
+        checks = bool(self.settings["checks"]) and self.now["colors"][self.live]["deployment"] is not None
         self.job("database_change", change, change=change, undo=undo, checks=checks)
 
     def follow(self, stage: str) -> None:
