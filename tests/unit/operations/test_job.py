@@ -264,6 +264,22 @@ def test_a_run_that_is_overtaken_while_it_creates_the_job_starts_nothing(clock: 
     assert cluster.begun == []
 
 
+@pytest.mark.xfail(strict=True, reason="its deletion names no version of the Job")
+def test_a_job_that_another_run_has_adopted_meanwhile_is_not_deleted(clock: Clock) -> None:
+    """The overtaken run was about to remove what a killed one had left; the one that took over wants just that."""
+    cluster = Jobs("job", clock)
+    left_behind(cluster)
+    lock(cluster, "ours")
+
+    def adopted() -> None:
+        lock(cluster, "theirs")
+        cluster.touch("Job", "migrate", lambda item: item["metadata"]["annotations"].update({_patch.LOCK_ID: "theirs"}))
+
+    cluster.before("delete", "Job", adopted)
+    assert failure(cluster, lock_id="ours", version="3.0").reason == "superseded"
+    assert _patch.stamp(cluster.one("Job", "migrate")) == "theirs"
+
+
 def test_a_takeover_keeps_a_suspended_job_from_starting_late(clock: Clock) -> None:
     cluster = Jobs("job", clock)
     left_behind(cluster)
