@@ -195,6 +195,8 @@ class Judge:
         for at, who, lock_id in self.holder:
             if who == run or not lock_id or at <= mine[-1]:
                 continue
+            if _deletes_job(write) and _stamp(write.old) != lock_id:
+                continue  # a Job that is wanted is stamped first, which its deletion tests; nobody misses any other
             stamped = max((when for when, name in self.touched.get(write.name, []) if name == who), default=-1.0)
             if self.worked.get(who, -1.0) >= at or stamped >= at or self._has_begun(who, at):
                 self.violated(
@@ -477,6 +479,14 @@ def _is_deleted(item: Object) -> bool:
 def _is_another(old: Object, new: Object | None) -> bool:
     """Whether a Deployment is on its way out, or makes other pods."""
     return new is None or _is_deleted(new) and not _is_deleted(old) or _template(new) != _template(old)
+
+
+def _deletes_job(write: Any) -> bool:
+    return bool(write.kind == "Job" and write.old is not None and (write.new is None or _is_deleted(write.new)))
+
+
+def _stamp(item: Object) -> str | None:
+    return (item["metadata"].get("annotations") or {}).get("bluegreen.kubernetes/lock-id")
 
 
 def _template(deployment: Object) -> str:

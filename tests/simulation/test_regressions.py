@@ -107,3 +107,9 @@ def test_a_run_that_has_undone_a_change_does_not_say_that_it_has_changed_nothing
 def test_a_color_whose_deployment_is_gone_is_not_checked_on_the_new_schema(scenario: str) -> None:
     verdict = trial.run(schedules.parse(f"{scenario}/1 delete-live@90s"))
     assert verdict.outcomes[:2] == ["release:released", "release:released"] and not verdict.violations
+
+
+def test_an_overtaken_run_removes_only_a_job_that_nobody_has_adopted() -> None:
+    """Its deletion of the Job was under way; it named no version of it."""
+    verdict = trial.run(schedules.parse("contract/77 overtaken@1#52b"))
+    assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])

@@ -265,21 +265,21 @@ class Job:
         end = time.monotonic() + GONE + grace
         watched = {"job": ("Job", {"fieldSelector": "metadata.name=" + self.name})}
         with self.cluster.observe(**watched) as view:
-            asked = False
             while True:
                 left = [item for item in view["job"] if item["metadata"]["uid"] == self.uid]
-                if not left and asked:
+                if not left:
                     return
-                if left and "deletionTimestamp" not in left[0]["metadata"] or not asked:
+                metadata = left[0]["metadata"]
+                if "deletionTimestamp" not in metadata:
                     try:
                         self.fence()
+                        # A run that has taken over since, and adopted the Job, has stamped it: then this is refused.
+                        preconditions = {"uid": self.uid, "resourceVersion": metadata["resourceVersion"]}
                         # In the foreground: the Job goes last, so when it is gone its pods are.
-                        self.cluster.delete("Job", self.name, {"uid": self.uid}, "Foreground")
+                        self.cluster.delete("Job", self.name, preconditions, "Foreground")
                     except ApiError as error:
                         if not isinstance(error, PatchConflict) and error.status != 404:
                             raise
-                        return  # gone, or another one by now
-                    asked = True
                 if time.monotonic() >= end:
                     raise BlueGreenError(
                         f"Job {self.name} was deleted, but its pods have not ended.",

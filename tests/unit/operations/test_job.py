@@ -264,7 +264,6 @@ def test_a_run_that_is_overtaken_while_it_creates_the_job_starts_nothing(clock: 
     assert cluster.begun == []
 
 
-@pytest.mark.xfail(strict=True, reason="its deletion names no version of the Job")
 def test_a_job_that_another_run_has_adopted_meanwhile_is_not_deleted(clock: Clock) -> None:
     """The overtaken run was about to remove what a killed one had left; the one that took over wants just that."""
     cluster = Jobs("job", clock)
