@@ -13,7 +13,7 @@ class ModuleDocFragment:
 options:
   host:
     description:
-      - URL of the API server, such as V(https://api.example.com:6443).
+      - URL of the API server, such as V(https://api.example.com:6443). Without a scheme it is V(https).
       - If not specified, E(K8S_AUTH_HOST) is used.
     type: str
   api_key:
@@ -23,7 +23,8 @@ options:
     type: str
   kubeconfig:
     description:
-      - Path of a kubeconfig file, or the content of one as a dictionary.
+      - Path of a kubeconfig file, several paths separated by colons, or the content of one as a dictionary.
+      - It means what it means to C(kubectl), also its C(as), C(as-groups), C(proxy-url), C(tls-server-name) and C(exec).
       - If not specified, E(K8S_AUTH_KUBECONFIG) is used.
     type: raw
   context:
@@ -79,7 +80,7 @@ options:
     type: str
   impersonate_user:
     description:
-      - Name of the user to act as. The authenticated user needs the right to impersonate it.
+      - Name of the user to act as, instead of the one that the kubeconfig names. The authenticated user needs the right to impersonate it.
       - If not specified, E(K8S_AUTH_IMPERSONATE_USER) is used.
     type: str
   api_timeout:

@@ -12,15 +12,17 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.common.parameters import remove_values
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.kubeconfig import is_content
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, explained
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import (
     CONNECTION,
-    SECRET_KEYS,
     address_secrets,
     as_shown,
+    kubeconfig_secrets,
+    scrubbed,
+    with_scheme,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
@@ -70,16 +72,16 @@ def execute(
     hidden: set[str] = set()
     cluster: Cluster | None = None
 
-    def scrubbed(value: Any) -> Any:
-        return remove_values(value, as_shown(hidden | (cluster.secrets() if cluster else set())))
+    def shown(value: Any) -> Any:
+        return scrubbed(value, hidden | (cluster.secrets() if cluster else set()))
 
     def say(text: str) -> None:
         if progress:
-            progress(scrubbed(text))
+            progress(shown(text))
 
     def caution(text: str) -> None:
         if warn:
-            warn(scrubbed(text))
+            warn(shown(text))
 
     # What endangers a run is said before its first write, and not with the result, where that can be.
     said_at_once = (lambda text: say(f"warning: {text}")) if progress else caution
@@ -121,7 +123,7 @@ def execute(
     result["ended_at"] = micro_time()
     for text in result.pop("warnings", []):
         caution(text)
-    return scrubbed(result)
+    return shown(result)
 
 
 def secrets(operation: Operation, params: Params) -> set[str]:
@@ -131,18 +133,20 @@ def secrets(operation: Operation, params: Params) -> set[str]:
     options = dict(CONNECTION, **operation.ARGUMENTS).items()
     found |= {str(params[name]) for name, option in options if option.get("no_log") and params.get(name)}
 
-    def look(value: Any, name: str | None, hides: bool) -> None:
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                look(inner, key, hides)
-        elif isinstance(value, list):
-            for inner in value:
-                look(inner, name, hides)
-        elif isinstance(value, str) and value:
-            found.update({value} if hides and name in SECRET_KEYS else address_secrets(value))
+    kubeconfig = params.get("kubeconfig")
+    found |= {kubeconfig} if isinstance(kubeconfig, str) and is_content(kubeconfig) else kubeconfig_secrets(kubeconfig)
+    for name in ("host", "proxy"):
+        if params.get(name):
+            found |= address_secrets(with_scheme(params[name]))
 
-    look(params.get("kubeconfig"), None, True)
-    look(params, None, False)
+    def look(value: Any) -> None:
+        if isinstance(value, (dict, list)):
+            for inner in value.values() if isinstance(value, dict) else value:
+                look(inner)
+        elif isinstance(value, str):
+            found.update(address_secrets(value))
+
+    look(params)
     return found
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.common.parameters import remove_values
 
 
 def _env(*names: str) -> tuple[Any, list[str]]:
@@ -102,7 +103,7 @@ _USERINFO = re.compile(r"(\w+)://([^\s/?#]+)@")
 
 def address_secrets(text: str) -> set[str]:
     """User and password of each address in a text, as they are written there and as they are meant."""
-    found = set()
+    found: set[str] = set()
     for scheme, userinfo in _USERINFO.findall(text):
         user, _colon, password = userinfo.partition(":")
         if password or scheme in ("http", "https"):  # in others it may be an image and its digest
@@ -110,6 +111,12 @@ def address_secrets(text: str) -> set[str]:
         if len(password) >= 8 and password != user:  # a shorter one may be a name that the output needs
             found.add(password)
     return found | {unquote(item) for item in found}
+
+
+def with_scheme(address: str, scheme: str = "https") -> str:
+    """An address that names no scheme, with one."""
+    address = address.strip()
+    return address if "://" in address else f"{scheme}://{address}"
 
 
 def as_shown(secrets: Iterable[str]) -> set[str]:
@@ -121,6 +128,31 @@ def as_shown(secrets: Iterable[str]) -> set[str]:
         # A shorter line, of a whole configuration say, may be a color or a version that the output needs.
         found |= {line for line in map(str.strip, secret.splitlines()) if len(line) >= 8}
     return {text for text in found if len(text) >= 4}
+
+
+def scrubbed(value: Any, secrets: Iterable[str]) -> Any:
+    """The value with asterisks in place of secrets."""
+    return remove_values(value, as_shown(secrets))
+
+
+def kubeconfig_secrets(value: Any, name: str = "") -> set[str]:
+    """What no output may show of a kubeconfig, or of a part of it whose key is ``name``."""
+    if isinstance(value, dict):
+        found = secret_values({value["name"]: value["value"]}) if {"name", "value"} <= set(value) else set()
+        return found.union(*(kubeconfig_secrets(inner, key) for key, inner in value.items()))
+    if isinstance(value, list):
+        found = set()
+        for before, item in zip(["", *value], value):
+            option, is_set, setting = str(item).partition("=")
+            if name == "args" and is_set:
+                found |= secret_values({option: setting}) if _SECRET.search(option) else set()
+            elif name == "args" and _SECRET.search(str(before)) and "=" not in str(before):
+                found |= secret_values({before: item})
+            found |= kubeconfig_secrets(item, name)
+        return found
+    if isinstance(value, str) and value:
+        return {value} if name in SECRET_KEYS else address_secrets(value)
+    return set()
 
 
 def from_text(value: Any, kind: type) -> Any:

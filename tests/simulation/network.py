@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import urllib3
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.credentials import Access
 from kubernetes.client import Configuration
 
 from simulation.clock import Group, Hub, Killed
@@ -88,8 +89,9 @@ class Network:
 
     # --- what the collection gets
 
-    def load_configuration(self, options: Mapping[str, Any]) -> tuple[Any, str, str | None]:
-        return Configuration(host=HOST, api_key={"authorization": f"Bearer {TOKEN}"}), "kubeconfig simulated", "default"
+    def load_configuration(self, options: Mapping[str, Any]) -> Access:
+        configuration = Configuration(host=HOST, api_key={"authorization": f"Bearer {TOKEN}"})
+        return Access(configuration, "kubeconfig simulated", "default")
 
     def connection_pool(self, configuration: Any) -> Any:
         return SimpleNamespace(request=self.request, connection_pool_kw={})

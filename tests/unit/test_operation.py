@@ -73,7 +73,7 @@ def test_a_token_that_is_no_header_is_not_shown(token: str, way: str, api: Api, 
         (tmp_path / "config").write_text(yaml.safe_dump(config))
         options = {"namespace": "store", "kubeconfig": config if way == "dictionary" else str(tmp_path / "config")}
     result, shown = execute(lambda params, cluster, progress: cluster.list("Service"), **options)
-    assert result["reason"] == "no_cluster"
+    assert result["reason"] == "bad_input"
     assert "token" in result["msg"]
     assert [part for part in ("s3cret", "with-a-break") if part in shown] == []
 

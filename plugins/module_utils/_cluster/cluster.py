@@ -37,6 +37,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 
 try:
     import urllib3
+    from urllib3._collections import HTTPHeaderDict  # which urllib3 itself does not export before 2.0
 except ImportError:
     pass  # credentials.py says so
 
@@ -91,13 +92,13 @@ class Cluster:
         self.lost: BlueGreenError | None = None  # the error that ends this run once another one holds its lock
         self.live: str | None = None  # what is live, in words, as last read; for error messages
         self.api_timeout = options["api_timeout"]
-        self._configuration, self.source, context_namespace = load_configuration(options)
-        self.namespace = options.get("namespace") or context_namespace or "default"
-        self.host = self._configuration.host.rstrip("/")
-        self._headers = {"User-Agent": "bluegreen.kubernetes/" + agent, "Accept": "application/json"}
-        if options.get("impersonate_user"):
-            self._headers["Impersonate-User"] = options["impersonate_user"]
-        self._pool = connection_pool(self._configuration)
+        self._access = load_configuration(options)
+        self.source = self._access.source
+        self.namespace = options.get("namespace") or self._access.namespace or "default"
+        self.host = self._access.configuration.host.rstrip("/")
+        own = [("User-Agent", "bluegreen.kubernetes/" + agent), ("Accept", "application/json")]
+        self._headers = [*own, *self._access.identity]
+        self._pool = connection_pool(self._access.configuration)
         self._ready_at: float | None = None  # monotonic times; see refusal_stands()
         self._doubted_at: float | None = None
 
@@ -281,10 +282,12 @@ class Cluster:
 
     def secrets(self) -> set[str]:
         """What no output may show of the credentials as they are now."""
-        return held(self._configuration)
+        return held(self._access)
 
-    def _authenticated(self) -> dict[str, str]:
-        headers = {**self._headers, **authorization(self._configuration)}
+    def _authenticated(self) -> HTTPHeaderDict:
+        """The headers of every request; a name may be there several times."""
+        headers = HTTPHeaderDict(self._headers)
+        headers.update(authorization(self._access.configuration))
         check_headers(headers, self.source)
         return headers
 
@@ -305,9 +308,10 @@ class Cluster:
         **kwargs: Any,
     ) -> urllib3.HTTPResponse:
         """One request, sent once."""
-        headers = dict(self._authenticated(), **(headers or {}))
+        whole = self._authenticated()
+        whole.update(headers or {})
         return self._pool.request(
-            method, self.host + target, headers=headers, timeout=timeout, retries=False, redirect=False, **kwargs
+            method, self.host + target, headers=whole, timeout=timeout, retries=False, redirect=False, **kwargs
         )
 
     def _send(
