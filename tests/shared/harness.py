@@ -414,6 +414,8 @@ class Run:
         with self._changed:
             self.ended = time.time()
             self._changed.notify_all()
+        if os.environ.get("BLUEGREEN_RUNS"):  # see tests/tools/run.py
+            (Path(os.environ["BLUEGREEN_RUNS"]) / f"{self.began:.6f}-{self.group}.log").write_text(self.output)
         LOG.info(
             "ansible-playbook %s ended after %.1f s; it said:\n%s",
             shlex.join(self.arguments),

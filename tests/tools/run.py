@@ -4,15 +4,18 @@
 """Run make targets one after the other, as `make test` and `make proof` do.
 
 Unless the cluster runs already, it is started before the first target that needs it (a step of its own) and stopped at the
-end. At the end there is a page of results: each step's time, what became of its tests, which failed, and the ten slowest.
-Exit code 0: all passed.
+end. At the end there is a page of results: each step's time, what became of its tests, which failed, and the ten slowest; and
+all that the steps and the playbooks in them have said is looked through for the credentials of the tests (leaks.py).
+Exit code 0: all passed, and none was found.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import select
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,9 +25,11 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import checkout
+import leaks
 
 CLUSTER = [sys.executable, str(checkout.ROOT / "tests" / "cluster" / "cluster.py")]
 OUTPUT = checkout.ROOT / "tests" / "output" / "steps"
+RUNS = OUTPUT.parent / "runs"  # what each playbook of a suite has said
 SLOWEST = 10
 
 
@@ -41,17 +46,14 @@ class Step:
         """Run it between a headline and a verdict with its duration; True if it passed."""
         print(f"\n=== {number}/{total} {self.target} {'=' * (60 - len(self.target))}", flush=True)
         report = OUTPUT / f"{self.target}.xml"
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.unlink(missing_ok=True)
         options = f"{os.environ.get('PYTEST_ADDOPTS', '')} {shlex.quote(f'--junitxml={report}')}"
         started = time.monotonic()
         # Without ARGS here, make would hand on those that it was called with itself.
-        self.code = subprocess.run(
+        self.code = said(
             ["make", self.target, "ARGS="],
-            env={**os.environ, "PYTEST_ADDOPTS": options},
-            stdin=subprocess.DEVNULL,
-            check=False,
-        ).returncode
+            {**os.environ, "PYTEST_ADDOPTS": options, "BLUEGREEN_RUNS": str(RUNS)},
+            OUTPUT / f"{self.target}.log",
+        )
         self.seconds = time.monotonic() - started
         self.tests = tests_of(report)
         verdict = (
@@ -65,6 +67,30 @@ class Step:
     def count(self, result: str) -> str:
         """How many of its tests have a result; nothing for a step that is not pytest's."""
         return str(sum(found == result for _name, found, _seconds in self.tests)) if self.tests else ""
+
+
+def said(command: list[str], environment: dict[str, str], log: Path) -> int:
+    """Run a command whose output is shown and kept; its exit code."""
+    with log.open("wb") as kept:
+        process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert process.stdout
+        output = process.stdout.fileno()
+        try:
+            # Not until the pipe's end: what a step leaves running, as the cluster, may keep it open.
+            while select.select([output], [], [], 0.1)[0] or process.poll() is None:
+                chunk = os.read(output, 65536) if select.select([output], [], [], 0)[0] else b""
+                os.write(sys.stdout.fileno(), chunk)
+                kept.write(chunk)
+                if not chunk and process.poll() is not None:
+                    break
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            process.stdout.close()
+        return process.wait()
 
 
 def tests_of(report: Path) -> list[tuple[str, str, float]]:
@@ -129,6 +155,9 @@ def main() -> int:
     ours = with_cluster and subprocess.run([*CLUSTER, "status"], stdout=subprocess.DEVNULL, check=False).returncode != 0
     steps = [Step(target) for target in [*without, *(["cluster"] if ours else []), *with_cluster]]
     started = time.monotonic()
+    for directory in (OUTPUT, RUNS):  # of the run before
+        shutil.rmtree(directory, ignore_errors=True)
+        directory.mkdir(parents=True)
     try:
         for number, step in enumerate(steps, 1):
             # Without the cluster, nothing that needs it can pass.
@@ -138,7 +167,8 @@ def main() -> int:
         if ours and next(step for step in steps if step.target == "cluster").code is not None:
             subprocess.run([*CLUSTER, "down"], check=False)
         results(steps, time.monotonic() - started)
-    return int(any(step.code != 0 for step in steps))
+        shown = leaks.main([str(OUTPUT.parent)])
+    return int(shown or any(step.code != 0 for step in steps))
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def test_also_one_before_there_is_a_connection(monkeypatch: pytest.MonkeyPatch, 
 TOKENS = ["s3cret-t0ken\nwith-a-break", "s3cret-t0ken\r\n X-Header: with-a-break", "s3cret-t0ken-€-with-a-break"]
 
 
-@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("token", TOKENS, ids=["line", "header", "character"])
 @pytest.mark.parametrize("way", ["option", "file", "dictionary"])
 def test_a_token_that_is_no_header_is_not_shown(token: str, way: str, api: Api, tmp_path: Path) -> None:
     options = dict(api.connection, api_key=token)

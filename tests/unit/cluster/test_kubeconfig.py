@@ -120,7 +120,7 @@ NONE = [
 ]
 
 
-@pytest.mark.parametrize("text, why", NONE)
+@pytest.mark.parametrize("text, why", NONE, ids=range(len(NONE)))
 @pytest.mark.parametrize("variable", [False, True])
 def test_what_is_no_kubeconfig_is_told_and_not_shown(
     text: str, why: str, variable: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -524,7 +524,7 @@ FAILED = [
 ]
 
 
-@pytest.mark.parametrize("script, why", FAILED)
+@pytest.mark.parametrize("script, why", FAILED, ids=range(len(FAILED)))
 def test_a_program_that_fails_says_why_itself(script: str, why: str, server: Loopback, tmp_path: Path) -> None:
     asked = Asked(kubeconfig=written(tmp_path, kubeconfig(server.url, login(tmp_path, script))))
     assert asked.reason == "unauthorized"
