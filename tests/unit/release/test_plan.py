@@ -523,6 +523,16 @@ def test_the_same_is_decided_under_the_lock(facts: dict[str, Any], spared: bool)
     assert plan.locks is not spared
 
 
+def test_a_rollback_does_not_stay_with_a_color_that_is_gone() -> None:
+    """It would take pods from the only color that has any."""
+    gone = {"deployment": None, "image": None, "version": None, "replicas": 0, "template_hash": None}
+    with pytest.raises(BlueGreenError) as caught:
+        make("rollback", {**STAYS, "live": gone}, {})
+    assert caught.value.reason == "not_found" and "release.yml -e version=0.9" in str(caught.value)
+    # Services that select both colors are put on one first; then it is planned again.
+    assert make("rollback", {**STAYS, "live": gone, "pending_color": "green"}, {}).color == "blue"
+
+
 @pytest.mark.parametrize(
     "facts, given",
     [
