@@ -47,6 +47,10 @@ class ActionModule(OperationAction):
             "approved": _variables.approved(task_vars, load_extra_vars(self._loader), name),
             **_variables.who(task_vars),
         }
+        if found["settings"] and given.get("flow") in ("release", "prepare"):
+            version = found["settings"].get("bluegreen_version") or given.get("version") or found["version"]
+            place = found["directory"]
+            found["config"] = _variables.configs(task_vars, found["settings"], version, place, self._templar)
         return {**found, **{key: value for key, value in given.items() if value not in (None, "")}}
 
     def _texts(self, task_vars: dict[str, Any]) -> dict[str, str]:

@@ -38,6 +38,12 @@ options:
       - If not given, that of C(bluegreen_result), when it runs as an action and that is a variable. A fact does not count,
         because a cache brings those of earlier runs.
     type: dict
+  config:
+    description:
+      - "What the files of C(bluegreen_config) hold on each color, as JSON: C({COLOR: {FILE: TEXT}}). If not given, they are
+        filled in as the role does it."
+      - A version that is live already is released all the same when its configuration differs.
+    type: json
   application:
     description: Name of the application. If not given, the host's, or that of the first Service on C(localhost).
     type: str
@@ -224,6 +230,13 @@ is_live:
   type: bool
   returned: always
   sample: false
+reconfigured:
+  description: The ConfigMaps and Secrets of which this version has another content than what is live, as far as O(config)
+    says it; then it is not live, whatever RV(wanted_image) is.
+  type: list
+  elements: str
+  returned: always
+  sample: [ConfigMap settings]
 wanted_image:
   description: Image of the version.
   type: str

@@ -44,6 +44,14 @@ options:
         The number of replicas is set as if there were no manifest.
       - An empty dictionary means that there is none.
     type: dict
+  config:
+    description:
+      - What P(bluegreen.kubernetes.bg_config#module) has returned as RV(bluegreen.kubernetes.bg_config#module:config).
+        Wherever the pod template refers to one of these ConfigMaps and Secrets, by its plain name or with the hash of
+        another version, it then refers to these objects.
+      - One that nothing refers to is a mistake, and nothing is written.
+    type: dict
+    default: {}
   replicas:
     description: Number of pods, at least 1. As many as the live color's Deployment asks for if not given; see O(way_back).
     type: int

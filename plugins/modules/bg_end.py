@@ -39,8 +39,8 @@ options:
     default: {}
   stages:
     description:
-      - "Results of the collection's modules, by the name of the stage: V(database), V(undo), V(deploy), V(wait), V(validate), V(switch),
-        V(hand over), V(bake), V(scale down), V(retire), V(switch back), V(hand back)."
+      - "Results of the collection's modules, by the name of the stage: V(database), V(undo), V(config), V(deploy), V(wait), V(validate),
+        V(switch), V(follow), V(hand over), V(bake), V(scale down), V(retire), V(collect), V(switch back), V(follow back), V(hand back)."
       - Empty ones are left out, and those from before O(begun).
     type: dict
     default: {}

@@ -8,17 +8,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import from_text
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import OURS, PREFIX
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import (
+    OURS,
+    PREFIX,
+    config_files,
+    unquoted,
+)
 
 PLAYBOOKS = Path(__file__).resolve().parent.parent.parent / "playbooks"
 
-RESULTS = "__bluegreen_results"  # of the runs of this play, by application: the role's own variable
+# The role's own variables: the results of the runs of this play, by application; the files of the configuration, and
+# what they hold.
+RESULTS = "__bluegreen_results"
+FILES, TEXTS = "__bluegreen_config_files", "__bluegreen_config_texts"
 
 Variables = dict[str, Any]
 
@@ -30,6 +39,23 @@ def settings(task_vars: Variables, template: Any) -> Variables:
     """
     names = [name for name in task_vars if name.startswith(PREFIX) and name[len(PREFIX) :] not in OURS]
     return {name: template(task_vars[name]) for name in names}
+
+
+def configs(task_vars: Variables, settings: Variables, version: Any, directory: str, templar: Any) -> str | None:
+    """What the files of ``bluegreen_config`` hold on each color, as JSON; ``None`` where there are none.
+
+    The role's own variable fills them in, so that they are the same when they are written.
+    """
+    paths, colors = (from_text(settings.get(PREFIX + name), list) for name in ("config", "colors"))
+    if not isinstance(paths, list) or not isinstance(colors, list) or TEXTS not in task_vars:
+        return None
+    files = config_files([str(path) for path in paths], directory)
+    found = {}
+    for color in colors if files else ():
+        bound = {"bluegreen_color": color, "bluegreen_expected_version": unquoted(str(version or "")), FILES: files}
+        filled = templar.copy_with_new_env(available_variables={**task_vars, **bound})
+        found[str(color)] = dict(zip(files, filled.template(task_vars[TEXTS])))
+    return json.dumps(found) if found else None
 
 
 def application(task_vars: Variables, services: Any) -> str:

@@ -9,6 +9,7 @@ crash or an outage of the schedule does is not held against a run; what the run 
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 from collections.abc import Iterator
@@ -20,6 +21,9 @@ from simulation.network import TOKEN
 from simulation.runs import Run
 
 STATE = "bluegreen.kubernetes/state"
+APPLICATION = "bluegreen.kubernetes/application"
+CONFIGS = ("ConfigMap", "Secret")
+KEPT = "deployment.json"
 COLORS = ("blue", "green")
 GOOD = {"released", "unchanged", "planned", "prepared", "rolled_back", "retired", "postponed"}
 # After these the traffic is on what was asked for.
@@ -129,6 +133,20 @@ class Judge:
         before = [what for at, what in self.live if at <= since][-1:]
         return before + [what for at, what in self.live if at > since]
 
+    def configs(self) -> list[Object]:
+        """The ConfigMaps and Secrets that belong to a version."""
+        found = [item for kind in CONFIGS for item in self.store.list(kind, self.namespace)]
+        return [item for item in found if APPLICATION in (item["metadata"].get("labels") or {})]
+
+    def needed(self) -> set[tuple[str, str]]:
+        """The ConfigMaps and Secrets of all that runs or can be had again."""
+        kinds = ("Deployment", "ReplicaSet", "Job")
+        found = [item["spec"]["template"] for kind in kinds for item in self.store.list(kind, self.namespace)]
+        for secret in self.store.list("Secret", self.namespace):
+            if KEPT in secret["data"]:
+                found.append(json.loads(base64.b64decode(secret["data"][KEPT]))["spec"]["template"])
+        return {one for template in found for one in _referred(template)}
+
     # --- every write
 
     def written(self, write: Any) -> None:
@@ -151,6 +169,8 @@ class Judge:
             self._deployment(run, write)
         elif write.kind == "Job" and write.new is not None:
             self._job(run, write)
+        elif write.kind in CONFIGS and write.new is None and (write.kind, write.name) in self.needed():
+            self.violated("law 10 (irreversible)", f"{run} removed {write.kind} {write.name}, which is needed")
         if run and self.runs[run].check:
             self.violated("law 13 (plan)", f"{run}, which was to plan, wrote {write.kind} {write.name}")
         if run and _substance(write):
@@ -292,6 +312,11 @@ class Judge:
             self.meddled[write.name] = self.hub.now
         if run:
             self.deployed[run, write.name] = self.hub.now  # with whatever template it has found
+        for kind, name in _referred(write.new["spec"]["template"]) if run and write.new else ():
+            if self.store.get(kind, self.namespace, name) is None:
+                self.violated(
+                    "law 4 (configuration)", f"{run} lets {write.name} refer to {kind} {name}, which is not there"
+                )
         if not run or write.old is None:
             return
         color = write.old["spec"]["template"]["metadata"].get("labels", {}).get("version")
@@ -369,6 +394,8 @@ class Judge:
             self.violated("law 12 (explains itself)", f"{run.name} has met a Python error")
         if TOKEN in shown:
             self.violated("law 15 (secrets)", f"{run.name} has shown its token")
+        if "s3cret-of-" in shown or base64.b64encode(b"s3cret-of-").decode()[:12] in shown:
+            self.violated("law 15 (secrets)", f"{run.name} has shown a value of a Secret")
         if not run.result:
             if run.failed is False:
                 self.violated("law 11 (told)", f"{run.name} ended well and told nothing")
@@ -451,6 +478,15 @@ class Judge:
             paused = since and run.process.paused_until > min(since)  # in the middle of its last look
             if self.hub.now - self.meddled.get(deployment["metadata"]["name"], -1e9) > 5 and not paused:
                 self.violated("law 11 (told)", f"{run.name} says {version} is live, it is {self.version_of(told)}")
+
+
+def _referred(template: Object) -> Iterator[tuple[str, str]]:
+    """The ConfigMaps and Secrets that the example application has in its environment."""
+    for container in template["spec"]["containers"]:
+        for source in container.get("envFrom") or []:
+            for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
+                if field in source:
+                    yield kind, source[field]["name"]
 
 
 def _holds(item: Object | None, kind: str) -> bool:

@@ -142,14 +142,25 @@ class Role:
             any_errors_fatal=False,
         )
         connection = SimpleNamespace(transport="local", become=None, _shell=SimpleNamespace(tmpdir=None))
-        templar = SimpleNamespace(template=scope.value, is_template=lambda value: "{{" in value)
-        templar.copy_with_new_env = lambda available_variables: templar
+        templar = _templar(scope)
         action = _action_class(name)(own, connection, SimpleNamespace(), None, templar, None)
         action._display = _Display(self._say)
         result = dict(action.run(None, scope.flat()))
         for text in result.get("warnings") or []:
             self._say(f"[WARNING]: {text}")
         return result
+
+
+def _templar(scope: Scope) -> SimpleNamespace:
+    """Of what Ansible's is asked: variables may be given in place of the scope's."""
+
+    def within(available_variables: Variables) -> SimpleNamespace:
+        mine = scope.flat()
+        return _templar(
+            scope.within({key: value for key, value in available_variables.items() if mine.get(key) is not value})
+        )
+
+    return SimpleNamespace(template=scope.value, is_template=lambda value: "{{" in value, copy_with_new_env=within)
 
 
 class _Display:

@@ -40,6 +40,7 @@ class Scenario:
     missing: bool = False  # the idle color has no Deployment yet
     preview: bool = False  # there is a Service for the preview
     planned: bool = False  # the run with the faults is in check mode
+    configured: bool = False  # both colors have a ConfigMap and a Secret that a release puts others in the place of
     nothing: bool = False  # there is nothing to be done
     autoscaled: str = ""  # by ``one`` autoscaler for the application, or by one of each color, ``apart``
     budget: bool = False  # one PodDisruptionBudget protects what is live
@@ -62,6 +63,8 @@ def _database(strategy: str, *jobs: str) -> dict[str, Any]:
 SHARED = _database("shared", "migrate", "undo")
 EXPAND = _database("expand_contract", "expand", "contract", "undo")
 PER_COLOR = _database("per_color", "sync", "hand_over", "detach")
+
+CONFIG = {"bluegreen_config": [str(FILES / "config*.yml.j2")]}
 
 SCENARIOS = {
     "release": Scenario("release", "2.0"),
@@ -112,6 +115,22 @@ SCENARIOS = {
         "retire", before=(("release", "2.0"), DAY), variables={"bluegreen_retire_mode": "delete"}
     ),
     "retire-early": Scenario("retire", before=(("release", "2.0"),), nothing=True),
+    "config": Scenario(
+        "release", "2.0", before=(("release", "1.5"), ("release", "1.6")), variables=CONFIG, configured=True
+    ),
+    "config-alone": Scenario("release", "1.0", variables=CONFIG, configured=True),
+    "config-promote": Scenario(
+        "promote", "2.0", before=(("release", "1.5"), ("prepare", "2.0")), variables=CONFIG, configured=True
+    ),
+    "config-rollback": Scenario(
+        "rollback", before=(("release", "1.5"), ("release", "2.0")), variables=CONFIG, configured=True
+    ),
+    "config-retire": Scenario(
+        "retire",
+        before=(("release", "1.5"), ("release", "2.0"), DAY),
+        variables={**CONFIG, "bluegreen_retire_mode": "delete"},
+        configured=True,
+    ),
     "shared": Scenario("release", "2.0", variables=SHARED),
     "expand": Scenario("release", "2.0", variables=EXPAND),
     "contract": Scenario("retire", before=(("release", "2.0"), DAY), variables=EXPAND),

@@ -9,6 +9,7 @@ That they mean the same as Ansible's own is held by runs of the real ansible-pla
 from __future__ import annotations
 
 import functools
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -115,7 +116,8 @@ class _Compiled:
 
     def _context(self, scope: Scope) -> _Lazy:
         lookup = functools.partial(_lookup, scope)
-        context: Any = self._template.new_context({"lookup": lookup, "omit": OMIT})
+        query = functools.partial(_query, scope)
+        context: Any = self._template.new_context({"lookup": lookup, "query": query, "omit": OMIT})
         context.scope = scope
         return context
 
@@ -155,6 +157,10 @@ def _lookup(scope: Scope, plugin: str, path: str) -> str:
     return str(_template(_file(path)).render_in(scope))
 
 
+def _query(scope: Scope, plugin: str, *paths: str) -> list[str]:
+    return [_lookup(scope, plugin, path) for path in paths]
+
+
 @functools.lru_cache(maxsize=None)
 def _file(path: str) -> str:
     return Path(path).read_text(encoding="utf-8")
@@ -177,6 +183,7 @@ ENVIRONMENT.filters.update(
     mandatory=_mandatory,
     combine=_combine,
     from_yaml=yaml.safe_load,
+    to_json=json.dumps,
     zip=lambda first, second: list(zip(first, second)),
     bool=lambda value: value if isinstance(value, bool) else str(value).lower() in ("1", "yes", "true", "on"),
 )

@@ -31,7 +31,7 @@ NAMESPACE = "shop"
 OTHER_FLOWS = ("release", "rollback", "retire", "prepare", "promote", "overtaken", "preempted")
 
 # Whose writes a timeline shows, and what of them it leaves out.
-SHOWN = ("Service", "Deployment", "Job", "Secret")
+SHOWN = ("Service", "Deployment", "Job", "Secret", "ConfigMap")
 UNSHOWN = ("/metadata/resourceVersion", "/metadata/managedFields", "/metadata/generation", "/status")
 
 
@@ -83,6 +83,7 @@ class Trial:
             else:
                 self._twice()
             self._stays_prepared()
+            self._nothing_is_left()
             self._rolled_back()
         return self._verdict()
 
@@ -104,7 +105,9 @@ class Trial:
 
     def _begin(self) -> None:
         scenario = self.scenario
-        example.shop(self.world, scenario.services, env={"DRAIN": "5"})
+        # Without old ReplicaSets, so that configuration is out of use as soon as its color has another one.
+        spec: dict[str, Any] = {"configured": True, "revisionHistoryLimit": 0} if scenario.configured else {}
+        example.shop(self.world, scenario.services, env={"DRAIN": "5"}, **spec)
         if scenario.preview:
             self.store.create(example.service("myapp-preview", "none"), by=example.MANIFESTS)
         if scenario.missing:
@@ -302,6 +305,16 @@ class Trial:
         if {run.variables.get("version") for run in self.main if run.flow != "rollback"} != {self.scenario.version}:
             return False
         return judge.live_colors() == {self.idle_color}
+
+    def _nothing_is_left(self) -> None:
+        """Of configuration that nothing refers to, once a release or a retirement has come to its end."""
+        judge = self.judge
+        assert judge is not None
+        if self.scenario.flow == "rollback" or self.kinds - {"kill"} or self.scenario.planned:
+            return
+        for item in judge.configs():
+            if (item["kind"], item["metadata"]["name"]) not in judge.needed():
+                self.violated("law 8 (left over)", f"nothing needs {item['kind']} {item['metadata']['name']}")
 
     # --- what others use
 

@@ -11,10 +11,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
+from datetime import datetime
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import HASH, referred
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import live_since_last_switch
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, to_second
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 # Who writes objects from a source of its own, and would put a switched selector back.
@@ -26,14 +29,17 @@ OWNER_MARKS = {
     "Flux (helm)": ("labels", "helm.toolkit.fluxcd.io/name", None),
 }
 
+RELOADER = "reloader.stakater.com"
+RELOADS = ("auto", "reload", "search")
+
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 OWNER_MANAGERS = ("helm", "argocd", "kustomize-controller", "helm-controller", "flux")
 
 
 def hazards(app: Application) -> list[str]:
-    """Warnings about the Services of an application; one sentence or two each."""
-    return [*_of_services(app), *_of_others(app)]
+    """Warnings about the Services of an application, and who restarts it; one sentence or two each."""
+    return [*_of_services(app), *_of_others(app), *_of_reloaders(app)]
 
 
 def _of_services(app: Application) -> Iterator[str]:
@@ -83,6 +89,58 @@ def _of_others(app: Application) -> Iterator[str]:
                 f"Service {name} was last written by `kubectl apply` with {applied} in its selector: applying that manifest again "
                 f"makes {applied} live. Take {app.label} out of the manifest's selector, or the Service out of what is applied."
             )
+
+
+def _of_reloaders(app: Application) -> Iterator[str]:
+    """Who restarts the pods of a color when a ConfigMap or Secret changes: https://github.com/stakater/Reloader"""
+    for color in app.colors.values():
+        owner = color.deployment or {"metadata": {}, "spec": {"template": {"metadata": {}}}}
+        notes: Object = {}
+        for metadata in (owner["metadata"], owner["spec"]["template"]["metadata"]):
+            notes.update(metadata.get("annotations") or {})
+        for key, value in sorted(notes.items()):
+            if key.partition("/")[0].endswith(RELOADER) and key.partition("/")[2] in RELOADS and value != "false":
+                yield (
+                    f"Deployment {color.deployment_name} has the annotation {key}: when a ConfigMap or Secret changes that it shares, "
+                    "its pods are restarted outside of any release, the live ones too. Take the annotation off, and name what belongs "
+                    "to a version in bluegreen_config, of which a change is a release."
+                )
+
+
+def changed_beside(app: Application) -> list[str]:
+    """Warnings about ConfigMaps and Secrets of others that have changed since the live pods started, one sentence each."""
+    if app.live.deployment is None:
+        return []
+    pods = app.live.own(app.cluster.list("Pod", labelSelector=app.live.pod_selector)["items"])
+    started = [moment(pod["status"]["startTime"]) for pod in pods if pod.get("status", {}).get("startTime")]
+    if not started:
+        return []
+    found = []
+    for kind, name in sorted(referred([app.live.deployment])):
+        if HASH.search(name):
+            continue
+        try:
+            changed = _changed_at(app.cluster.get(kind, name))
+        except ApiError as error:
+            if error.status != 403:
+                raise
+            found.append(f"Whether {kind} {name} has changed since the live pods started is not known: {error.what}")
+            continue
+        if changed and changed > min(started):
+            found.append(
+                f"{kind} {name}, which both colors share, was changed at {to_second(changed)}, when pods of {app.active} ran already, "
+                f"since {to_second(min(started))}: a pod of it that restarts is another one than before, and a rollback does not bring "
+                "the old content back. What belongs to a version is better named in bluegreen_config."
+            )
+    return found
+
+
+def _changed_at(item: Object | None) -> datetime | None:
+    """When the content of a ConfigMap or Secret was written last; ``None`` when nothing says so."""
+    entries = (item or {"metadata": {}})["metadata"].get("managedFields") or []
+    content = {"f:data", "f:binaryData"}
+    times = [moment(one["time"]) for one in entries if one.get("time") and content & set(one.get("fieldsV1") or {})]
+    return max(times, default=None)
 
 
 def without_room(app: Application) -> list[str]:

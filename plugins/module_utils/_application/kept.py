@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from collections.abc import Iterator
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
@@ -122,6 +123,21 @@ def read_kept(app: Application, color: str) -> Object | None:
     if foreign:
         raise _unreadable(app, color, foreign, next_step)
     return manifest
+
+
+def kept_manifests(app: Application) -> Iterator[Object]:
+    """What is kept for both colors, whoever has written it.
+
+    :raises BlueGreenError: it cannot be read.
+    """
+    for color in app.names:
+        secret = app.cluster.get("Secret", kept_name(app, color))
+        if secret is not None:
+            try:
+                yield json.loads(base64.b64decode(secret["data"][KEY]))
+            except (KeyError, TypeError, ValueError) as error:
+                why = [f"{type(error).__name__}: {error}"]
+                raise _unreadable(app, color, why, "Delete the Secret, or give it another name.") from error
 
 
 def _kept_for(app: Application, color: str) -> str:

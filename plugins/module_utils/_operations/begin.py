@@ -8,13 +8,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards, without_room
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import goes_back
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import (
+    config_secrets,
+    in_words,
+    names_of,
+    other_configs,
+    parse,
+    refuse_unreferred,
+    versioned,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import (
+    changed_beside,
+    hazards,
+    without_room,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import goes_back, prepared
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.lease import Keeper, lease_name
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.others import look_beside
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.preview import check_preview
@@ -31,6 +45,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.read
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import judge, unquoted
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.steps import template_from
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, seconds
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -42,6 +57,7 @@ ARGUMENTS = dict(
     flow={"type": "str", "required": True, "choices": list(planning.FLOWS)},
     settings={"type": "dict"},
     version={"type": "raw"},
+    config={"type": "json", "no_log": True},
     approved={"type": "dict"},
     application={"type": "str"},
     directory={"type": "path"},
@@ -75,6 +91,7 @@ RETURNS: Object = {
     "rollback_to": None,
     "contracted": None,
     "is_live": None,
+    "reconfigured": [],
     "wanted_image": None,
     "retirement": None,
     "followers": [],
@@ -82,14 +99,17 @@ RETURNS: Object = {
 
 
 def secrets(params: Params) -> set[str]:
-    """What no output may show of the checks, wherever they are."""
+    """What no output may show of the checks and of the configuration, wherever they are."""
     settings = params.get("settings") or {}
     prometheus = from_text(settings.get("bluegreen_prometheus"), dict)
     checks = []
     for name in ("bluegreen_checks", "bluegreen_bake_checks"):
         value = from_text(settings.get(name), list)  # what is none is shown in the mistake, so that it counts as well
         checks += value if isinstance(value, list) else [value]
-    return _checks.secrets(
+    configs = _configs_by_color(params["config"]) if params.get("config") else {}
+    names = [params.get("namespace"), *(params.get("services") or []), *(params.get("colors") or [])]
+    values = set().union(*(config_secrets(files) for files in configs.values()))
+    return {value for value in values if not any(value in str(name) for name in names)} | _checks.secrets(
         {
             "checks": [check for check in checks if isinstance(check, dict)],
             "prometheus": prometheus if isinstance(prometheus, dict) else None,
@@ -105,7 +125,8 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         settings = judge(params["settings"] or {}, params["directory"])
         settings["version"] = _version(params, settings)
         app, now, found = _look(cluster, params, settings)
-        for text in app.warnings + hazards(app) + found.warnings:
+        beside = changed_beside(app) if settings["config"] and params["flow"] in RELEASES else []
+        for text in app.warnings + hazards(app) + found.warnings + beside:
             cluster.warn(text)  # before anything is written
         plan = planning.make(params["flow"], now, settings, params["directory"])
         if plan.locks:
@@ -114,6 +135,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             app.refuse_nothing()
             refuse_full(app.services)
             followers.refuse_too_few(app, found)
+            _refuse_unreferred(app, params, settings)
             for text in look_beside(app, settings["preview_service"]) + without_room(app):
                 cluster.warn(text)
     except BlueGreenError as error:
@@ -144,6 +166,7 @@ def _look(
     kept = read_kept_of_idle(app)
     now = reading(app, kept, params["containers"])
     now["followers"] = followers.summaries(app, found, settings["idle_replicas"])
+    now["reconfigured"] = in_words(_reconfigured(app, params)) if settings["config"] else []
     if flow in RELEASES:
         judge_version(
             app,
@@ -155,11 +178,47 @@ def _look(
             create_missing=settings["create_missing"] or bool(settings["deploy_tasks"]),
             approved=(params["approved"] or {}) if flow == "promote" else None,
             force=settings["force"],
+            reconfigured=bool(now["reconfigured"]),
         )
     if flow == "retire":
         after = seconds(settings["retire_after"], "bluegreen_retire_after")
         now["retirement"] = verdict(app, after, settings["retire_mode"], params["containers"])
     return app, now, found
+
+
+def _wanted_configs(params: Params, color: str) -> dict[str, str]:
+    """The names of the objects that this version has on a color, for which its files may say something else."""
+    files = _configs_by_color(params["config"]).get(color)
+    return names_of(parse(files, params["services"][0]))
+
+
+def _configs_by_color(text: str | None) -> dict[str, Any]:
+    """As the action has rendered them: for each color, texts by file."""
+    found: dict[str, Any] = json.loads(text or "{}")
+    return found
+
+
+def _reconfigured(app: Application, params: Params) -> list[str]:
+    """The configs of which the live color has another content than this version, or what is promoted."""
+    if app.live.deployment is None:
+        return []
+    template = app.live.deployment["spec"]["template"]
+    if params["flow"] != "promote":
+        return other_configs(template, _wanted_configs(params, app.active))
+    ready, idle = prepared(app.state["history"]), app.colors[app.idle]
+    if not ready or (ready["color"], ready["template_hash"]) != (idle.name, idle.template_hash):
+        return []
+    return other_configs(template, versioned(idle.deployment["spec"]["template"]))
+
+
+def _refuse_unreferred(app: Application, params: Params, settings: planning.Settings) -> None:
+    """What the deploy would refuse, where it is known now: it makes the template after this color's.
+
+    :raises BlueGreenError: no pod would get one of the configs.
+    """
+    source = app.colors[app.idle if template_from(settings) == "idle" else app.active].deployment
+    if source is not None and params["flow"] != "promote" and not (settings["manifest"] or settings["deploy_tasks"]):
+        refuse_unreferred(source, _wanted_configs(params, app.idle))
 
 
 def _shown(plan: planning.Plan) -> Object:

@@ -17,6 +17,10 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import (
+    configured,
+    refuse_unreferred,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.drift import (
     Difference,
     carried,
@@ -73,6 +77,7 @@ ARGUMENTS = dict(
     version={"type": "raw"},
     image={"type": "str"},
     definition={"type": "dict"},
+    config={"type": "dict", "default": {}},
     replicas={"type": "int"},
     create_missing={"type": "bool", "default": False},
     force={"type": "bool", "default": False},
@@ -186,7 +191,17 @@ def _drift(app: Application, color: Color, params: Params) -> list[Difference]:
         selector.get("matchLabels") or {}
     )
     fixed |= {expression["key"] for expression in selector.get("matchExpressions") or []}
-    return drift(app.live, color, fixed)
+    return drift(_as_configured(app.live, params), _as_configured(color, params), fixed)
+
+
+def _as_configured(color: Color, params: Params) -> Color:
+    """The color as if it had the configuration of this version, which is no drift."""
+    return Color(color.name, _with_config(color.deployment, params), params["containers"])
+
+
+def _with_config(deployment: Object, params: Params) -> Object:
+    template = configured(deployment["spec"]["template"], params["config"])
+    return {**deployment, "spec": {**deployment["spec"], "template": template}}
 
 
 def _told(app: Application, params: Params, found: list[Difference]) -> str:
@@ -236,7 +251,11 @@ def _operations(
         images = wanted_images(app.live, color, version, params["image"])
         if found:
             template = carried(template, found, app.live.deployment["spec"]["template"])
-            color = Color(color.name, {**deployment, "spec": {**deployment["spec"], "template": template}}, [*images])
+        planned = _with_config({**deployment, "spec": {**deployment["spec"], "template": template}}, params)
+        refuse_unreferred(planned, params["config"])
+        template = planned["spec"]["template"]
+        if template != deployment["spec"]["template"]:
+            color = Color(color.name, planned, [*images])
             replace("/spec/template", deployment["spec"]["template"], template)
         there = admitted(deployment, images)
         for item in color.containers:
@@ -354,6 +373,8 @@ def _from_definition(app: Application, color: Color, params: Params, replicas: i
             why=f"Needed pod labels: {app.selector_for(color.name)}; the manifest has {json.dumps(pod_labels(new), sort_keys=True)}.",
             next_step="Correct spec.template.metadata.labels.",
         )
+    new = _with_config(new, params)
+    refuse_unreferred(new, params["config"])
     new["spec"]["replicas"] = replicas
     new["metadata"].setdefault("namespace", app.cluster.namespace)
     if params["force"]:
@@ -434,6 +455,8 @@ def _create(
             "conflict",
             next_step="Run again when it is gone; metadata.finalizers says what keeps it.",
         )
+    manifest = _with_config(manifest, params)
+    refuse_unreferred(manifest, params["config"])
     spec = manifest["spec"]
     spec["replicas"] = replicas
     planned = Color(name, manifest, params["containers"])

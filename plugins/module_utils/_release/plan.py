@@ -114,6 +114,8 @@ def _release(flow: str, now: Reading, settings: Settings, directory: str, locked
             if _takes_part(stage, flow, needed, resumed):
                 made = stage == "switch" and not needed  # by the run that is finished here
                 _stage(steps, stage, flow, made)
+        if flow != "prepare":
+            steps.collect()
     plan.steps = steps.ended()
     plan.rescue = steps.rescue(reverts=settings["auto_rollback"])
     return plan
@@ -156,7 +158,8 @@ def _why(flow: str, now: Reading, version: Any, needed: bool, resumed: Any) -> s
         return f"{version} is live already."
     live = now["colors"][now["active_color"]]["version"]
     what = {"release": "is released to", "prepare": "is prepared on", "promote": "is promoted on"}[flow]
-    return f"{version} {what} {now['idle_color']}; {now['active_color']} is live with {live}."
+    changed = f" The configuration differs: {', '.join(now['reconfigured'])}." if now.get("reconfigured") else ""
+    return f"{version} {what} {now['idle_color']}; {now['active_color']} is live with {live}.{changed}"
 
 
 # --- rollback --------------------------------------------------------------------------------------------------
@@ -304,5 +307,6 @@ def _retire(now: Reading, settings: Settings, directory: str) -> Plan:
         if contracts:
             steps.job("database_contract", contract)
         steps.add("retire", follow=settings["follow"])
+        steps.collect()
     plan.steps, plan.rescue = steps.ended(), steps.only_end()
     return plan

@@ -73,10 +73,12 @@ def judge_version(
     create_missing: bool = False,
     approved: dict[str, Any] | None = None,
     force: bool = False,
+    reconfigured: bool = False,
 ) -> None:
     """Add to the reading what a version is: its image, and whether it is live.
 
     :param kept: see :func:`read_kept_of_idle`.
+    :param reconfigured: whether the live color has another configuration than this version shall have.
     :param approved: see :func:`_refuse_unprepared`; ``None`` when nothing is to be promoted.
     :param force: whether what is live already is put on the idle color all the same.
     :raises BlueGreenError: the version is none, or there is nothing to put it on, or it was not prepared.
@@ -88,7 +90,7 @@ def judge_version(
     idle = Color(app.idle, kept, containers) if kept else app.colors[app.idle]
     images = wanted_images(app.live, idle, version, image)
     result["wanted_image"] = next(iter(images.values()))
-    result["is_live"] = is_live(app.live, images, version)
+    result["is_live"] = not reconfigured and is_live(app.live, images, version)
     # An interrupted switch is put right first; then this is looked at again.
     if app.pending or result["is_live"] and not force:
         return

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import difflib
+import glob
 import os
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
@@ -134,6 +135,7 @@ SETTINGS = {
     "image": Setting(_text, ""),
     "manifest": Setting(_text, ""),
     "deploy_tasks": Setting(_text, ""),
+    "config": Setting(_names, []),
     "create_missing": Setting(_flag, False),
     "template": Setting(_text, "", ("", "live", "idle")),
     "force": Setting(_flag, False),
@@ -193,6 +195,9 @@ def judge(found: Mapping[str, Any], directory: str) -> dict[str, Any]:
             mistakes.append(str(mistake))
             settings[name] = setting.default
     mistakes += missing_file("bluegreen_deploy_tasks", settings["deploy_tasks"], directory)
+    for path in settings["config"]:
+        if not config_files([path], directory):
+            mistakes.append(f"bluegreen_config: there is no file {place(path, directory)}")
     mistakes += mistaken_hooks(settings["hooks"], directory) + mistaken_database(settings["database"], directory)
     mistakes += _mistaken("bluegreen_probe", {"probe": PROBE}, {"probe": settings["probe"] or None})
     refuse(mistakes, lambda: _checks.parse(_checking(settings, directory)))
@@ -295,6 +300,12 @@ def missing_file(name: str, path: Any, directory: str | None) -> list[str]:
 def place(path: Any, directory: str | None) -> str:
     """A path of the user's, made absolute: relative ones start at the playbook's directory."""
     return os.path.join(directory or "", os.path.expanduser(str(path)))
+
+
+def config_files(paths: list[str], directory: str | None) -> list[str]:
+    """The templates of the configuration that paths and globs name, each once."""
+    found = [file for path in paths for file in sorted(glob.glob(place(path, directory), recursive=True))]
+    return [file for file in dict.fromkeys(found) if os.path.isfile(file)]
 
 
 def template_file(path: str, directory: str | None) -> str:

@@ -10,7 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import place, template_file
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.settings import (
+    config_files,
+    place,
+    template_file,
+)
 
 Reading = dict[str, Any]
 Settings = dict[str, Any]
@@ -19,6 +23,15 @@ Step = dict[str, Any]
 
 def is_per_color(settings: Settings) -> bool:
     return settings["database"].get("strategy") == "per_color"
+
+
+def template_from(settings: Settings) -> str:
+    """After which color's pod template the new version's is made: ``live`` or ``idle``.
+
+    What tasks of the user's deploy is theirs, and a color with a database of its own has its address in the template.
+    """
+    own = settings["deploy_tasks"] or is_per_color(settings)
+    return str(settings["template"] or ("idle" if own else "live"))
 
 
 def is_large(now: Reading, color: str, settings: Settings) -> bool:
@@ -103,16 +116,18 @@ class Steps:
 
     def deploy(self) -> None:
         self.follow("deploy")
+        if self.settings["config"]:
+            self.add("config", files=config_files(self.settings["config"], self.directory))
         live, own = self.now["colors"][self.other], self.settings["deploy_tasks"]
         if own:
             image = self.now["wanted_image"]
             self.add("deploy_tasks", place(own, self.directory), image=image, replicas=live["replicas"])
         self.template["deployed"] = True
         manifest = template_file(self.settings["manifest"], self.directory)
-        # What tasks of the user's deploy is theirs, and a color with a database of its own has its address in the template.
-        source = self.settings["template"] or ("idle" if own or is_per_color(self.settings) else "live")
+        source = template_from(self.settings)
         untouched = live["template_hash"] if own else ""
-        self.add("deploy", manifest=manifest, live_template_hash=untouched, template_from=source)
+        details = {"live_template_hash": untouched, "template_from": source}
+        self.add("deploy", manifest=manifest, configured=bool(self.settings["config"]), **details)
 
     def strengthen(self) -> None:
         """What was prepared and has no pods any more cannot be checked; from one pod on, the switch scales it up."""
@@ -148,6 +163,11 @@ class Steps:
             self.add("scale_down", old_color=self.other, baked=baked, follow=self.settings["follow"])
         elif is_unsettled(self.now, self.other):
             self.add("follow", stage="scale_down", follow=self.settings["follow"])
+
+    def collect(self) -> None:
+        """What is left of the configuration of earlier versions."""
+        if self.settings["config"]:
+            self.add("collect")
 
     # --- the ends
 

@@ -49,6 +49,7 @@ KINDS = {
         Kind("Deployment", "deployments", "apps", status=True, counted=True),
         Kind("ReplicaSet", "replicasets", "apps", status=True, counted=True),
         Kind("Job", "jobs", "batch", status=True, counted=True),
+        Kind("CronJob", "cronjobs", "batch", status=True, counted=True),
         Kind("EndpointSlice", "endpointslices", "discovery.k8s.io", counted=True),
         Kind("Lease", "leases", "coordination.k8s.io"),
         Kind("HorizontalPodAutoscaler", "horizontalpodautoscalers", "autoscaling", "v2", status=True, counted=True),

@@ -323,8 +323,24 @@ def _secret(item: Object, old: Object | None) -> Iterator[Cause]:
         return
     if item.get("type") != old.get("type"):
         yield immutable("type", item.get("type"))
-    if old.get("immutable") and item.get("data") != old.get("data"):
-        yield Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", "data")
+    yield from _content_is_fixed(item, old, "data")
+
+
+def _config_map(item: Object, old: Object | None) -> Iterator[Cause]:
+    if old is not None:
+        yield from _content_is_fixed(item, old, "data", "binaryData")
+
+
+def _content_is_fixed(item: Object, old: Object, *fields: str) -> Iterator[Cause]:
+    """Of an immutable ConfigMap or Secret, which can neither be made one that is not."""
+    why = "Forbidden: field is immutable when `immutable` is set"
+    if not old.get("immutable"):
+        return
+    if not item.get("immutable"):
+        yield Cause("FieldValueForbidden", why, "immutable")
+    for field in fields:
+        if item.get(field) != old.get(field):
+            yield Cause("FieldValueForbidden", why, field)
 
 
 _BY_KIND: dict[str, Checking] = {
@@ -336,4 +352,5 @@ _BY_KIND: dict[str, Checking] = {
     "Lease": _lease,
     "HorizontalPodAutoscaler": _autoscaler,
     "Secret": _secret,
+    "ConfigMap": _config_map,
 }

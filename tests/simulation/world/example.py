@@ -16,9 +16,14 @@ MANIFESTS = "kubectl"  # who has applied them
 
 
 def deployment(
-    color: str, replicas: int, image: str = f"{IMAGE}:1.0", env: dict[str, str] | None = None, **spec: Any
+    color: str,
+    replicas: int,
+    image: str = f"{IMAGE}:1.0",
+    env: dict[str, str] | None = None,
+    configured: bool = False,
+    **spec: Any,
 ) -> Object:
-    """``spec``: further fields of the Deployment's spec."""
+    """``configured``: with what a ConfigMap and a Secret hold; ``spec``: further fields of the Deployment's spec."""
     labels = {"app": "myapp", "version": color}
     container = {
         "name": "app",
@@ -31,6 +36,8 @@ def deployment(
         "readinessProbe": {"httpGet": {"path": "/health", "port": "http"}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": "10m", "memory": "24Mi"}, "limits": {"memory": "96Mi"}},
     }
+    if configured:
+        container["envFrom"] = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "credentials"}}]
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -62,14 +69,19 @@ def shop(
     live: int = 3,
     idle: int = 1,
     env: dict[str, str] | None = None,
+    configured: bool = False,
     **spec: Any,
 ) -> None:
     """Blue is live, green idle; on return all is at rest."""
     store = world.store
     if "Namespace" in store.history and store.get("Namespace", "", NAMESPACE) is None:
         store.create({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}, by=MANIFESTS)
-    store.create(deployment("blue", live, env=env, **spec), by=MANIFESTS)
-    store.create(deployment("green", idle, env=env, **spec), by=MANIFESTS)
+    if configured:
+        for kind, name in (("ConfigMap", "settings"), ("Secret", "credentials")):
+            metadata = {"name": name, "namespace": NAMESPACE}
+            store.create({"apiVersion": "v1", "kind": kind, "metadata": metadata, "data": {}}, by=MANIFESTS)
+    store.create(deployment("blue", live, env=env, configured=configured, **spec), by=MANIFESTS)
+    store.create(deployment("green", idle, env=env, configured=configured, **spec), by=MANIFESTS)
     for name in services:
         store.create(service(name), by=MANIFESTS)
     world.settle(

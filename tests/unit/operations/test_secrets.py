@@ -104,7 +104,7 @@ def test_of_settings(settings: dict[str, Any], hidden: set[str], directory: str)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda item: item.__name__.rpartition(".")[2])
 def test_whoever_is_told_them_hides_them(operation: Any) -> None:
     """So that none is forgotten: it was once, when files were moved."""
-    told = {"checks", "prometheus", "settings", "definition"} & set(getattr(operation, "ARGUMENTS", {}))
+    told = {"checks", "prometheus", "settings", "definition", "manifests"} & set(getattr(operation, "ARGUMENTS", {}))
     assert bool(told) == hasattr(operation, "secrets")
 
 

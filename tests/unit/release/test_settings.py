@@ -131,6 +131,7 @@ def test_what_is_not_given() -> None:
         "image": "",
         "manifest": "",
         "deploy_tasks": "",
+        "config": [],
         "create_missing": False,
         "template": "",
         "force": False,
