@@ -174,3 +174,15 @@ def test_one_seed_gives_one_store() -> None:
 
     assert made(3) == made(3)
     assert made(3) != made(4)
+
+
+@pytest.mark.parametrize("kind", ["Secret", "ConfigMap"])
+def test_what_is_immutable_stays_what_it_is(store: Store, kind: str) -> None:
+    """As ValidateConfigMapUpdate and ValidateSecretUpdate have it in pkg/apis/core/validation/validation.go."""
+    store.create({**secret(), "kind": kind, "immutable": True})
+    why = "field is immutable when `immutable` is set"
+    for field, value in (("data", {"a": "Yg=="}), ("immutable", False), ("immutable", None)):
+        with pytest.raises(Refused, match=f"{field}: Forbidden: {why}"):
+            store.update(kind, NS, "kept", lambda item, given={field: value}: item.update(given))
+    store.update(kind, NS, "kept", lambda item: item["metadata"].update(annotations={"a": "b"}))
+    store.delete(kind, NS, "kept")

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -119,3 +120,41 @@ def test_a_status_of_several_is_a_line_each(play: Path, server: dict[str, Any]) 
     assert sorted(host.strip() for host, _text in lines) == ["shop", "storefront"]
     assert all("green (version 2.0) is live, 3/3 ready; blue (version 1.0) is idle" in text for _host, text in lines)
     assert "Deployment" not in ended.stdout
+
+
+CONFIG = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {LEVEL: "{{ level }}", OF: "{{ bluegreen_expected_version }} on {{ bluegreen_color }}"}
+---
+apiVersion: v1
+kind: Secret
+metadata: {name: credentials}
+stringData: {PASSWORD: "{{ password }}"}
+"""
+
+
+def test_a_plan_shows_the_configuration_and_no_secret(play: Path, loopback: Loopback) -> None:
+    """Filled in before the run is planned, and again when it is written: the version is live, and this differs."""
+    (play / "config").mkdir()
+    (play / "config" / "app.yml.j2").write_text(CONFIG)
+    api = Api(loopback, switched(dry_run=True, previous_version="1.0", previous_image="myapp:1.0"))
+    for color in ("blue", "green"):
+        pod = api.store.one("Deployment", f"app-{color}")["spec"]["template"]["spec"]
+        sources = [{"configMapRef": {"name": "settings"}}, {"secretRef": {"name": "credentials"}}]
+        pod["containers"][0]["envFrom"] = sources
+    variables = {"server": api.connection["host"], "bluegreen_namespace": api.connection["namespace"]}
+    variables |= {"bluegreen_services": ["myapp"], "bluegreen_config": "config/*.yml.j2", "bluegreen_api_timeout": 5}
+    variables |= {"version": "2.0", "level": "debug", "password": "correct-horse"}
+    ended = run(play, "--check", "--diff", "-vvv", **variables)
+    assert (
+        "2.0 is released to blue; green is live with 2.0. The configuration differs: ConfigMap settings" in ended.stdout
+    )
+    assert '"LEVEL": "debug"' in ended.stdout and '"OF": "2.0 on blue"' in ended.stdout
+    assert '"PASSWORD": "(13 bytes)"' in ended.stdout
+    writes = [(seen.method, seen.query.get("dryRun")) for seen in loopback.seen if seen.method != "GET"]
+    assert writes[:3] == [("POST", "All"), ("POST", "All"), ("PATCH", "All")]
+    # What -e shows with -vvv is Ansible's own; of ours there is nothing.
+    assert "correct-horse" not in ended.stdout.replace('"password": "correct-horse"', "")
+    assert base64.b64encode(b"correct-horse").decode() not in ended.stdout

@@ -119,8 +119,8 @@ def _mistaken(item: Any) -> Iterator[str]:
         kind = item.get("kind") if isinstance(item, dict) else type(item).__name__
         yield f"it holds ConfigMaps and Secrets, not {kind!r}"
         return
-    metadata = item.get("metadata") if isinstance(item.get("metadata"), dict) else {}
-    name = metadata.get("name")
+    metadata: Any = item.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, dict) else None
     if not isinstance(name, str) or not NAME.fullmatch(name):
         yield f"a {item['kind']} has no name (metadata.name), or none that Kubernetes takes: {name!r}"
         return
@@ -169,11 +169,17 @@ def _whole(item: Object, application: str) -> Object:
 def _content(item: Object) -> Object:
     """What an object holds, as the server keeps it."""
     if item["kind"] == "ConfigMap":
-        return {field: dict(item[field]) for field in ("data", "binaryData") if item.get(field)}
-    data = {key: "".join(value.split()) for key, value in (item.get("data") or {}).items()}
+        content = {"data": dict(item.get("data") or {}), "binaryData": _recoded(item.get("binaryData") or {})}
+        return {field: values for field, values in content.items() if values}
+    data = _recoded(item.get("data") or {})
     plain = item.get("stringData") or {}
     data.update({key: base64.b64encode(value.encode()).decode() for key, value in plain.items()})
     return {"type": item.get("type") or "Opaque", **({"data": data} if data else {})}
+
+
+def _recoded(values: dict[str, str]) -> dict[str, str]:
+    """Base64 without what may be written in more than one way."""
+    return {key: base64.b64encode(base64.b64decode(value)).decode() for key, value in values.items()}
 
 
 def digest(item: Object, application: str) -> str:
@@ -322,10 +328,8 @@ def _decoded(text: str) -> str:
         return ""
 
 
-def shown(item: Object | None, old: Object | None = None) -> Object:
+def shown(item: Object, old: Object | None = None) -> Object:
     """An object for ``--diff``: of a Secret only how long its values are, and which have changed since ``old``."""
-    if item is None:
-        return {}
     content = _content(item)
     if item["kind"] == "ConfigMap":
         sizes = {key: f"({len(value)} bytes in base64)" for key, value in content.get("binaryData", {}).items()}

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _time
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import parse
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import begin as _begin
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import current_color as _current_color
@@ -627,3 +631,106 @@ def test_what_endangers_the_release_is_said_before_anything_is_written(cluster: 
     cluster.warn = lambda text: writes.append(len(cluster.writes))  # type: ignore[method-assign]
     begin(cluster)
     assert writes and set(writes) == {0}
+
+
+# --- the configuration of the version
+
+SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {LEVEL: LEVEL_HERE}\n"
+PASSWORD = "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {PASSWORD: correct-horse}\n"
+
+
+def rendered(blue: str, green: str, more: str = "") -> str:
+    """As the action hands it over: what the files hold on each color."""
+    texts = {"blue": blue, "green": green}
+    return json.dumps({color: {"a.yml": SETTINGS.replace("LEVEL_HERE", text) + more} for color, text in texts.items()})
+
+
+def configured(cluster: RecordedCluster, color: str, level: str) -> None:
+    """Let a color have what an earlier version has written; only its own name of a level that is empty."""
+    items = parse(json.dumps({"a": SETTINGS.replace("LEVEL_HERE", level)}), "myapp") if level else []
+    name = items[0]["metadata"]["name"] if items else "settings"
+    pod = cluster.one("Deployment", f"app-{color}")["spec"]["template"]["spec"]
+    pod["containers"][0]["envFrom"] = [{"configMapRef": {"name": name}}]
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> dict[str, Any]:
+    (tmp_path / "a.yml").write_text("")
+    return {"given": {"config": ["a.yml"]}, "directory": str(tmp_path)}
+
+
+# what live has, what this version has on blue and green, flow, version -> whether there is something to do
+RECONFIGURED = [
+    ("one", ("one", "one"), "release", "1.0", False),
+    ("one", ("two", "two"), "release", "1.0", True),
+    ("", ("one", "one"), "release", "1.0", True),
+    ("blue", ("blue", "green"), "release", "1.0", False),  # each color has another one
+    ("one", ("one", "one"), "release", "2.0", True),
+    ("one", ("two", "two"), "prepare", "1.0", True),
+    ("one", ("one", "one"), "prepare", "1.0", False),
+    ("one", ("two", "two"), "promote", "1.0", False),  # nothing is prepared
+]
+
+
+@pytest.mark.parametrize("live, texts, flow, version, needed", RECONFIGURED)
+def test_a_changed_configuration_alone_is_a_release(
+    live: str,
+    texts: tuple[str, str],
+    flow: str,
+    version: str,
+    needed: bool,
+    config: dict[str, Any],
+    cluster: RecordedCluster,
+) -> None:
+    configured(cluster, "blue", live)
+    result = begin(cluster, flow, version=version, config=rendered(*texts), **config)
+    assert result["needed"] is needed
+    assert result["is_live"] is not needed
+    if needed and version == "1.0":
+        assert result["reconfigured"] == ["ConfigMap settings"]
+        assert "The configuration differs: ConfigMap settings." in result["msg"]
+    assert ("config" in names(result["steps"])) is needed
+
+
+@pytest.mark.parametrize("level, needed", [("one", False), ("two", True)])
+def test_promoted_is_the_configuration_that_was_prepared(
+    level: str, needed: bool, config: dict[str, Any], cluster: RecordedCluster
+) -> None:
+    configured(cluster, "blue", "one")
+    configured(cluster, "green", level)
+    wanted = template_hash(cluster.one("Deployment", "app-green"))
+    prepared = {"color": "green", "template_hash": wanted}
+    leave(cluster, entry("r1", version="1.0", switched_at=None, outcome="prepared", prepared=prepared))
+    result = begin(cluster, "promote", version="1.0", config=rendered("three", "three"), **config)
+    assert result["needed"] is needed
+    assert [step.get("template_hash") for step in result["steps"]][:1] == ([wanted] if needed else [None])
+
+
+@pytest.mark.parametrize("color, given", [("blue", {}), ("green", {"template": "idle"})])
+def test_what_no_pod_would_get_is_refused_before_anything(
+    color: str, given: dict[str, Any], config: dict[str, Any], cluster: RecordedCluster
+) -> None:
+    config["given"].update(given)
+    error = failure(cluster, config=rendered("one", "one"), **config)
+    assert f"Nothing in app-{color} refers to ConfigMap settings of bluegreen_config." in error.what
+    assert cluster.writes == []
+    configured(cluster, color, "")
+    assert begin(cluster, config=rendered("one", "one"), **config)["needed"] is True
+
+
+def test_what_deploys_is_asked_where_it_brings_a_template_of_its_own(
+    config: dict[str, Any], cluster: RecordedCluster
+) -> None:
+    config["given"].update(manifest="green.yml.j2")
+    assert begin(cluster, config=rendered("one", "one"), **config)["needed"] is True
+
+
+def test_mistakes_in_it_are_refused_before_anything(config: dict[str, Any], cluster: RecordedCluster) -> None:
+    error = failure(cluster, config=rendered("one", "7"), **config)
+    assert error.reason == "bad_input"
+    assert cluster.writes == []
+
+
+def test_secrets_in_it_are_hidden(config: dict[str, Any]) -> None:
+    params = recorded.parameters(_begin, **options(config=rendered("a", "b", "---\n" + PASSWORD)))
+    assert "correct-horse" in _begin.secrets(params)

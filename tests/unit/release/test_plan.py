@@ -50,6 +50,7 @@ EXPAND = {"database": {"strategy": "expand_contract", "expand": "expand.yml", "c
 PER_COLOR = {"database": {"strategy": "per_color", "sync": "s.yml", "hand_over": "h.yml", "detach": "d.yml"}}
 INSTANT = {"rollback_instant": True}
 ANYWAY = {"rollback_contracted": True}
+CONFIG = {"config": ["config/*.yml.j2"]}
 TWO = {"containers": ["app", "worker"]}
 
 
@@ -168,6 +169,13 @@ STEPS = [
         "preview_nothing database_sync deploy wait preview_new before_switch preview_nothing hand_over:green-before "
         "switch:frozen hand_over:green-after after_switch scale_down:blue end",
     ),
+    ("release", FIRST, CONFIG, "config deploy wait switch scale_down:blue collect end"),
+    (
+        "release",
+        FIRST,
+        {**CONFIG, **OWN, **HOOKS},
+        ALL_HOOKS.replace(" deploy ", " config deploy_tasks deploy ").replace(" end", " collect end"),
+    ),
     # --- a release of what is live already
     ("release", LIVE, {}, "end"),
     ("release", LIVE, {**EVERYTHING, **HOOKS, **PER_COLOR, **OWN}, "end"),
@@ -177,6 +185,9 @@ STEPS = [
     ("release", LARGE, {**HOOKS, **BAKES}, "before_scale_down scale_down:green after_scale_down end"),
     ("release", LARGE, PREVIEW, "preview_nothing scale_down:green end"),
     ("release", LARGE, PER_COLOR, "scale_down:green end"),
+    ("release", LIVE, CONFIG, "end"),
+    ("release", LARGE, CONFIG, "scale_down:green collect end"),
+    ("release", RUNNING, CONFIG, "collect end"),
     ("release", RUNNING, {}, "end"),
     ("release", RUNNING, PREVIEW, "preview_nothing end"),
     ("release", RUNNING, HOOKS, "before_scale_down after_scale_down end"),
@@ -216,7 +227,10 @@ STEPS = [
     ("prepare", RUNNING, {}, "end"),
     ("prepare", UNFINISHED, {**BAKES, **HOOKS, **PREVIEW, **PER_COLOR}, "end"),
     ("prepare", LIVE_PENDING, {**PER_COLOR, **PREVIEW, **HOOKS}, "hand_over:blue-without preview_nothing end"),
+    ("prepare", FIRST, CONFIG, "config deploy wait end"),
+    ("prepare", LIVE_PENDING, CONFIG, "end"),
     # --- promote
+    ("promote", PREPARED, CONFIG, "wait switch scale_down:blue collect end"),
     ("promote", PREPARED, {}, "wait switch scale_down:blue end"),
     (
         "promote",
@@ -262,6 +276,7 @@ STEPS = [
         {**PER_COLOR, **INSTANT},
         "switch_back hand_over:green-without scale_down:blue end",
     ),
+    ("rollback", BACK, CONFIG, "switch_back scale_down:blue end"),
     ("rollback", BACK, INSTANT, "switch_back scale_down:blue end"),
     ("rollback", CONTRACTED, {**EXPAND, **ANYWAY}, "switch_back scale_down:blue end"),
     ("rollback", CONTRACTED, {**PER_COLOR, **ANYWAY}, "switch_back scale_down:blue end"),
@@ -286,6 +301,8 @@ STEPS = [
     ("rollback", KEPT, {"version": "0.9"}, "restore:myapp:0.9 switch_back scale_down:blue end"),
     # --- retire
     ("retire", {"retirement": DUE}, {}, "retire end"),
+    ("retire", {"retirement": DUE}, CONFIG, "retire collect end"),
+    ("retire", {"retirement": RETIRED}, CONFIG, "end"),
     ("retire", {"retirement": DUE}, CHECKS, "validate retire end"),
     ("retire", {"retirement": DUE}, {**CHECKS, **EXPAND}, "validate database_contract retire end"),
     ("retire", {"retirement": DUE}, PER_COLOR, "database_contract retire end"),
@@ -455,6 +472,12 @@ def test_whoever_holds_the_lock_has_something_to_do(flow: str) -> None:
 WHY = [
     ("release", FIRST, {}, "2.0 is released to green; blue is live with 1.0."),
     ("release", FIRST, {"version": None}, "myapp:2.0 is released to green; blue is live with 1.0."),
+    (
+        "release",
+        {"reconfigured": ["ConfigMap a", "Secret b"]},
+        {},
+        "2.0 is released to green; blue is live with 1.0. The configuration differs: ConfigMap a, Secret b.",
+    ),
     ("prepare", FIRST, {}, "2.0 is prepared on green; blue is live with 1.0."),
     ("promote", PREPARED, {}, "2.0 is promoted on green; blue is live with 1.0."),
     ("release", LIVE, {}, "2.0 is live already."),

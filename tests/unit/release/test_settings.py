@@ -193,6 +193,9 @@ MISTAKES = [
     ("deploy_tasks", "none.yml", ["bluegreen_deploy_tasks: there is no file", "/none.yml"]),
     ("deploy_tasks", "hooks", ["bluegreen_deploy_tasks: there is no file"]),  # a directory
     ("hooks", {"before_lunch": "tasks.yml"}, ["there is no hook 'before_lunch'", "before_database, after_database"]),
+    ("config", ["tasks.yml", "none/*.yml"], ["bluegreen_config: there is no file", "/none/*.yml"]),
+    ("config", ["hooks"], ["bluegreen_config: there is no file", "/hooks"]),
+    ("config", {"a": 1}, ["bluegreen_config is a list of names"]),
     ("hooks", {"before_deploy": "none.yml"}, ["bluegreen_hooks.before_deploy: there is no file"]),
     ("hooks", {"before_deploy": ""}, ["bluegreen_hooks.before_deploy: no file is named"]),
     ("hooks", {"before_deploy": None}, ["bluegreen_hooks.before_deploy: no file is named"]),
@@ -346,3 +349,20 @@ def test_what_goes_wrong_beside_the_mistakes_is_one_more() -> None:
         _settings.refuse([], broken)
     assert caught.value.reason == "missing_library"
     _settings.refuse([], lambda: None)
+
+
+@pytest.mark.parametrize(
+    "paths, files",
+    [
+        ([], []),
+        (["tasks.yml"], ["tasks.yml"]),
+        (["*.yml"], ["job.yml", "tasks.yml"]),
+        (["tasks.yml", "*.yml"], ["tasks.yml", "job.yml"]),
+        (["**/*.yml"], ["hooks/a.yml", "job.yml", "tasks.yml"]),
+        (["*", "none"], ["job.yml", "tasks.yml"]),
+    ],
+)
+def test_the_files_of_the_configuration(paths: list[str], files: list[str], directory: str) -> None:
+    found = _settings.config_files(paths, directory)
+    assert [Path(file).relative_to(directory).as_posix() for file in found] == files
+    assert found == _settings.config_files([f"{directory}/{path}" for path in paths], "/elsewhere")
