@@ -138,6 +138,15 @@ class Judge:
         found = [item for kind in CONFIGS for item in self.store.list(kind, self.namespace)]
         return [item for item in found if APPLICATION in (item["metadata"].get("labels") or {})]
 
+    def settings_of(self, color: str) -> str:
+        """What a color's ConfigMap holds."""
+        deployment = self.deployment_of(color)
+        for kind, name in _referred(deployment["spec"]["template"]) if deployment else ():
+            if kind == "ConfigMap":
+                found = self.store.get(kind, self.namespace, name) or {}
+                return str((found.get("data") or {}).get("SETTINGS", ""))
+        return ""
+
     def needed(self) -> set[tuple[str, str]]:
         """The ConfigMaps and Secrets of all that runs or can be had again."""
         kinds = ("Deployment", "ReplicaSet", "Job")

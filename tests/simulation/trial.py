@@ -144,6 +144,7 @@ class Trial:
         self.judge.runs = {run.name: run for run in self.runs.all}
         self.began = self.hub.now
         self.live_before = next(iter(self.judge.live_colors()))
+        self.version_before = self.judge.version_of(self.live_before)
         self.idle_color = next(color for color in laws.COLORS if color != self.live_before)
         self.idle_before = self._spec(self.idle_color)
 
@@ -183,7 +184,8 @@ class Trial:
             self.violated("law 12 (what heals)", f"{first.name} ended {first.outcome}: {first.result.get('msg')}")
         if self.scenario.flow == "rollback" and kinds & {"crash-live", "unready-live"} and first.failed:
             self.violated("law 3 (broken color)", f"{first.name} ended {first.outcome}: {first.result.get('msg')}")
-        going = self.scenario.flow != "rollback"  # to which the idle color is the good one
+        # To a rollback the idle color is the good one; and what breaks a version breaks both colors that have it.
+        going = self.scenario.flow != "rollback" and self.scenario.version != self.version_before
         if going and kinds & {"crash-idle", "unready-idle", "errors-new"} and first.outcome == "failed":
             self.violated("law 3 (broken color)", f"{first.name} ended {first.outcome}: {first.result.get('msg')}")
 
@@ -249,6 +251,8 @@ class Trial:
         if run.outcome in ("released", "unchanged") and run.flow in ("release", "promote"):
             if judge.version_of(color) != version:
                 self.violated("law 8 (run again)", f"{run.outcome}, and {color} has {judge.version_of(color)}")
+            if self.scenario.configured and judge.settings_of(color) != f"of {version}":
+                self.violated("law 4 (configuration)", f"{version} has the settings {judge.settings_of(color)!r}")
         deployment = judge.deployment_of(color)
         ready = len(judge.ready_pods(color))
         by_hand = {"select-blue", "select-green", "scale-idle:0"}
