@@ -42,7 +42,7 @@ options:
         given."
       - "C(scheme), for C(http), C(command) and C(grpc): V(http) (default) or V(https)."
       - "C(via), for C(http), the way to the pods: V(proxy) is the API server's; V(port_forward) is a connection through
-        it that reaches the pod as it is, with C(Authorization) headers and TLS. V(auto) (default) takes the proxy unless
+        it that reaches the pod as it is, with C(Authorization) headers, encoded slashes and TLS. V(auto) (default) takes the proxy unless
         the check needs the other one, or the proxy turns out to be blocked. V(service_proxy) is the API server's proxy
         to the Service named by C(service), which hands the request to any one of its pods."
       - "C(env), for C(command): dictionary of environment variables. Their values are kept out of all output."

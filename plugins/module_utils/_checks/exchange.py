@@ -7,19 +7,20 @@
 """One HTTP exchange: through the API server, through a port-forward, or by an address; each on a connection of its own.
 
 ``check`` says what is asked (REQUEST), where, and within which ``timeout``. NoAnswer is raised when there was no answer, or
-it was not complete in that time.
+it was not complete in that time. What is asked, and how an answer is read, is the same by every way.
 """
 
 from __future__ import annotations
 
-import http.client
+import codecs
 import json
 import re
 import ssl
 import time
-from collections import namedtuple
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from email.message import Message
+from typing import Any, NamedTuple
+from urllib.parse import unquote
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Run
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.port_forward import Tunnel
@@ -33,17 +34,47 @@ except ImportError:
     pass  # the checks say that they are missing
 
 
-Answer = namedtuple("Answer", "status headers body via")  # the body up to BODY_LIMIT bytes
-
 # Bytes of an answer that are read; more is not needed to judge it and must not fill the memory.
 BODY_LIMIT = 1024 * 1024
 
 CHUNK = 65536
 
+# They say what a text is, whatever its charset says (https://encoding.spec.whatwg.org/#bom-sniff).
+MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
 # Options of all that is asked by HTTP.
 REQUEST: Object = {"method": "GET", "headers": {}, "body": None, "host": None, "ca_cert": None}
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+
+
+class Answer(NamedTuple):
+    """What came; the body without its Content-Encoding, and up to BODY_LIMIT bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    via: str
+
+    @property
+    def text(self) -> str:
+        """The body in the charset that it has."""
+        for mark, charset in MARKS:
+            if self.body.startswith(mark):
+                return self.body.decode(charset, "replace")
+        about = Message()
+        about["Content-Type"] = self.headers.get("Content-Type", "")
+        try:
+            return self.body.decode(about.get_content_charset("utf-8"), "replace")
+        except (LookupError, ValueError):  # it names none
+            return self.body.decode("utf-8", "replace")
+
+    @property
+    def still_encoded(self) -> str:
+        """The Content-Encoding that could not be undone here; empty as a rule."""
+        names = self.headers.get("Content-Encoding", "").lower().split(",")
+        known = ("", "identity", "x-gzip", *urllib3.HTTPResponse.CONTENT_DECODERS)
+        return ",".join(name.strip() for name in names if name.strip() not in known)
 
 
 def read_request(reader: Any, parsed: Object) -> None:
@@ -55,6 +86,16 @@ def read_request(reader: Any, parsed: Object) -> None:
         parsed["headers"] = dict({"Content-Type": "application/json"}, **parsed["headers"])
     elif parsed["body"] is not None and not isinstance(parsed["body"], str):
         reader.wrong("body is text, a dictionary or a list, not {0!r}", parsed["body"])
+
+
+def joined_by_the_proxy(path: str) -> bool:
+    """Whether the API server's proxy hands on another path: it decodes it, and joins its parts anew.
+
+    https://github.com/kubernetes/kubernetes/blob/master/pkg/registry/core/pod/rest/subresources.go (ProxyREST)
+    """
+    sent = _target(path).partition("?")[0]
+    parts = unquote(sent).split("/")[1:]
+    return len(parts) != sent.count("/") or "" in parts[:-1] or bool({".", ".."} & set(parts))
 
 
 # --- through the API server ------------------------------------------------------------------------------------
@@ -70,26 +111,26 @@ def through_proxy(run: Run, check: Check, pod: Object | None) -> Answer:
         kind, name, port = "services", check["service"], check["port"]
     namespace = check.get("namespace") or run.cluster.namespace
     scheme = "https:" if check["scheme"] == "https" else ""
-    path = f"/api/v1/namespaces/{namespace}/{kind}/{scheme}{name}:{port}/proxy/{check['http'].lstrip('/')}"
+    path = f"/api/v1/namespaces/{namespace}/{kind}/{scheme}{name}:{port}/proxy/{_target(check['http']).lstrip('/')}"
     safe = check["method"] in ("GET", "HEAD")
     try:
         response = run.cluster.through_proxy(check["method"], path, _headers(check), check["body"], timeout)
         try:
-            body = _limited(_pieces(response), began, timeout)
+            answer = _read(response, "proxy" if pod else "service_proxy", began, timeout)
         finally:
             response.close()
     except ApiError as error:
         raise NoAnswer(error.what, "api" if safe or not error.result["sent"] else "open") from error
     except urllib3.exceptions.HTTPError as error:
         raise _no_answer(error, timeout, time.monotonic() - began) from error
-    refusal = _proxy_refusal(response.status, body, kind)
+    refusal = _proxy_refusal(answer.status, answer.body, kind)
     if refusal:
-        if response.status == 403 and not run.cluster.refusal_stands(began):
+        if answer.status == 403 and not run.cluster.refusal_stands(began):
             refusal.way = "api"  # no verdict; and it has not reached the application
-        elif refusal.way == "api" and not safe and response.status != 429:
+        elif refusal.way == "api" and not safe and answer.status != 429:
             refusal.way = "open"
         raise refusal
-    return Answer(response.status, response.headers, body, "proxy" if pod else "service_proxy")
+    return answer
 
 
 def _proxy_refusal(status: int, body: bytes, kind: str = "pods") -> NoAnswer | None:
@@ -113,7 +154,7 @@ def _proxy_refusal(status: int, body: bytes, kind: str = "pods") -> NoAnswer | N
             f"the API server does not let this user reach the {kind[:-1]} (HTTP {status}): {message}; grant 'get' and 'create' on {kind}/proxy",
             "blocked",
         )
-    if "no endpoints available" in message or status == 404:
+    if "no endpoints available" in message or "no service port" in message or status == 404:
         return NoAnswer(f"the API server could not reach the {kind[:-1]}: {message}", "blocked")
     if "connection refused" in message:
         # A port-forward might still come through, to the loopback address inside the pod. Users would not.
@@ -133,25 +174,41 @@ def _proxy_refusal(status: int, body: bytes, kind: str = "pods") -> NoAnswer | N
 # --- through a port-forward ------------------------------------------------------------------------------------
 def through_port_forward(run: Run, check: Check, pod: Any, timeout: float) -> Answer:
     began = time.monotonic()
-    port: Any = run.port_of(pod, check["port"])  # for http.client a number, though it takes a name as well
+    port = run.port_of(pod, check["port"])
     tunnel = Tunnel(run.cluster, pod["metadata"]["name"], port, timeout)
     near = tunnel.socket
-    connection = http.client.HTTPConnection(check["host"] or pod["metadata"]["name"], port)
     try:
         if check["scheme"] == "https":
             near = _tls(check).wrap_socket(near, server_hostname=check["host"] or pod["metadata"]["name"])
-        connection.sock = near
-        headers = dict({"Connection": "close"}, **_headers(check))
-        connection.request(check["method"], check["http"], body=_bytes(check["body"]), headers=headers)
-        response = connection.getresponse()
-        body = _limited(iter(lambda: response.read1(CHUNK), b""), began, timeout)
-        return Answer(response.status, response.headers, body, "port_forward")
-    except (OSError, http.client.HTTPException, ssl.SSLError) as error:
+        connections: Any = urllib3.HTTPConnectionPool(pod["metadata"]["name"], port)
+        connections.ConnectionCls = _over(near)
+        response = connections.urlopen(
+            check["method"],
+            _target(check["http"]),
+            body=_bytes(check["body"]),
+            headers={"Connection": "close", **_headers(check)},
+            timeout=timeout,
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+        return _read(response, "port_forward", began, timeout)
+    except (OSError, urllib3.exceptions.HTTPError) as error:
         failure = _no_answer(error, timeout, time.monotonic() - began)
         raise NoAnswer(tunnel.explain(str(failure)), failure.way) from error
     finally:
         near.close()
         tunnel.close()
+
+
+def _over(near: Any) -> Any:
+    """A class of connections that are there already."""
+
+    class Connection(urllib3.connection.HTTPConnection):
+        def connect(self) -> None:
+            self.sock = near
+
+    return Connection
 
 
 def _tls(check: Check) -> ssl.SSLContext:
@@ -181,8 +238,7 @@ def by_url(check: Check) -> Answer:
                 stream=True,
                 allow_redirects=False,
             )
-            body = _limited(_pieces(response.raw), began, check["timeout"])
-            return Answer(response.status_code, response.headers, body, "url")
+            return _read(response.raw, "url", began, check["timeout"])
     except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
         raise _no_answer(error, check["timeout"], time.monotonic() - began) from error
 
@@ -190,11 +246,35 @@ def by_url(check: Check) -> Answer:
 # --- all of them -----------------------------------------------------------------------------------------------
 def _headers(check: Check) -> dict[str, str]:
     headers = {str(name): str(value) for name, value in check["headers"].items()}
+    if "accept" not in {name.lower() for name in headers}:
+        headers["Accept"] = "application/json, */*;q=0.1" if "json" in check["expect"] else "*/*"
     return dict(headers, Host=check["host"]) if check["host"] else headers
+
+
+def _target(path: str) -> str:
+    """The path as it is sent: what no request can carry is encoded, dot segments are resolved, a fragment is left out."""
+    target: str = urllib3.util.parse_url("http://pod" + path).request_uri
+    return target
 
 
 def _bytes(body: Any) -> Any:
     return body.encode() if isinstance(body, str) else body
+
+
+def _read(response: Any, via: str, began: float, timeout: float) -> Answer:
+    """The answer in a ``urllib3.HTTPResponse`` of which only the head has been read.
+
+    An application that trickles it out must not outlast the timeout either.
+    """
+    parts, size = [], 0
+    for piece in _pieces(response):
+        parts.append(piece)
+        size += len(piece)
+        if time.monotonic() - began > timeout:
+            raise NoAnswer(f"no complete answer in {timeout:g} s")
+        if size > BODY_LIMIT:
+            break
+    return Answer(response.status, response.headers, b"".join(parts)[:BODY_LIMIT], via)
 
 
 def _pieces(response: Any) -> Iterator[bytes]:
@@ -207,24 +287,17 @@ def _pieces(response: Any) -> Iterator[bytes]:
         yield piece
 
 
-def _limited(chunks: Iterable[bytes], began: float, timeout: float) -> bytes:
-    """The body up to BODY_LIMIT; an application that trickles it out must not outlast the timeout either."""
-    parts, size = [], 0
-    for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if time.monotonic() - began > timeout:
-            raise NoAnswer(f"no complete answer in {timeout:g} s")
-        if size > BODY_LIMIT:
-            break
-    return b"".join(parts)[:BODY_LIMIT]
-
-
 def _no_answer(error: Exception, timeout: float, elapsed: float) -> NoAnswer:
     cause: Any = error
-    while getattr(cause, "reason", None) and isinstance(cause.reason, Exception):
+    while isinstance(getattr(cause, "reason", None), Exception):
         cause = cause.reason
     if "timed out" in str(cause).lower() or elapsed >= timeout:
         return NoAnswer(f"no answer in {timeout:g} s", "silent")
+    if isinstance(cause, urllib3.exceptions.DecodeError):
+        return NoAnswer(f"the answer is not what its Content-Encoding says: {cause.args[0]}")
+    if isinstance(cause, (urllib3.exceptions.ProtocolError, requests.RequestException)) and isinstance(
+        cause.args[-1], Exception
+    ):
+        cause = cause.args[-1]
     text = re.sub(r"<[^>]* object at 0x[0-9a-f]+>:? ?", "", str(cause)) or type(cause).__name__
     return NoAnswer(f"no answer: {' '.join(text.split())[:300]}")

@@ -76,8 +76,7 @@ def judge(expect: dict[str, Any], answer: Answer, latency: float) -> list[str]:
     :param latency: seconds until the whole answer was there.
     """
     wrong = []
-    status, headers, body, _via = answer
-    text = body.decode("utf-8", "replace")
+    status, headers, text = answer.status, answer.headers, answer.text
     wanted = expect.get("status")
     if (status not in wanted) if wanted else not 200 <= status < 300:
         wrong.append(f"HTTP {status} instead of {' or '.join(map(str, wanted)) if wanted else '2xx'}")
@@ -88,7 +87,7 @@ def judge(expect: dict[str, Any], answer: Answer, latency: float) -> list[str]:
             document = json.loads(text)
         except ValueError:
             cut = f" (more than {BODY_LIMIT} bytes of it are not read)"
-            wrong.append("the answer is no JSON" + (cut if len(body) >= BODY_LIMIT else ""))
+            wrong.append("the answer is no JSON" + (cut if len(answer.body) >= BODY_LIMIT else ""))
         else:
             for path, value in expect["json"].items():
                 found = jmespath.search(path, document)
@@ -98,6 +97,8 @@ def judge(expect: dict[str, Any], answer: Answer, latency: float) -> list[str]:
         if headers.get(name) != str(value):
             wrong.append(f"header {name} is {headers.get(name)!r}, expected {value!r}")
     wrong += judge_text(expect, text, latency)
+    if wrong and answer.still_encoded:
+        return [*wrong[:-1], f"{wrong[-1]} (its Content-Encoding {answer.still_encoded} is not known here)"]
     return with_answer(wrong, text)
 
 

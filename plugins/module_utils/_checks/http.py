@@ -16,13 +16,14 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks impor
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.exchange import (
     REQUEST,
     Answer,
+    joined_by_the_proxy,
     read_request,
     through_port_forward,
     through_proxy,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.reading import Reader
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._checks.running import Check, Result, Run
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import NoAnswer
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, NoAnswer
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 NAME = "http"
@@ -98,6 +99,13 @@ def _read_proxied(reader: Reader, parsed: Object) -> None:
             kept[0],
             parsed["via"],
         )
+    path = str(parsed["http"])
+    if path.startswith("/") and joined_by_the_proxy(path):
+        reader.wrong(
+            "the API server's proxy decodes the path and joins its parts anew, so {0!r} arrives as another one; use "
+            "port_forward or auto",
+            path,
+        )
     if parsed["ca_cert"]:
         reader.wrong("the API server's proxy does not look at certificates; use ca_cert with port_forward or auto")
 
@@ -109,7 +117,9 @@ def _kept_headers(check: Check) -> list[str]:
 def _needs_port_forward(check: Check) -> bool:
     # The proxy rewrites Location.
     expected = {str(name).lower() for name in check["expect"].get("header", {})}
-    return bool(_kept_headers(check) or check["ca_cert"] or "location" in expected)
+    return bool(
+        _kept_headers(check) or check["ca_cert"] or "location" in expected or joined_by_the_proxy(check["http"])
+    )
 
 
 def asked(run: Run, check: Check, pod: Object | None) -> str:
@@ -129,6 +139,8 @@ def _ask(run: Run, check: Check, pod: Object | None) -> Answer:
     try:
         return through_proxy(run, check, pod)
     except NoAnswer as error:
+        if not pod:
+            raise NoAnswer(f"{error}{_without_port(run, check)}", error.way) from error
         again = error.way == "blocked" or (error.way == "silent" and check["method"] in ("GET", "HEAD"))
         if via != "auto" or not again:
             raise
@@ -144,6 +156,19 @@ def _ask(run: Run, check: Check, pod: Object | None) -> Answer:
             raise  # the application was slow, and is not any more: that is for the check's retries
         run.learned.add(PROXY_BLOCKED)
         return answer
+
+
+def _without_port(run: Run, check: Check) -> str:
+    """The ports that the Service has, if the one that is asked is none of them."""
+    try:
+        service = run.cluster.get("Service", check["service"])
+    except ApiError:
+        return ""
+    ports = service["spec"].get("ports") or [] if service else []
+    if not service or str(check["port"]) in {str(port.get(key)) for port in ports for key in ("name", "port")}:
+        return ""
+    shown = [" ".join(filter(None, [str(port["port"]), port.get("name")])) for port in ports]
+    return f"; Service {check['service']} has no port {check['port']}, it has {', '.join(shown) or 'none'}"
 
 
 def _proxy_answers(run: Run, check: Check, pod: Object | None) -> bool:

@@ -111,7 +111,7 @@ def _query(run: Run, check: Check) -> Samples:
     )
     answer = by_url(request) if server["url"] else through_proxy(run, request, None)
     try:
-        document = json.loads(answer.body)
+        document = json.loads(answer.text)
         if document["status"] != "success":
             raise NoAnswer(f"Prometheus refused the query: {document.get('error')}")
         kind, result = document["data"]["resultType"], document["data"]["result"]
@@ -120,7 +120,7 @@ def _query(run: Run, check: Check) -> Samples:
         if kind == "vector":
             return Samples({_labels(sample["metric"]): float(sample["value"][1]) for sample in result}, answer.via)
     except (ValueError, KeyError, TypeError, IndexError) as error:
-        start = " ".join(answer.body.decode("utf-8", "replace").split())[:200]
+        start = " ".join(answer.text.split())[:200]
         raise NoAnswer(f"HTTP {answer.status}, which is no answer of Prometheus: {start}") from error
     raise NoAnswer(f"the query gives a {kind}; it must give a number or a vector of numbers")
 

@@ -49,16 +49,29 @@ class Run:
         with ThreadPoolExecutor(max_workers=min(parallel, len(executions) or 1)) as pool:
             return list(pool.map(lambda execution: _execute(*execution), executions))
 
-    def port_of(self, pod: Object, wanted: int | str | None) -> int | str:
-        """The number of the port: the one given, the one of that name, or the one that the Service leads to (its first)."""
-        ports = container_ports(pod, "TCP")
+    def port_of(self, pod: Object, wanted: int | str | None) -> int:
+        """The number of the port: the one given, the one of that name, or the one that the Service leads to (its first).
+
+        :raises NoAnswer: the pod has none of that name.
+        """
+        ports, about = container_ports(pod, "TCP"), ""
         if wanted is None:
-            served = self.app.services[0]["spec"].get("ports", [])
-            served = [port for port in served if port.get("protocol", "TCP") == "TCP"]
-            wanted = (served[0].get("targetPort") or served[0]["port"]) if served else None
-        if wanted is None:  # a headless Service may have none
-            return ports[0]["containerPort"] if ports else 80
-        return next((port["containerPort"] for port in ports if port.get("name") == wanted), wanted)
+            service = self.app.services[0]
+            served = [port for port in service["spec"].get("ports", []) if port.get("protocol", "TCP") == "TCP"]
+            if not served:  # a headless Service may have none
+                return int(ports[0]["containerPort"]) if ports else 80
+            wanted = served[0].get("targetPort") or served[0]["port"]
+            about = f", to which Service {service['metadata']['name']} leads"
+        if str(wanted).isdigit():  # it need not be declared
+            return int(wanted)
+        found: list[int] = [port["containerPort"] for port in ports if port.get("name") == wanted]
+        if not found:
+            raise NoAnswer(f"the pod has no port named {wanted}{about}, it has {_shown(ports)}", "blocked")
+        return found[0]
+
+
+def _shown(ports: list[Object]) -> str:
+    return ", ".join(" ".join(filter(None, [str(port["containerPort"]), port.get("name")])) for port in ports) or "none"
 
 
 def _with_ports(text: str, check: Check, pod: Object | None) -> str:
@@ -67,8 +80,7 @@ def _with_ports(text: str, check: Check, pod: Object | None) -> str:
     names = {str(port.get(key)) for port in ports for key in ("name", "containerPort")}
     if not ports or check.get("port") is None or str(check["port"]) in names:
         return text
-    shown = ", ".join(" ".join(filter(None, [str(port["containerPort"]), port.get("name")])) for port in ports)
-    return f"{text}; the pod has no port {check['port']}, it has {shown}"
+    return f"{text}; the pod has no port {check['port']}, it has {_shown(ports)}"
 
 
 def verdict(check: Check, results: list[Result]) -> tuple[bool, str]:
@@ -127,7 +139,7 @@ def _execute(run: Run, check: Check, pod: Object | None) -> Result:
         "name": check["name"],
         "kind": check["kind"].NAME,
         "target": pod["metadata"]["name"] if pod else check["where"],
-        "asked": check["kind"].asked(run, check, pod) if hasattr(check["kind"], "asked") else "",
+        "asked": "",
         "via": None,
         "passed": False,
         "status": None,
@@ -136,6 +148,12 @@ def _execute(run: Run, check: Check, pod: Object | None) -> Result:
         "attempts": 0,
         "reason": "",
     }
+    try:
+        if pod and "port" in check:
+            run.port_of(pod, check["port"])
+        result["asked"] = check["kind"].asked(run, check, pod) if hasattr(check["kind"], "asked") else ""
+    except NoAnswer as error:  # a port that is none, which no retry makes one
+        return dict(result, reason=str(error))
     pauses = None
     while True:
         run.cluster.check()
