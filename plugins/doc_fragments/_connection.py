@@ -87,6 +87,8 @@ options:
     description:
       - How long to try again when the API server does not answer, or answers that it is overloaded.
       - Seconds, or a number with a unit such as V(30s) or V(5m). With V(0) the first failure is final.
+      - P(bluegreen.kubernetes.bg_begin#module) and P(bluegreen.kubernetes.bg_current_color#module), which come before
+        anything has begun, wait no longer than 10 seconds for a server that has not answered at all.
     type: raw
     default: 60
 notes:

@@ -49,6 +49,8 @@ class Operation(Protocol):
     # An operation may have TAKES_LOCK = True: then the ``lock_id`` in its result is renewed from then on, until it is given back
     # or ansible-playbook ends, wherever the operation runs in a process of ansible-playbook.
 
+    # One with FIRST_CONTACT = True is the first of a run: an API server that does not answer it is not waited for long.
+
     @property
     def RETURNS(self) -> Object:
         """Every key of the result, with its value when nothing is known."""
@@ -99,7 +101,8 @@ def execute(
             )
         if "lock_id" in params:
             params["lock_id"] = params["lock_id"] or None  # templates make "" of nothing
-        cluster = Cluster(params, operation.NAME, dry_run, say, before_write, said_at_once)
+        first = getattr(operation, "FIRST_CONTACT", False)
+        cluster = Cluster(params, operation.NAME, dry_run, say, before_write, said_at_once, first)
         if params["validate_certs"] is False:
             caution(
                 "The API server's certificate is not checked (validate_certs is false). Give its certificate authority: ca_cert, or "

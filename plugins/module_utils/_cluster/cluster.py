@@ -63,6 +63,7 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")  # of an object or a namesp
 
 CONNECT_TIMEOUT = 5  # seconds; a server that accepts no connection in this time is tried again
 READ_TIMEOUT = 30  # seconds, for everything but watches
+FIRST_CONTACT = 10  # seconds, for a server that has not answered yet when nothing has begun: more likely, it is none
 STARTING_SECONDS = 15  # for how long a refusal may be that of a server which has just started
 WATCH_SECONDS = 30  # then a watch is opened again; a connection that has silently died is noticed as late as that
 
@@ -75,6 +76,8 @@ class Cluster:
     :param dry_run: check mode. Every write is sent with ``dryRun=All``, so nothing can be changed.
     :param progress: called with a line of text when the user should know that something takes longer.
     :param warn: called with a text that the user must not miss.
+    :param first_contact: nothing has begun yet. Until the server has answered once, it is waited for no longer than
+        ``FIRST_CONTACT``.
     :param before_write: called before every write; it raises or ends the process when this run must not write any more.
     """
 
@@ -86,6 +89,7 @@ class Cluster:
         progress: Progress | None = None,
         before_write: Callable[[], None] | None = None,
         warn: Callable[[str], None] | None = None,
+        first_contact: bool = False,
     ) -> None:
         self.dry_run = dry_run
         self.progress = progress or (lambda text: None)
@@ -101,6 +105,7 @@ class Cluster:
         own = [("User-Agent", "bluegreen.kubernetes/" + agent), ("Accept", "application/json")]
         self._headers = [*own, *self._access.identity]
         self._pool = connection_pool(self._access.configuration)
+        self._is_unknown = first_contact  # it has never answered
         self._ready_at: float | None = None  # monotonic times; see refusal_stands()
         self._doubted_at: float | None = None
 
@@ -325,21 +330,22 @@ class Cluster:
         content_type: str | None = None,
         stream: bool = False,
     ) -> urllib3.HTTPResponse:
-        """Send until there is an answer, for ``api_timeout`` seconds; then raise an :class:`ApiError`.
+        """Send until there is an answer, for ``api_timeout`` seconds (see ``first_contact``); then raise an :class:`ApiError`.
 
         :param stream: leave the body to the caller, who closes the response.
         """
         target = path + ("?" + urlencode(query) if query else "")
         headers = {"Content-Type": content_type} if content_type else {}
-        give_up = time.monotonic() + self.api_timeout
-        attempt = 0
+        began, attempt = time.monotonic(), 0
         while True:
             if method != "GET":
                 self.before_write()
                 self.check()
             retry_after, sent = None, time.monotonic()
+            give_up = began + (min(FIRST_CONTACT, self.api_timeout) if self._is_unknown else self.api_timeout)
             try:
                 response = self._ask(method, target, _timeout(give_up), headers, body=body, preload_content=not stream)
+                self._is_unknown, give_up = False, began + self.api_timeout
                 if response.status < 300:
                     return response
                 error = api_error(response, method, path)
@@ -361,7 +367,7 @@ class Cluster:
             left = give_up - time.monotonic()
             if left <= pause:
                 raise error
-            if attempt == 1:
+            if attempt == 1 and not self._is_unknown:
                 self.progress(f"{error.what}. Trying for {left:.0f} s more.")
             time.sleep(pause)
 

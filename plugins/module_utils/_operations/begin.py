@@ -66,6 +66,7 @@ ARGUMENTS = dict(
 )
 DURATIONS = ("api_timeout",)
 KEEPS_LOCK = False
+FIRST_CONTACT = True
 TAKES_LOCK = True
 RETURNS: Object = {
     "application": None,

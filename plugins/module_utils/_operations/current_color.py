@@ -68,6 +68,8 @@ DURATIONS = ("api_timeout", "retire_after")
 
 KEEPS_LOCK = False
 
+FIRST_CONTACT = True
+
 secrets = _checks.secrets
 
 RETURNS: Object = {

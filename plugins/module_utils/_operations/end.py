@@ -58,7 +58,7 @@ RETURNS: Result = {
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Result:
     happened = happened_of(params, cluster.dry_run)
-    now, warnings = _read(cluster, params)
+    now, warnings = (None, []) if _reached_nobody(params["begun"]) else _read(cluster, params)
     given = happened.failure
     away, gone = moved_away(happened, now or {}), is_gone(happened, now or {})
     if away:
@@ -195,6 +195,11 @@ def previous_version(now: Result, outcome: str) -> str | None:
     if last.get("color") == live and last.get("from_color") == other and not last.get("reverted_at"):
         return last.get("previous_version")
     return None if outcome == "prepared" or ready.get("color") == other else colors.get(other, {}).get("version")
+
+
+def _reached_nobody(begun: Result) -> bool:
+    """Whether the API server did not even answer the first question, so that it is not asked a second time."""
+    return begun.get("reason") == "api_unreachable" and not begun.get("stages")
 
 
 def _read(cluster: Cluster, params: Params) -> tuple[Result | None, list[str]]:
