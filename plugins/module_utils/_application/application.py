@@ -44,7 +44,6 @@ class Application:
     ``idle``      the other one than ``active``
     ``colors``    ``{name: Color}``
     ``state``     the state annotation, see :func:`read_state`
-    ``going``     names of the Deployments that are being deleted
     """
 
     def __init__(self, cluster: Cluster, params: Params) -> None:
@@ -69,7 +68,7 @@ class Application:
         # Deployments before Services: who takes over stamps the Services first. So if the Services still carry our lock id,
         # the stamps read from the Deployments are older than any takeover, and a write that tests them is fenced.
         deployments = cluster.list("Deployment")["items"]
-        self.going = {item["metadata"]["name"] for item in deployments if _is_deleted(item)}
+        self._deployments = deployments
         self._deployments_there = ", ".join(sorted(map(_named, deployments))) or "none"
         self.services = [self._service(name) for name in params["services"]]
         self.state = read_state(self.services[0], self.warnings)
@@ -162,24 +161,74 @@ class Application:
         # has ended; then as well there must be a way back, and a next release.
         if not found and not self.state["history"] and name == self.active:
             raise self._not_there(name, wanted)
-        strange = [
-            service["metadata"]["name"]
-            for service in self.services
-            if found and not self.would_select(service, name, found[0])
-        ]
-        if not strange:
+        if not found or not self._not_selected_by(name, found[0]):
             return found
         if name == self.active and self.state["history"]:
             return []  # its pods were selected when it became live
-        raise BlueGreenError(
-            f"Deployment {wanted!r} is not {name}: Service {', '.join(strange)} would not select its pods.",
+        raise self._unselected(name, found[0])
+
+    def _not_selected_by(self, color: str, deployment: Object) -> list[str]:
+        """The Services that would not select the pods of this Deployment when they are switched to ``color``."""
+        services = [service for service in self.services if not self.would_select(service, color, deployment)]
+        return [service["metadata"]["name"] for service in services]
+
+    def _unselected(self, color: str, deployment: Object) -> BlueGreenError:
+        name, strange = deployment["metadata"]["name"], self._not_selected_by(color, deployment)
+        return BlueGreenError(
+            f"Deployment {name!r} is not {color}: Service {', '.join(strange)} would not select its pods.",
             "bad_input",
             why=[
-                f"they need the labels {self.selector_for(name, strange[0])}",
-                f"they have the labels {json.dumps(pod_labels(found[0]), sort_keys=True)}",
+                f"they need the labels {self.selector_for(color, strange[0])}",
+                f"they have the labels {json.dumps(pod_labels(deployment), sort_keys=True)}",
             ],
-            next_step=f"Correct spec.template.metadata.labels of {wanted}, or bluegreen_deployments.",
+            next_step=f"Correct spec.template.metadata.labels of {name}, or bluegreen_deployments.",
         )
+
+    def refuse_taken(self, color: str, name: str) -> None:
+        """:raises BlueGreenError: the Deployment that is to be made for a color is there, and is none or is being deleted."""
+        for deployment in self._deployments:
+            if deployment["metadata"]["name"] != name:
+                continue
+            if _is_deleted(deployment):
+                raise self._deleted(color, name)
+            if self._not_selected_by(color, deployment):
+                raise self._unselected(color, deployment)
+
+    def leaving(self, color: str) -> str | None:
+        """The color's Deployment that somebody has deleted, and only its finalizers keep."""
+        for item in self._deployments:
+            name = item["metadata"]["name"]
+            if (
+                _is_deleted(item)
+                and self.deployments.get(color, name) == name
+                and not self._not_selected_by(color, item)
+            ):
+                return str(name)
+        return None
+
+    def _deleted(self, color: str, name: str) -> BlueGreenError:
+        return BlueGreenError(
+            f"Deployment {name} is being deleted. There is no other one for the color {color}.",
+            "conflict",
+            why=f"Deployments there: {self._deployments_there}.",
+            next_step="Run again when it is gone and there is another one; its metadata.finalizers say what keeps it.",
+        )
+
+    def _lacking(self, color: str) -> list[str]:
+        """Why the Deployments that have the color's label are none all the same."""
+        lines = []
+        for item in self._deployments:
+            labels, strange = pod_labels(item), self._not_selected_by(color, item)
+            if labels.get(self.label) != color or not strange or _is_deleted(item):
+                continue
+            service = next(one for one in self.services if one["metadata"]["name"] == strange[0])
+            lack = [
+                f"{key}={value}" for key, value in self.switched(service, color).items() if labels.get(key) != value
+            ]
+            lines.append(
+                f"{item['metadata']['name']} is none: Service {strange[0]} would not select its pods, which lack {', '.join(lack)}."
+            )
+        return lines[:3]
 
     def _not_there(self, name: str, wanted: str) -> BlueGreenError:
         return BlueGreenError(
@@ -225,6 +274,9 @@ class Application:
                 next_step=f"The colors are {' and '.join(self.names)}.",
             )
         color = self.colors[name]
+        gone = self.leaving(name) if color.deployment is None else None
+        if gone:
+            raise self._deleted(name, gone)
         if color.deployment is None and name in self.deployments:
             raise self._not_there(name, self.deployments[name])
         if color.deployment is None:
@@ -234,6 +286,7 @@ class Application:
                 why=[
                     f"Looked for pod labels {self.selector_for(name)}.",
                     f"Deployments there: {self._deployments_there}.",
+                    *self._lacking(name),
                 ],
                 next_step="Create it (bluegreen_create_missing makes it from the live one), or give these labels to the pods "
                 "of the Deployment that shall be it.",
@@ -285,6 +338,17 @@ class Application:
                 "bad_input",
                 next_step=f"Give it pods first: kubectl -n {self.cluster.namespace} scale deployment {name} --replicas=N. A task of "
                 "your own can give bg_deploy replicas.",
+            )
+
+    def refuse_paused(self) -> None:
+        """:raises BlueGreenError: the idle color's Deployment would not roll out what is deployed to it."""
+        color = self.colors[self.idle]
+        if color.deployment and color.deployment["spec"].get("paused"):
+            raise BlueGreenError(
+                f"Deployment {color.deployment_name} is paused: {color.name} would not get the new version.",
+                "not_ready",
+                why="spec.paused is true",
+                next_step=f"kubectl -n {self.cluster.namespace} rollout resume deployment {color.deployment_name}; then run again.",
             )
 
     def strength_before(self, color: str) -> int:

@@ -51,8 +51,12 @@ class Color:
 
         https://github.com/kubernetes/kubernetes/blob/master/pkg/controller/deployment/sync.go (getNewReplicaSet)
         """
+        made_by = f"ReplicaSet {self.deployment_name}"
         return [
-            pod for pod in pods if (controller(pod) or "").rpartition("-")[0] == f"ReplicaSet {self.deployment_name}"
+            pod
+            for pod in pods
+            if (controller(pod) or "").rpartition("-")[0] == made_by
+            and "pod-template-hash" in (pod["metadata"].get("labels") or {})  # which others than Deployments do not set
         ]
 
     @property

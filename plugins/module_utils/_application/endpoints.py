@@ -72,6 +72,27 @@ def refuse_unreachable(app: Application, target: str, pods: list[Object], needed
                 raise _unresolved(service, target, nowhere[0], pod)
 
 
+def refuse_portless(app: Application, target: str, deployment: Object) -> None:
+    """Where each Service's port leads to the live color's pods, it must lead to the ones that a Deployment would make.
+
+    What injects containers into pods is not seen in a template, so only those that the live one declares count.
+
+    :raises BlueGreenError: which port would lead nowhere.
+    """
+    if app.live.deployment is None:
+        return
+    live, new = (_pod_of(item) for item in (app.live.deployment, deployment))
+    for service in app.services:
+        for port in service["spec"].get("ports") or []:
+            if _leads_nowhere(port, new, [live]) and not _leads_nowhere(port, live, []):
+                raise _unresolved(service, target, port, new)
+
+
+def _pod_of(deployment: Object) -> Object:
+    """A pod that a Deployment would make, as far as its ports go."""
+    return {"metadata": {"name": deployment["metadata"]["name"]}, "spec": deployment["spec"]["template"]["spec"]}
+
+
 def _selects(selector: Object, pod: Object) -> bool:
     labels = pod["metadata"].get("labels") or {}
     return all(labels.get(key) == value for key, value in selector.items())
@@ -134,7 +155,7 @@ def _unresolved(service: Object, target: str, port: Object, pod: Object) -> Blue
         f"Service {name} would lead nowhere when {target} is live: its port {port.get('name') or port['port']} goes to port "
         f"{_wanted(port)} of the pods ({protocol}), which have none.",
         "endpoints",
-        why=f"pod {pod['metadata']['name']} has {', '.join(declared) or 'no ports'}",
+        why=f"{pod['metadata']['name']} has {', '.join(declared) or 'no ports'}",
         next_step=f"Correct the ports of the containers of {target}, or targetPort of the Service, then run again.",
     )
 

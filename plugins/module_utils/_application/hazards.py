@@ -12,10 +12,12 @@ import json
 import math
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import HASH, referred
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import live_since_last_switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.quantity import quantity
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, to_second
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
@@ -31,6 +33,8 @@ OWNER_MARKS = {
 
 RELOADER = "reloader.stakater.com"
 RELOADS = ("auto", "reload", "search")
+
+PODS = ("pods", "count/pods")  # of a ResourceQuota
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -155,15 +159,39 @@ def without_room(app: Application) -> list[str]:
     more = needed - idle.replicas + (_surge(idle.deployment, needed) if idle.replicas else 0)
     found = []
     for quota in quotas:
-        status = quota.get("status") or {}
-        for name in ("pods", "count/pods"):
-            hard, used = ((status.get(part) or {}).get(name) for part in ("hard", "used"))
-            if hard and used and hard.isdigit() and used.isdigit() and more > int(hard) - int(used):
+        spec, status = quota.get("spec") or {}, quota.get("status") or {}
+        if spec.get("scopes") or spec.get("scopeSelector"):
+            continue  # it may be for other pods
+        for name, hard in sorted((status.get("hard") or {}).items()):
+            used, each = (status.get("used") or {}).get(name), _asked(app, name)
+            if used is not None and each is not None and more * each > quantity(hard) - quantity(used):
+                there = f"{used} of {hard} are there" if name in PODS else f"{name}: {used} of {hard} are taken"
                 found.append(
-                    f"ResourceQuota {quota['metadata']['name']} has no room for {more} more pods ({used} of {hard} are there), which "
+                    f"ResourceQuota {quota['metadata']['name']} has no room for {more} more pods ({there}), which "
                     f"{app.idle} needs. {room(app.cluster.namespace, idle.deployment_name)}"
                 )
     return found
+
+
+def _asked(app: Application, name: str) -> Decimal | None:
+    """How much of a quota's resource a pod takes that is made after the live ones; ``None`` where that is not known."""
+    if name in PODS:
+        return Decimal(1)
+    group, _dot, resource = name.rpartition(".")
+    if app.live.deployment is None or group not in ("requests", "limits") and name not in ("cpu", "memory"):
+        return None
+    spec = app.live.deployment["spec"]["template"]["spec"]
+    before = [item for item in spec.get("initContainers") or [] if item.get("restartPolicy") != "Always"]
+    stay = spec["containers"] + [item for item in spec.get("initContainers") or [] if item not in before]
+    amounts = {}
+    for item in stay + before:
+        given = item.get("resources") or {}
+        limit = (given.get("limits") or {}).get(resource)
+        amount = limit if group == "limits" else (given.get("requests") or {}).get(resource, limit)
+        if amount is None:
+            return None  # a LimitRange may say it
+        amounts[item["name"]] = quantity(amount)
+    return max([sum((amounts[item["name"]] for item in stay), Decimal(0)), *(amounts[item["name"]] for item in before)])
 
 
 def room(namespace: str, deployment: str | None) -> str:

@@ -15,10 +15,12 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import (
     pods_of_both,
     pods_selected,
+    ready_pods,
     served_pods,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, controller
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
 
@@ -53,16 +55,49 @@ def services_beside(app: Application, preview: str | None, pods: list[Object]) -
     """
     idle, live = ({pod["metadata"]["name"] for pod in app.colors[name].own(pods)} for name in (app.idle, app.active))
     slices = app.cluster.list("EndpointSlice")["items"]
+    soon = not idle and app.colors[app.idle].deployment
     known = {*app.selectors(), preview}
     names = {(piece["metadata"].get("labels") or {}).get(SERVICE_NAME) for piece in slices} - known
     found = []
     for name in sorted(filter(None, names)):
         served = served_pods(name, slices)
-        if served & idle:
+        if served & idle or soon and served <= live and _would_serve(app, name, soon):
             both = f", and to {app.active}" if served & live else ""
             found.append(
                 f"Service {name} sends users to {app.idle}, the idle color{both}: they get the new version before it has been "
                 "checked, and whatever becomes of it. Name the Service in bluegreen_services, or let it select something else."
+            )
+    return found
+
+
+def _would_serve(app: Application, name: str, deployment: Object) -> bool:
+    """Whether a Service selects the pods that a Deployment would make; not known to whom may not read it."""
+    try:
+        service = app.cluster.get("Service", name)
+    except ApiError as error:
+        if error.status != 403:
+            raise
+        return False
+    selector = (service["spec"].get("selector") if service else None) or {}
+    return bool(selector) and selector.items() <= pod_labels(deployment).items()
+
+
+def beside_live(app: Application, pods: list[Object]) -> list[str]:
+    """Warnings about pods that have the live color's users as well, and whose strength the new color does not get.
+
+    :param pods: of both colors.
+    """
+    color = app.live
+    if color.deployment is None:
+        return []
+    own = {pod["metadata"]["name"] for pod in color.own(pods)}
+    found = []
+    for service in app.services:
+        strange = [pod for pod in ready_pods(pods, service["spec"]["selector"]) if pod["metadata"]["name"] not in own]
+        if strange:
+            found.append(
+                f"Service {service['metadata']['name']} sends users of {color.name} to pods that are none of Deployment "
+                f"{color.deployment_name} as well ({_named(strange[0])}): {app.idle} gets only as many pods as that Deployment has."
             )
     return found
 
@@ -74,7 +109,7 @@ def look_beside(app: Application, preview: str | None) -> list[str]:
     """
     pods = app.cluster.list("Pod", labelSelector=pods_of_both(app))["items"]
     refuse_strangers(app, app.idle, pods)
-    return services_beside(app, preview, pods)
+    return services_beside(app, preview, pods) + beside_live(app, pods)
 
 
 def _named(pod: Object) -> str:

@@ -134,6 +134,8 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             followers.refuse_forbidden(app, found)
         if params["flow"] in RELEASES and plan.locks and plan.color == app.idle:
             app.refuse_nothing()
+            if params["flow"] != "promote" and not settings["manifest"] and not settings["deploy_tasks"]:
+                app.refuse_paused()
             refuse_full(app.services)
             followers.refuse_too_few(app, found)
             _refuse_unreferred(app, params, settings)

@@ -216,13 +216,14 @@ def _summary(
     rows = [("", "color", "version", "pods", "Deployment", "image")]
     for name in (app.active, app.idle):
         color = app.colors[name]
+        leaving = None if color.deployment else app.leaving(name)
         rows.append(
             (
                 "live" if name == app.active else "idle",
                 name,
                 color.version or "-",
                 f"{color.ready}/{color.replicas} ready",
-                color.deployment_name or "(none)",
+                color.deployment_name or (f"{leaving} (is being deleted)" if leaving else "(none)"),
                 color.image or "-",
             )
         )
@@ -235,6 +236,8 @@ def _summary(
         lines.append("rollback: nothing to go back to; rollback.yml -e version=X goes to X if the idle color has it")
     elif target["color"] == app.active:
         lines.append(f"rollback: gives up the release that was not finished; {app.active} stays live")
+    elif not app.colors[target["color"]].deployment and not kept:
+        lines.append(f"rollback: not to {target['color']} (version {target['version']}), whose Deployment is gone")
     else:
         short = _short(app, target)
         again = _is_made_again(app.colors[target["color"]], target)

@@ -31,6 +31,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     recolored,
     shown,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import refuse_portless
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import (
     RELEASE,
     admitted,
@@ -145,9 +146,12 @@ def _deploy(app: Application, params: Params) -> Object:
     old, found = color.deployment, _drift(app, color, params)
     if params["definition"]:
         manifest = _from_definition(app, color, params, replicas)
+        refuse_portless(app, name, manifest)
         operations, images = _whole(old, manifest), _images(Color(name, manifest, _names(color)))
     else:
         taken = found if params["template_from"] == "live" else []
+        if found and not taken:
+            refuse_portless(app, name, old)
         operations, images = _operations(app, color, params, replicas, taken)
     changed, after = bool(operations), color
     if operations:
@@ -449,12 +453,9 @@ def _create(
     found: list[Difference] | None = None,
 ) -> Object:
     """Make the missing Deployment from a manifest, with the images wanted."""
-    if manifest["metadata"]["name"] in app.going:
-        raise BlueGreenError(
-            f"Deployment {manifest['metadata']['name']} is being deleted.",
-            "conflict",
-            next_step="Run again when it is gone; metadata.finalizers says what keeps it.",
-        )
+    app.refuse_taken(name, manifest["metadata"]["name"])
+    if params["definition"]:
+        refuse_portless(app, name, manifest)
     manifest = _with_config(manifest, params)
     refuse_unreferred(manifest, params["config"])
     spec = manifest["spec"]
