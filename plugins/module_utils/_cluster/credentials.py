@@ -6,7 +6,7 @@
 
 """The credentials of a user, wherever they are kept, and the connections that are made with them.
 
-The only importer of ``kubernetes``. Of the official client it uses what every release from 24.2 to 37 has:
+Beside ``quantity.py`` the only importer of ``kubernetes``. Of the official client it uses what every release from 24.2 to 37 has:
 the loading of credentials (kubeconfig, exec plugins, in-cluster) and the connection pool built from them.
 No typed models and no discovery: they cost more than everything else in a task together.
 """
