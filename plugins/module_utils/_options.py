@@ -136,23 +136,28 @@ def scrubbed(value: Any, secrets: Iterable[str]) -> Any:
 
 
 def kubeconfig_secrets(value: Any, name: str = "") -> set[str]:
-    """What no output may show of a kubeconfig, or of a part of it whose key is ``name``."""
+    """What no output may show of a kubeconfig, or of a part of it whose key is ``name``.
+
+    Of a login program's environment and arguments only what is called like a secret: the rest is profiles and regions, which
+    stand in names that the output needs.
+    """
+    found: set[str] = set()
     if isinstance(value, dict):
-        found = secret_values({value["name"]: value["value"]}) if {"name", "value"} <= set(value) else set()
+        if _SECRET.search(str(value.get("name"))) and "value" in value:
+            found |= secret_values({value["name"]: value["value"]})
         return found.union(*(kubeconfig_secrets(inner, key) for key, inner in value.items()))
     if isinstance(value, list):
-        found = set()
         for before, item in zip(["", *value], value):
             option, is_set, setting = str(item).partition("=")
-            if name == "args" and is_set:
-                found |= secret_values({option: setting}) if _SECRET.search(option) else set()
-            elif name == "args" and _SECRET.search(str(before)) and "=" not in str(before):
-                found |= secret_values({before: item})
+            if not is_set:
+                option, setting = ("" if "=" in str(before) else str(before)), str(item)
+            if name == "args" and _SECRET.search(option):
+                found |= secret_values({option: setting})
             found |= kubeconfig_secrets(item, name)
         return found
     if isinstance(value, str) and value:
         return {value} if name in SECRET_KEYS else address_secrets(value)
-    return set()
+    return found
 
 
 def from_text(value: Any, kind: type) -> Any:

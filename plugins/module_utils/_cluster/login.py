@@ -16,6 +16,7 @@ import base64
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -26,12 +27,8 @@ from typing import Any
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.answers import short
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import scrubbed
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
-
-try:
-    from kubernetes.config.dateutil import parse_rfc3339
-except ImportError:
-    pass  # credentials.py says so
 
 SECONDS = 60  # it has no terminal, so one that takes longer waits for somebody who does not see it
 LINES = 10  # of what it said
@@ -67,7 +64,7 @@ class Login:
             if (answer["kind"], answer["apiVersion"]) != ("ExecCredential", self._program.get("apiVersion")):
                 raise ValueError("another kind")
             if status.get("expirationTimestamp"):
-                left = parse_rfc3339(status["expirationTimestamp"]) - datetime.now(timezone.utc)
+                left = moment(re.sub(r"\.\d+", "", status["expirationTimestamp"])) - datetime.now(timezone.utc)
                 self._due = time.monotonic() + 0.9 * left.total_seconds()
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise self._failed(

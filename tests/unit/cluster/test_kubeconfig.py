@@ -535,12 +535,12 @@ def test_a_program_that_fails_says_why_itself(script: str, why: str, server: Loo
 
 def test_what_it_says_shows_no_secret(server: Loopback, tmp_path: Path) -> None:
     """Of its environment, its arguments, and the rest of the kubeconfig."""
-    environment = [{"name": "PASSWORD", "value": "s3cret-env"}]
+    environment = [{"name": "PASSWORD", "value": "s3cret-env"}, {"name": "AWS_PROFILE", "value": "production"}]
     arguments = ["--cluster=shop", "--client-secret=s3cret-argument", "--client-key", "s3cret-next"]
-    script = 'echo "cannot log in: $PASSWORD $* " >&2; exit 1'
+    script = 'echo "cannot log in to $AWS_PROFILE: $PASSWORD $* " >&2; exit 1'
     user = login(tmp_path, script, env=environment, args=arguments)
     asked = Asked(kubeconfig=written(tmp_path, kubeconfig(server.url, user)))
-    assert "cannot log in: " in asked.text and "--cluster=shop" in asked.text
+    assert "cannot log in to production: " in asked.text and "--cluster=shop" in asked.text
     assert "s3cret" not in asked.shown
 
 
@@ -580,7 +580,7 @@ def test_a_token_is_renewed_when_it_is_due(server: Loopback, tmp_path: Path) -> 
         f'echo "{{\\"apiVersion\\": \\"{V1}\\", \\"kind\\": \\"ExecCredential\\", \\"status\\": '
         f'{{\\"token\\": \\"s3cret-$n\\", \\"expirationTimestamp\\": \\"$EXPIRES\\"}}}}"\n'
     )
-    for expires, tokens in (("2001-01-01T00:00:00Z", 2), ("2999-01-01T00:00:00Z", 1)):
+    for expires, tokens in (("2001-01-01T00:00:00Z", 2), ("2999-01-01T00:00:00.123456789+02:00", 1)):
         count.write_text("")
         user = login(tmp_path, script, env=[{"name": "EXPIRES", "value": expires}])
         cluster = connect(written(tmp_path, kubeconfig(server.url, user)))
