@@ -225,8 +225,8 @@ PLAY = """\
   gather_facts: false
   vars: {ansible_python_interpreter: "{{ ansible_playbook_python }}"}
   tasks:
-    - name: Look
-      bluegreen.kubernetes.bg_current_color: {services: [shop], host: "http://127.0.0.1:9", api_key: none, api_timeout: 1}
+    - name: Scale
+      bluegreen.kubernetes.bg_scale: {services: [shop], replicas: 1, host: "http://127.0.0.1:9", api_key: none, api_timeout: 1}
 """
 
 
@@ -265,7 +265,7 @@ def test_by_ansible_itself(tmp_path: Path, run: Callable[..., str]) -> None:
     assert ("\033" in written) == (run is run_in_terminal)
     shown = screen_of(written)
     refused = "The API server http://127.0.0.1:9 does not answer: Connection refused"
-    assert re.search(rf"^shop  look  +\d+\.\d s  {refused}$", shown, re.MULTILINE), json.dumps(written)
+    assert re.search(rf"^shop  scale down  +\d+\.\d s  {refused}$", shown, re.MULTILINE), json.dumps(written)
     *_before, first, last = shown.strip().splitlines()
     assert first == f"shop: {refused}"
     assert last.startswith("Next: Check the address")

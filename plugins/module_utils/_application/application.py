@@ -190,7 +190,7 @@ class Application:
             if deployment["metadata"]["name"] != name:
                 continue
             if _is_deleted(deployment):
-                raise self._deleted(color, name)
+                raise self._deleted(color, name, "conflict")
             if self._not_selected_by(color, deployment):
                 raise self._unselected(color, deployment)
 
@@ -206,10 +206,10 @@ class Application:
                 return str(name)
         return None
 
-    def _deleted(self, color: str, name: str) -> BlueGreenError:
+    def _deleted(self, color: str, name: str, reason: str) -> BlueGreenError:
         return BlueGreenError(
             f"Deployment {name} is being deleted. There is no other one for the color {color}.",
-            "conflict",
+            reason,
             why=f"Deployments there: {self._deployments_there}.",
             next_step="Run again when it is gone and there is another one; its metadata.finalizers say what keeps it.",
         )
@@ -276,7 +276,7 @@ class Application:
         color = self.colors[name]
         gone = self.leaving(name) if color.deployment is None else None
         if gone:
-            raise self._deleted(name, gone)
+            raise self._deleted(name, gone, "not_found")
         if color.deployment is None and name in self.deployments:
             raise self._not_there(name, self.deployments[name])
         if color.deployment is None:

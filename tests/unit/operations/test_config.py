@@ -317,7 +317,8 @@ def manifest() -> dict[str, Any]:
     item = pod_of("Deployment")
     item["metadata"]["name"] = "app-green"
     item["spec"]["template"]["metadata"] = {"labels": {"app": "myapp", "version": "green"}}
-    item["spec"]["template"]["spec"]["containers"][0]["image"] = "myapp:2.0"
+    container = item["spec"]["template"]["spec"]["containers"][0]
+    container.update(image="myapp:2.0", ports=[{"name": "http", "containerPort": 8080}])
     return item
 
 

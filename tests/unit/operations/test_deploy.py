@@ -20,6 +20,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations i
 from following import following, held
 from recorded import Clock, RecordedCluster
 
+HTTP = {"name": "http", "containerPort": 8080}
+
 
 def deploy(cluster: RecordedCluster, **options: Any) -> dict[str, Any]:
     return recorded.run(_deploy, cluster, **options)
@@ -49,7 +51,7 @@ def definition(cluster: RecordedCluster) -> dict[str, Any]:
             "selector": copy.deepcopy(green(cluster)["spec"]["selector"]),
             "template": {
                 "metadata": {"labels": {"app": "myapp", "version": "green"}},
-                "spec": {"containers": [{"name": "app", "image": "myapp:2.0"}]},
+                "spec": {"containers": [{"name": "app", "image": "myapp:2.0", "ports": [HTTP]}]},
             },
         },
     }
