@@ -33,6 +33,9 @@ RELEASES = ("release", "promote")
 IDLE_REPLICAS = 1  # what every flow but retire leaves of a color, as the settings of all scenarios have it
 RETIRE_AFTER = 24 * 3600.0
 
+# What a manifest may have beside the Deployment.
+OF_A_COLOR = ("ConfigMap", "Secret", "PodDisruptionBudget")
+
 # Seconds between a last look and the write that follows it; what happens in between nobody can know of.
 AT_ONCE = 0.05
 LAST_LOOK = 2.0
@@ -180,6 +183,8 @@ class Judge:
             self._job(run, write)
         elif write.kind in CONFIGS and write.new is None and (write.kind, write.name) in self.needed():
             self.violated("law 10 (irreversible)", f"{run} removed {write.kind} {write.name}, which is needed")
+        elif write.kind in OF_A_COLOR:
+            self._object(run, write)
         if run and self.runs[run].check:
             self.violated("law 13 (plan)", f"{run}, which was to plan, wrote {write.kind} {write.name}")
         if run and _substance(write):
@@ -270,6 +275,7 @@ class Judge:
         elif len(self.services) > 1 and not self.state().get("intent"):
             self.violated("law 2 (intent)", f"{run} switched {write.name}, one of several, without a recorded intent")
         self._strength(run, source, target, write.name)
+        self._has_its_objects(run, target)
         flow = self.runs[run].flow
         deployment = self.deployment_of(target)
         if flow in ("release", "promote") and deployment is not None:
@@ -369,6 +375,29 @@ class Judge:
             ready, wanted = len(self.ready_pods(live)), min(before, deployment["spec"]["replicas"])
             if ready < wanted and self._since_scaled(deployment["metadata"]["name"]) >= AT_ONCE:
                 self.violated("law 7 (looked at once more)", f"{run} scaled down {name}: {live} has {ready} ready pods")
+
+    def _object(self, run: str, write: Any) -> None:
+        """What the live color uses is changed by nobody; a switch is to what has its own."""
+        if not run or write.old is None or not _differ(write):
+            return
+        for color in self.live_colors():
+            deployment = self.deployment_of(color)
+            if deployment is not None and self.hub.now - self.by_hand >= AT_ONCE and _uses(deployment, write):
+                self.violated(
+                    "law 1 (live)", f"{run} wrote {write.kind} {write.name}, which {color} uses, and that is live"
+                )
+
+    def _has_its_objects(self, run: str, target: str) -> None:
+        """The settings that the scenarios with objects give a color say of which version they are."""
+        settings = self.store.get("ConfigMap", self.namespace, f"settings-{target}")
+        deployment = self.deployment_of(target)
+        if settings is None or deployment is None or "envFrom" not in _container(deployment):
+            return
+        if settings["data"]["SETTINGS"] != f"of {self.version_of(target)}":
+            self.violated(
+                "law 4 (its objects)",
+                f"{run} made {target} live with version {self.version_of(target)} and settings {settings['data']}",
+            )
 
     def _job(self, run: str, write: Any) -> None:
         """What Jobs do to the database is their label ``purpose``, and for which version ``live-version``."""
@@ -544,8 +573,30 @@ def _replicas_changed(write: Any, name: str) -> bool:
     return bool(write.old["spec"].get("replicas") != write.new["spec"].get("replicas"))
 
 
+def _is_kept(write: Any) -> bool:
+    """Whether a Secret is a record of our own: it says nothing as long as nothing is made of it."""
+    return str((write.new or write.old).get("type", "")).startswith("bluegreen.kubernetes/")
+
+
+def _container(deployment: Object) -> Object:
+    found: Object = deployment["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def _differ(write: Any) -> bool:
+    """Whether more of an object is another than its annotations, such as the stamp of a lock."""
+    return not write.old or not write.new or any(write.old.get(key) != write.new.get(key) for key in ("data", "spec"))
+
+
+def _uses(deployment: Object, write: Any) -> bool:
+    used = {name for source in _container(deployment).get("envFrom") or [] for name in map(str, source.values())}
+    return any(f"'{write.name}'" in name for name in used)
+
+
 def _substance(write: Any) -> bool:
     """Whether it changes more than annotations, such as the stamp of a lock."""
+    if write.kind in OF_A_COLOR:
+        return not _is_kept(write) and _differ(write)
     if write.kind == "Job" and write.new is not None and write.new["spec"].get("suspend"):
         return False  # it does nothing until somebody who has the lock lets it
     if write.kind not in ("Deployment", "Service"):

@@ -60,6 +60,7 @@ def _database(strategy: str, *jobs: str) -> dict[str, Any]:
     return {"bluegreen_database": {"strategy": strategy, **{job: str(FILES / f"{job}.yml.j2") for job in jobs}}}
 
 
+OBJECTS = {"bluegreen_manifest": str(FILES / "several.yml.j2")}
 SHARED = _database("shared", "migrate", "undo")
 EXPAND = _database("expand_contract", "expand", "contract", "undo")
 PER_COLOR = _database("per_color", "sync", "hand_over", "detach")
@@ -72,6 +73,10 @@ SCENARIOS = {
     "release-baked": Scenario("release", "2.0", variables={"bluegreen_bake_time": 20}),
     "release-waits": Scenario("release", "2.0", variables={"bluegreen_lock_timeout": "10m"}),
     "release-manifest": Scenario("release", "2.0", variables={"bluegreen_manifest": str(FILES / "deployment.yml.j2")}),
+    "release-objects": Scenario("release", "2.0", variables=OBJECTS),
+    "rollback-objects": Scenario(
+        "rollback", before=(("release", "2.0"), ("release", "3.0"), ("prepare", "4.0")), variables=OBJECTS
+    ),
     "release-missing": Scenario(
         "release",
         "2.0",

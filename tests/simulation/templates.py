@@ -184,6 +184,7 @@ ENVIRONMENT.filters.update(
     combine=_combine,
     from_yaml=yaml.safe_load,
     to_json=json.dumps,
+    from_yaml_all=yaml.safe_load_all,
     zip=lambda first, second: list(zip(first, second)),
     bool=lambda value: value if isinstance(value, bool) else str(value).lower() in ("1", "yes", "true", "on"),
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import containers_of, version_of
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import template_hash
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import is_whole, template_hash
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import controller
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
@@ -61,8 +61,14 @@ class Color:
 
     @property
     def template_hash(self) -> str | None:
-        """:func:`template_hash` of the Deployment, ``None`` when there is none."""
-        return template_hash(self.deployment) if self.deployment else None
+        """:func:`template_hash` of the Deployment, ``None`` when there is none.
+
+        While other objects are applied than those that its template was made with, it is no template's.
+        """
+        if not self.deployment:
+            return None
+        found = template_hash(self.deployment)
+        return found if is_whole(self.deployment) else f"{found}, being changed"
 
     def summary(self) -> Object:
         return {

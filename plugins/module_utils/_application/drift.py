@@ -32,8 +32,8 @@ KEYS = {
 }
 WHOLE = ("env", "volumes", "volumeMounts", "ports")  # whose items are looked at as one
 
-# Restarts and clocks are no settings.
-PASSING = ("kubectl.kubernetes.io/restartedAt", PREFIX + "restarted-at", "creationTimestamp")
+# Restarts and clocks are no settings, and what was applied with a template is each color's own.
+PASSING = ("kubectl.kubernetes.io/restartedAt", PREFIX + "restarted-at", PREFIX + "objects", "creationTimestamp")
 
 # Where values may be secrets.
 UNSHOWN = ("env", "args", "command")

@@ -62,10 +62,10 @@ def keep(app: Application, color: Color) -> None:
     found = app.cluster.get("Secret", name)
     if found is None:
         secret = {"apiVersion": "v1", "kind": "Secret", "type": TYPE}
-        notes = {KEPT_FOR: _kept_for(app, color.name)}
+        notes = {KEPT_FOR: kept_for(app, color.name)}
         app.cluster.create("Secret", dict(secret, metadata={"name": name, "annotations": notes}, data=data))
         return
-    foreign = _foreign_secret(app, color.name, found)
+    foreign = foreign_secret(app, color.name, found)
     if foreign:
         raise _unreadable(app, color.name, foreign, "Delete the Secret, or give it another name, then run again.")
     if found.get("data") != data:
@@ -76,7 +76,7 @@ def keep(app: Application, color: Color) -> None:
             [
                 {"op": "test", "path": "/metadata/resourceVersion", "value": version},
                 {"op": "add", "path": "/data", "value": data},
-                *annotation_operations(found, KEPT_FOR, _kept_for(app, color.name)),
+                *annotation_operations(found, KEPT_FOR, kept_for(app, color.name)),
             ],
         )
 
@@ -117,7 +117,7 @@ def read_kept(app: Application, color: str) -> Object | None:
     next_step = f"Create the Deployment for {color} yourself, then delete the Secret."
     try:
         manifest = json.loads(base64.b64decode(secret["data"][KEY]))
-        foreign = _foreign_secret(app, color, secret) + _foreign_manifest(app, color, manifest)
+        foreign = foreign_secret(app, color, secret) + _foreign_manifest(app, color, manifest)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise _unreadable(app, color, [f"{type(error).__name__}: {error}"], next_step) from error
     if foreign:
@@ -140,15 +140,15 @@ def kept_manifests(app: Application) -> Iterator[Object]:
                 raise _unreadable(app, color, why, "Delete the Secret, or give it another name.") from error
 
 
-def _kept_for(app: Application, color: str) -> str:
+def kept_for(app: Application, color: str) -> str:
     return f"{app.services[0]['metadata']['name']}/{color}"
 
 
-def _foreign_secret(app: Application, color: str, secret: Object) -> list[str]:
+def foreign_secret(app: Application, color: str, secret: Object, kind: str = TYPE) -> list[str]:
     """Why the Secret is not one that a run of ours has written for this color; those of before have only their type."""
-    found, wanted = secret.get("type"), _kept_for(app, color)
+    found, wanted = secret.get("type"), kept_for(app, color)
     noted = (secret["metadata"].get("annotations") or {}).get(KEPT_FOR, wanted)
-    wrong = [] if found == TYPE else [f"its type is {found}, not {TYPE}"]
+    wrong = [] if found == kind else [f"its type is {found}, not {kind}"]
     return wrong + ([] if noted == wanted else [f"its annotation {KEPT_FOR} is {noted!r}, not {wanted!r}"])
 
 

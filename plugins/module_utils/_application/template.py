@@ -12,8 +12,13 @@ import copy
 import hashlib
 import json
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
+
+# On the pod template: the digest of what was applied with it. On the Deployment: of what is applied, or is about to be.
+OBJECTS = PREFIX + "objects"
+NOTHING = "none"
 
 
 def template_hash(owner: Object) -> str:
@@ -26,6 +31,17 @@ def template_hash(owner: Object) -> str:
     about["labels"] = {key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"}
     text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def objects_of(owner: Object) -> str | None:
+    """What a Deployment or a pod template says is applied with it: a digest."""
+    found: str | None = (owner["metadata"].get("annotations") or {}).get(OBJECTS)
+    return found
+
+
+def is_whole(deployment: Object) -> bool:
+    """Whether the objects of a manifest that are applied are those that belong to the pod template."""
+    return objects_of(deployment) in (None, objects_of(deployment["spec"]["template"]) or NOTHING)
 
 
 def own_template(owner: Object) -> Object:

@@ -106,10 +106,33 @@ class Cluster:
         self._headers = [*own, *self._access.identity]
         self._pool = connection_pool(self._access.configuration)
         self._is_unknown = first_contact  # it has never answered
+        self._paths = dict(RESOURCES)
+        self._resources: dict[str, list[Object]] = {}  # what the server says that it has, by where it is
         self._ready_at: float | None = None  # monotonic times; see refusal_stands()
         self._doubted_at: float | None = None
 
     # --- objects ---------------------------------------------------------------------------------------------
+
+    def kind(self, api_version: str, kind: str) -> tuple[str, bool] | None:
+        """What the methods below call a kind of a manifest, and whether its objects are in namespaces.
+
+        :returns: ``None`` when the server has no such kind.
+        """
+        root = ("/apis/" if "/" in api_version else "/api/") + api_version
+        if root not in self._resources:
+            try:
+                self._resources[root] = self._json("GET", root)["resources"]
+            except ApiError as error:
+                if error.status == 404:
+                    return None
+                raise
+        for item in self._resources[root]:
+            if item["kind"] == kind and "/" not in item["name"]:  # which are subresources
+                path = f"{root}/namespaces/{{namespace}}/{item['name']}"
+                name = kind if RESOURCES.get(kind) == path else f"{api_version}/{kind}"
+                self._paths[name] = path
+                return name, item["namespaced"]
+        return None
 
     def get(self, kind: str, name: str) -> Object | None:
         """The object as a dictionary, or ``None`` when there is none of that name."""
@@ -284,7 +307,7 @@ class Cluster:
                     "bad_input",
                     next_step="Names have lower case letters, digits, '-' and '.'.",
                 )
-        path = RESOURCES[kind].format(namespace=self.namespace)
+        path = self._paths[kind].format(namespace=self.namespace)
         return path if name is None else path + "/" + name
 
     def secrets(self) -> set[str]:

@@ -8,8 +8,7 @@
 
 from __future__ import annotations
 
-import copy
-import json
+import functools
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
@@ -17,6 +16,10 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     read_application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.companions import (
+    Companions,
+    without_manifest,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import (
     configured,
     refuse_unreferred,
@@ -28,7 +31,6 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     drift,
     in_words,
     name_of,
-    recolored,
     shown,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import refuse_portless
@@ -40,21 +42,27 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     split_image,
     wanted_images,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import (
-    job_containers,
-    job_secrets,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job_definition import job_containers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import (
     kept_name,
     read_kept,
     template_again,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.manifest import (
+    document_secrets,
+    fitted,
+    split,
+    whole,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
+    NOTHING,
+    OBJECTS,
+    objects_of,
     own_template,
-    pod_labels,
     template_hash,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.twin import twin_of
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
@@ -62,11 +70,14 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     again,
     annotation_operations,
     diff,
-    escape,
     unchanged,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import (
+    APPLICATION,
+    LOCK,
+    from_text,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -77,7 +88,7 @@ ARGUMENTS = dict(
     color={"type": "str"},
     version={"type": "raw"},
     image={"type": "str"},
-    definition={"type": "dict"},
+    definition={"type": "raw"},
     config={"type": "dict", "default": {}},
     replicas={"type": "int"},
     create_missing={"type": "bool", "default": False},
@@ -102,6 +113,7 @@ RETURNS: Object = {
     "previous_replicas": None,
     "template_hash": None,
     "differences": [],
+    "objects": [],
     "diff": {},
 }
 
@@ -109,11 +121,12 @@ RESTARTED = PREFIX + "restarted-at"  # on the pod template: makes new pods of th
 
 
 def secrets(params: Params) -> set[str]:
-    """Values in the manifest's environment, unless they are what the result is about: a version, say."""
-    definition = params.get("definition")
+    """Values of the manifest's Secrets and variables, unless they are what the result is about: a version, say."""
+    definition = from_text(params.get("definition"), dict)
     shown = [params.get(name) for name in ("version", "image", "color", "namespace")] + (params.get("services") or [])
-    shown += [item.get("image") for item in job_containers(definition)]
-    return {value for value in job_secrets(definition) if not any(value in str(text) for text in shown)}
+    for document in definition if isinstance(definition, list) else [definition]:
+        shown += [item.get("image") for item in job_containers(document)]
+    return {value for value in document_secrets(definition) if not any(value in str(text) for text in shown)}
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
@@ -140,19 +153,35 @@ def _deploy(app: Application, params: Params) -> Object:
         )
     if params["definition"] and params["version"]:
         check_version(params["version"])
+    if not params["definition"] and not params["template_hash"] and params["template_from"] == "live":
+        app.warnings += without_manifest(app, name)
+    given, others = split(params["definition"]) if params["definition"] else ({}, None)
     if app.colors[name].deployment is None:
-        return _missing(app, name, params, replicas)
-    color = app.color(name)
-    old, found = color.deployment, _drift(app, color, params)
-    if params["definition"]:
-        manifest = _from_definition(app, color, params, replicas)
+        return _missing(app, name, params, replicas, given, others)
+    color = before = app.color(name)
+    found = _drift(app, color, params)
+    template = _template_again(app, color, params) if params["template_hash"] else color.deployment["spec"]["template"]
+    manifest = _fitted(app, color, params, given, replicas) if given else {}
+    if manifest:
         refuse_portless(app, name, manifest)
-        operations, images = _whole(old, manifest), _images(Color(name, manifest, _names(color)))
+    elif found and params["template_from"] != "live":
+        refuse_portless(app, name, color.deployment)
+    companions = _companions(app, name, params, color.deployment, template, others)
+    marked = color
+    if companions:
+        companions.plan()
+        marked = _marked(app, color, params, companions.digest)
+        companions.apply()
+        companions.note(manifest)
+    if marked is not color:  # since when its controllers have written to it
+        warnings, app = app.warnings, _ours(app, name, params)
+        app.warnings, color = warnings, app.color(name)
+    old = color.deployment
+    if manifest:
+        operations, images = whole(old, manifest), _images(Color(name, manifest, _names(color)))
     else:
         taken = found if params["template_from"] == "live" else []
-        if found and not taken:
-            refuse_portless(app, name, old)
-        operations, images = _operations(app, color, params, replicas, taken)
+        operations, images = _operations(app, color, params, replicas, template, taken)
     changed, after = bool(operations), color
     if operations:
         written = app.cluster.patch("Deployment", color.deployment_name, app.fence(old, params["lock_id"]) + operations)
@@ -162,21 +191,34 @@ def _deploy(app: Application, params: Params) -> Object:
             and written["spec"] != old["spec"]
         )
         after = _noted(app, Color(name, written, params["containers"]), params, images)
+    if companions:
+        companions.prune()
+        changed = changed or marked is not before or companions.changes != [] or companions.leaving != []
     verb = "would get" if app.cluster.dry_run and changed else "gets" if changed else "has"
     return {
         "changed": changed,
         "color": name,
         "image": after.image,
         "version": after.version,
-        "previous_image": color.image,
+        "previous_image": before.image,
         "replicas": after.replicas,
-        "previous_replicas": color.replicas,
+        "previous_replicas": before.replicas,
         "template_hash": after.template_hash,
         "differences": [name_of(path) for path, _wanted, _old in found],
-        "diff": diff("Deployment " + color.deployment_name, *_both_shown(color, after)),
+        "objects": companions.names() if companions else [],
+        "diff": _diff(before, after, companions, after.replicas),
         "warnings": app.warnings,
-        "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas{_told(app, params, found)}{_gone_with(color, after, params)}.",
+        "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas{_told(app, params, found)}"
+        f"{_gone_with(before, after, params)}{companions.told() if companions else ''}.",
     }
+
+
+def _diff(before: Color, after: Color, companions: Companions | None, replicas: int) -> Object:
+    sides = _both_shown(before, after) if before.deployment else ({}, dict(_shown(after), replicas=replicas))
+    if companions:
+        for side, objects in zip(sides, companions.shown()):
+            side.update({"objects": objects} if objects else {})
+    return diff("Deployment " + after.deployment_name, sides[0] if before.deployment else None, sides[1])
 
 
 def _gone_with(color: Color, after: Color, params: Params) -> str:
@@ -233,21 +275,21 @@ def _refuse_touched(app: Application, expected: str | None) -> None:
 
 
 def _operations(
-    app: Application, color: Color, params: Params, replicas: int, found: list[Difference]
+    app: Application, color: Color, params: Params, replicas: int, template: Object, found: list[Difference]
 ) -> tuple[list[Object], dict[str, str]]:
     """The JSON Patch that is needed, empty when everything is there already, and the images that it asks for.
 
     Each step tests what it replaces.
+
+    :param template: the color's own, or the one that comes back whole.
     """
-    deployment, version, whole = color.deployment, params["version"], params["template_hash"]
-    template = deployment["spec"]["template"]
+    deployment, version, comes_back = color.deployment, params["version"], params["template_hash"]
     operations: list[Object] = []
 
     def replace(path: str, old: Any, new: Any) -> None:
         operations.extend([{"op": "test", "path": path, "value": old}, {"op": "replace", "path": path, "value": new}])
 
-    if whole:
-        template = _template_again(app, color, params)
+    if comes_back:
         images = _images(Color(color.name, {**deployment, "spec": {"template": template}}, params["containers"]))
         if template_hash({"spec": {"template": template}}) != color.template_hash:
             replace("/spec/template", deployment["spec"]["template"], template)
@@ -274,7 +316,7 @@ def _operations(
     noted = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
     # A note that is there may say another version of this same image.
     if version and (noted or split_image(image)[1] != version):
-        stays = not whole and _images(color) == admitted(deployment, images)
+        stays = not comes_back and _images(color) == admitted(deployment, images)
         note = note_of(version, images, _images(color) if stays else images)
         if noted != note:
             operations += annotation_operations(deployment, RELEASE, note)
@@ -332,75 +374,73 @@ def _names(color: Color) -> list[str]:
     return [item["name"] for item in color.containers]
 
 
-def _whole(old: Object, new: Object) -> list[Object]:
-    """The JSON Patch that makes a Deployment what a manifest says, and no more: what the manifest has not is gone."""
-    metadata = old["metadata"]
-    operations = [unchanged(old)]
-    for part in ("labels", "annotations"):
-        given = new["metadata"].get(part) or {}
-        if given and part not in metadata:
-            operations.append({"op": "add", "path": f"/metadata/{part}", "value": {}})
-        operations += [
-            {"op": "add", "path": f"/metadata/{part}/{escape(key)}", "value": value} for key, value in given.items()
-        ]
-    spec = {"selector": old["spec"]["selector"], **new["spec"]}  # which cannot be changed
-    return [*operations, {"op": "replace", "path": "/spec", "value": spec}]
-
-
-def _from_definition(app: Application, color: Color, params: Params, replicas: int, name: str = "") -> Object:
-    """The user's manifest, made to fit: this Deployment, this color, this many replicas.
+def _fitted(app: Application, color: Color, params: Params, given: Object, replicas: int, name: str = "") -> Object:
+    """The user's Deployment, made to fit, with the version's note.
 
     :param name: of the Deployment, where there is none yet.
     :raises BlueGreenError: it is no Deployment, or not the idle color's.
     """
-    name = color.deployment_name or name
-    new, version = copy.deepcopy(params["definition"]), params["version"]
-    found = f"{new.get('kind')} {(new.get('metadata') or {}).get('name')}"
-    if found != "Deployment " + name:
-        raise BlueGreenError(
-            f"The manifest is a {found}, but the idle color {color.name} is Deployment {name}.",
-            "bad_input",
-            next_step="Use the variable of the idle color in the manifest's template: name: app-{{ bluegreen_color }}.",
-        )
-    template = (new.get("spec") or {}).get("template") or {}
-    if not (template.get("metadata") or {}).get("labels") or not (template.get("spec") or {}).get("containers"):
-        raise BlueGreenError(
-            f"The manifest of Deployment {name} has no pod template with labels and containers.",
-            "bad_input",
-            next_step="Give the whole Deployment, as kubectl apply would need it.",
-        )
-    wrong = [service["metadata"]["name"] for service in app.services if not app.would_select(service, color.name, new)]
-    if wrong:
-        raise BlueGreenError(
-            f"The manifest's pods would not be selected by {', '.join(wrong)} when {color.name} is live.",
-            "bad_input",
-            why=f"Needed pod labels: {app.selector_for(color.name)}; the manifest has {json.dumps(pod_labels(new), sort_keys=True)}.",
-            next_step="Correct spec.template.metadata.labels.",
-        )
+    new, version = fitted(app, color.name, color.deployment_name or name, given, replicas), params["version"]
     new = _with_config(new, params)
     refuse_unreferred(new, params["config"])
-    new["spec"]["replicas"] = replicas
-    new["metadata"].setdefault("namespace", app.cluster.namespace)
     if params["force"]:
         new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = now()
     if version:
         images = _images(Color(color.name, new, _names(color) or params["containers"]))
-        note = note_of(version, images, images)
-        new["metadata"].setdefault("annotations", {})[RELEASE] = note
+        new["metadata"].setdefault("annotations", {})[RELEASE] = note_of(version, images, images)
     return new
 
 
-def _missing(app: Application, name: str, params: Params, replicas: int) -> Object:
+def _companions(
+    app: Application, name: str, params: Params, was: Object | None, template: Object, others: list[Object] | None
+) -> Companions | None:
+    """What is to be applied with a pod template; ``None`` where nothing is, and nothing ever was.
+
+    :param was: the color's Deployment, as it is or was kept.
+    :param others: what the manifest has beside the Deployment; ``None`` without a manifest.
+    """
+    ours = functools.partial(_ours, app, name, params)
+    noted = objects_of(was) if was else None
+    if others is not None:
+        return Companions(app, name, ours, others) if others or noted else None
+    wanted = objects_of(template) or NOTHING
+    return Companions(app, name, ours, None, wanted) if wanted != (noted or NOTHING) else None
+
+
+def _ours(app: Application, name: str, params: Params) -> Application:
+    """A fresh reading, if the color may still be written.
+
+    :raises BlueGreenError: it is live now, or another run has taken over.
+    """
+    fresh = read_application(app.cluster, params)
+    fresh.refuse_live(name, "applying its manifest")
+    fresh.refuse_foreign_lock(params["lock_id"])
+    return fresh
+
+
+def _marked(app: Application, color: Color, params: Params, digest: str) -> Color:
+    """The color whose Deployment says what is about to be applied: until its template says the same, it is not whole."""
+    if app.cluster.dry_run or objects_of(color.deployment) == digest:
+        return color
+    operations = [unchanged(color.deployment), *annotation_operations(color.deployment, OBJECTS, digest)]
+    fence = app.fence(color.deployment, params["lock_id"])
+    return Color(color.name, app.cluster.patch("Deployment", color.deployment_name, fence + operations), _names(color))
+
+
+def _missing(
+    app: Application, name: str, params: Params, replicas: int, given: Object, others: list[Object] | None
+) -> Object:
     """Make a color's Deployment: from the user's manifest, the one that was kept, or after the live one."""
     kept = read_kept(app, name)
     if not kept and not params["create_missing"]:
         app.color(name)  # says what is missing
-    if params["definition"]:
+    if given:
         app.color(app.active)  # its name, and what selects its pods, are made after the live one
         was = Color(name, kept, params["containers"])
-        manifest = _from_definition(app, was, params, replicas, app.name_for(name))
-        manifest["spec"].setdefault("selector", (kept or _twin(app, name, app.live))["spec"]["selector"])
-        return _create(app, name, params, manifest, replicas, "the manifest")
+        manifest = _fitted(app, was, params, given, replicas, app.name_for(name))
+        manifest["spec"].setdefault("selector", (kept or twin_of(app, name, app.live))["spec"]["selector"])
+        companions = _companions(app, name, params, kept, {}, others)
+        return _create(app, name, params, manifest, replicas, "the manifest", companions=companions)
     if kept:
         secret = kept_name(app, name)
         origin, found = "the manifest kept in Secret " + secret, template_hash(kept)
@@ -410,37 +450,10 @@ def _missing(app: Application, name: str, params: Params, replicas: int) -> Obje
         if differing and params["template_from"] == "live":
             live_template = app.live.deployment["spec"]["template"]
             kept["spec"]["template"] = carried(kept["spec"]["template"], differing, live_template)
-        return _create(app, name, params, kept, replicas, origin, differing)
+        companions = _companions(app, name, params, None, kept["spec"]["template"], None)
+        return _create(app, name, params, kept, replicas, origin, differing, companions)
     live = app.color(app.active)
-    return _create(app, name, params, _twin(app, name, live), replicas, live.deployment_name)
-
-
-def _twin(app: Application, name: str, live: Color) -> Object:
-    """The manifest of a missing color's Deployment, made after the live one."""
-    source = live.deployment
-    twin = {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {
-            "name": app.name_for(name),
-            "labels": _recolored(source["metadata"].get("labels"), app, name),
-        },
-        "spec": copy.deepcopy(source["spec"]),
-    }
-    spec = twin["spec"]
-    spec["selector"] = {"matchLabels": _recolored(source["spec"]["selector"].get("matchLabels"), app, name)}
-    spec["template"]["metadata"]["labels"] = _recolored(pod_labels(source), app, name)
-    spec["template"]["metadata"].pop("creationTimestamp", None)
-    pod = spec["template"]["spec"]
-    for place in {"affinity", "topologySpreadConstraints"} & set(pod):  # which go by the pods' labels
-        pod[place] = recolored(pod[place], app.active, name)
-    if app.label not in spec["selector"]["matchLabels"]:
-        raise BlueGreenError(
-            f"Deployment {live.deployment_name} selects its pods without the label {app.label!r}, so a twin of it would fight over the same pods.",
-            "bad_input",
-            next_step=f"Create the Deployment for {name} yourself, with its own selector.",
-        )
-    return twin
+    return _create(app, name, params, twin_of(app, name, live), replicas, live.deployment_name)
 
 
 def _create(
@@ -451,6 +464,7 @@ def _create(
     replicas: int,
     origin: str,
     found: list[Difference] | None = None,
+    companions: Companions | None = None,
 ) -> Object:
     """Make the missing Deployment from a manifest, with the images wanted."""
     app.refuse_taken(name, manifest["metadata"]["name"])
@@ -477,6 +491,10 @@ def _create(
     if params["lock_id"]:
         # Whoever takes over can stamp it at once, however often the controllers write to it.
         manifest["metadata"].setdefault("annotations", {})[LOCK_ID] = params["lock_id"]
+    if companions:
+        companions.plan()
+        companions.apply()
+        companions.note(manifest)
     if not app.cluster.dry_run:
         app.refuse_foreign_lock(params["lock_id"])
         # Nothing fences a creation: what arrives after another run has taken over has no pods, and gets none.
@@ -487,6 +505,10 @@ def _create(
         app = read_application(app.cluster, params)
         color = _noted(app, app.color(name), params, images)
         set_replicas(app, color, replicas, params["lock_id"])
+    else:
+        color = _noted(app, color, params, images)
+    if companions:
+        companions.prune()
     verb = "would be" if app.cluster.dry_run else "was"
     made = f"{color.deployment_name} {verb} made from {origin}: {color.image} with {replicas} replicas"
     return {
@@ -499,14 +521,11 @@ def _create(
         "previous_replicas": None,
         "template_hash": color.template_hash,
         "differences": [name_of(path) for path, _wanted, _old in found or []],
-        "diff": diff("Deployment " + color.deployment_name, None, dict(_shown(color), replicas=replicas)),
+        "objects": companions.names() if companions else [],
+        "diff": _diff(Color(name, None, []), color, companions, replicas),
         "warnings": app.warnings,
-        "msg": f"{made}{_told(app, params, found or [])}.",
+        "msg": f"{made}{_told(app, params, found or [])}{companions.told() if companions else ''}.",
     }
-
-
-def _recolored(labels: dict[str, str] | None, app: Application, name: str) -> dict[str, str]:
-    return {key: name if value == app.active else value for key, value in (labels or {}).items()}
 
 
 def _shown(color: Color) -> Object:

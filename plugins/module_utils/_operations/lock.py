@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 import uuid
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Application,
     read_application,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.companions import stamp_companions
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import entry_of
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import check_version
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.job import JOB_OWNER
@@ -283,7 +285,7 @@ def _stamp(app: Application, params: Params, lock_id: str, holder: Object) -> bo
     if read_state(stamped[0])["intent"]:
         _forget_intent(app, params, stamped[0])
     if took_over:
-        _stamp_deployments(params, app.cluster, lock_id)
+        _stamp_objects(*_stamp_deployments(params, app.cluster, lock_id), params, lock_id)
         _stamp_followers(params, app.cluster, lock_id)
         _stamp_jobs(app, lock_id)
     return took_over
@@ -334,18 +336,22 @@ def _forget_intent(app: Application, params: Params, first: Object) -> None:
         pass  # while the Services agree it means nothing, and the next switch replaces it
 
 
-def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> None:
-    """A write of the overtaken run may be on its way to the idle Deployment: what it tests must no longer hold."""
+def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> tuple[Application, Object | None]:
+    """A write of the overtaken run may be on its way to the idle Deployment: what it tests must no longer hold.
 
-    def attempt() -> None:
+    :returns: a reading, and the Deployment as it is from then on.
+    """
+
+    def attempt() -> tuple[Application, Object | None]:
         app = read_application(cluster, params)
         idle = app.colors[app.idle].deployment
         if idle is not None:
             check_held(cluster, lease_name(params["services"]), lock_id)
             operations = stamp_test(idle) + annotation_operations(idle, LOCK_ID, lock_id)
-            cluster.patch("Deployment", idle["metadata"]["name"], operations)
+            idle = cluster.patch("Deployment", idle["metadata"]["name"], operations)
+        return app, idle
 
-    again(
+    return again(
         attempt,
         f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}, so it cannot be locked.",
         "Stop the other writer (an HPA? GitOps?), then run again.",
@@ -373,6 +379,16 @@ def _stamp_followers(params: Params, cluster: Cluster, lock_id: str) -> None:
         f"Somebody else keeps changing what follows the live color in namespace {cluster.namespace!r}, so it cannot be locked.",
         "Stop the other writer (GitOps?), then run again.",
     )
+
+
+def _stamp_objects(app: Application, idle: Object | None, params: Params, lock_id: str) -> None:
+    """The same of what the idle color's manifest has beside the Deployment, where it has."""
+    fence = functools.partial(check_held, app.cluster, lease_name(params["services"]), lock_id)
+    try:
+        stamp_companions(app, idle, fence, lock_id)
+    except BlueGreenError as error:
+        if error.reason not in ("forbidden", "kept_unreadable"):  # an emergency needs no right to these
+            raise
 
 
 def _stamp_jobs(app: Application, lock_id: str) -> None:

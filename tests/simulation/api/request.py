@@ -23,7 +23,7 @@ from simulation.api.answers import (
     unknown_path,
 )
 from simulation.api.containers import Containers, World
-from simulation.api.kinds import BY_PATH, Kind, Object, copied
+from simulation.api.kinds import BY_PATH, KINDS, Kind, Object, copied
 from simulation.api.store import Store, Version
 from simulation.api.validation import unsupported
 from simulation.api.watch import Watch
@@ -42,6 +42,22 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 OPTIONS = {"POST": "CreateOptions", "PUT": "UpdateOptions", "PATCH": "PatchOptions"}
 CREATED_BY_PUT = {"Service", "Lease", "Event"}
+
+
+def _described(kind: Kind) -> Object:
+    """A kind as the server's list of them has it, in part."""
+    return {"name": kind.plural, "singularName": kind.name.lower(), "namespaced": kind.namespaced, "kind": kind.name}
+
+
+def _listed(root: str) -> Object:
+    found = [kind for kind in KINDS.values() if kind.root == root]
+    described = [_described(kind) for kind in found]
+    described += [{**_described(kind), "name": f"{kind.plural}/status"} for kind in found if kind.status]
+    version = {} if root == "/api/v1" else {"apiVersion": "v1"}
+    return {"kind": "APIResourceList", **version, "groupVersion": found[0].api_version, "resources": described}
+
+
+KINDS_BY_ROOT = {root: _listed(root) for root in {kind.root for kind in KINDS.values()}}
 
 
 class Target(NamedTuple):
@@ -88,6 +104,8 @@ class Api:
                 return as_json(200, SERVER)
             if not path.startswith("/api"):
                 return text(404, "404 page not found\n")
+            if path in KINDS_BY_ROOT:
+                return as_json(200, KINDS_BY_ROOT[path])
             target = _target(path)
             given = {name.lower(): value for name, value in (headers or {}).items()}
             if target.rest and not target.rest.startswith("status"):

@@ -22,6 +22,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Found,
     There,
 )
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.references import matches
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
@@ -60,7 +61,7 @@ def read(cluster: Cluster, there: There) -> None:
 def find(app: Application, there: There, found: Found) -> None:
     alone: dict[str, list[Object]] = {name: [] for name in app.names}
     for item in there.items[KIND]:
-        covered = [color for color in app.names if matches(item, _labels(app, color))]
+        covered = [color for color in app.names if matches(item["spec"].get("selector") or {}, _labels(app, color))]
         if len(covered) == len(app.names):
             name = item["metadata"]["name"]
             found.warnings.append(
@@ -115,22 +116,3 @@ def _labels(app: Application, color: str) -> dict[str, Any]:
 
 def _names_color(app: Application, item: Object) -> bool:
     return app.label in ((item["spec"].get("selector") or {}).get("matchLabels") or {})
-
-
-def matches(budget: Object, labels: dict[str, Any]) -> bool:
-    """Whether a PodDisruptionBudget selects pods with these labels; an empty selector selects every pod."""
-    selector = budget["spec"].get("selector") or {}
-    for key, value in (selector.get("matchLabels") or {}).items():
-        if labels.get(key) != value:
-            return False
-    for term in selector.get("matchExpressions") or []:
-        found, values = labels.get(term["key"]), term.get("values") or []
-        holds = {
-            "In": found in values,
-            "NotIn": found not in values,
-            "Exists": found is not None,
-            "DoesNotExist": found is None,
-        }[term["operator"]]
-        if not holds:
-            return False
-    return True
