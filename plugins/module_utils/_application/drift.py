@@ -35,6 +35,8 @@ WHOLE = ("env", "volumes", "volumeMounts", "ports")  # whose items are looked at
 # Restarts and clocks are no settings, and what was applied with a template is each color's own.
 PASSING = ("kubectl.kubernetes.io/restartedAt", PREFIX + "restarted-at", PREFIX + "objects", "creationTimestamp")
 
+ANNOTATIONS = ("metadata", "annotations")
+
 # Where values may be secrets.
 UNSHOWN = ("env", "args", "command")
 SHOWN = 5
@@ -44,6 +46,8 @@ def differences(old: Any, new: Any, path: Path = ()) -> Iterator[Difference]:
     """Every field in which two pod templates differ."""
     if old == new or path and path[-1] in PASSING:
         return
+    if path == ANNOTATIONS and {*(old or {}), *(new or {})} & {*PASSING}:
+        old, new = old or {}, new or {}
     whole = len(path) > 1 and isinstance(path[-1], tuple) and path[-2] in WHOLE
     if isinstance(old, dict) and isinstance(new, dict) and not whole:
         for key in sorted({*old, *new}):
@@ -134,7 +138,7 @@ def _owner(template: Object, path: Path) -> Any:
     """The dictionary or list that a path's last step is about."""
     owner: Any = template
     for step in path[:-1]:
-        owner = owner[step] if isinstance(step, str) else next(item for item in owner if item[step[0]] == step[1])
+        owner = owner.setdefault(step, {}) if isinstance(step, str) else next(item for item in owner if item[step[0]] == step[1])
     return owner
 
 

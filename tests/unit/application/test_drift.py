@@ -48,7 +48,6 @@ def test_what_only_names_the_colors_is_no_drift() -> None:
     assert (names, carried) == ([], green)
 
 
-@pytest.mark.xfail(strict=True, reason="a difference of all annotations is taken as a whole, restarts with it")
 def test_a_restart_of_the_live_color_is_no_drift_where_it_is_the_only_annotation() -> None:
     restarted = {"kubectl.kubernetes.io/restartedAt": "2026-01-01T00:00:00Z"}
     names, carried, green = compared(lambda blue: blue["metadata"].update(annotations=restarted))
