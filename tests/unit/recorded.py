@@ -30,6 +30,8 @@ RECORDINGS = Path(__file__).resolve().parent / "recordings"
 NAMESPACE = "store"
 HOST = "https://198.18.0.2:6443"
 WRITES = ("patch", "create", "delete")
+SERVED = ("v1", "apps/v1", "policy/v1", "autoscaling/v2", "networking.k8s.io/v1", "batch/v1")  # apiVersions
+CLUSTER_WIDE = ("Namespace", "PersistentVolume")
 LATER = 10**9  # resourceVersions of what a test changes begin here, after all that was recorded
 
 Object = dict[str, Any]
@@ -187,6 +189,10 @@ class RecordedCluster:
         return [request for request in self.requests if request.verb in WRITES and request.dry_run == self.dry_run]
 
     # --- the interface of Cluster
+
+    def kind(self, api_version: str, kind: str) -> tuple[str, bool] | None:
+        self.asked("kind", kind, api_version)
+        return (kind, kind not in CLUSTER_WIDE) if api_version in SERVED else None
 
     def get(self, kind: str, name: str) -> Object | None:
         self.asked("get", kind, name)

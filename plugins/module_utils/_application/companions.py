@@ -16,6 +16,7 @@ from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.applied import Applied, digest_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_for
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.manifest import (
     NAMED_BY_COLOR,
@@ -30,8 +31,10 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     selects,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
+    CHANGING,
     NOTHING,
     OBJECTS,
+    is_whole,
     objects_of,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
@@ -42,7 +45,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     unchanged,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Patch
 
 BELONGS_TO = PREFIX + "belongs-to"  # annotation on a companion: application/color
 APPLIED = PREFIX + "applied"  # and the digest of the document that it was made from
@@ -113,12 +116,28 @@ class Companions:
         self.changes = [change for document in self._documents if (change := self._planned(document, judge))]
         self.leaving = [*self._left(judge)]
 
+    def begun(self, color: Color, lock_id: str | None) -> Color:
+        """The color, whose Deployment says that its objects are being changed: until they are, it is not whole."""
+        deployment = color.deployment
+        if not self.changes or self._app.cluster.dry_run or objects_of(deployment) == CHANGING:
+            return color
+        operations = [unchanged(deployment), *annotation_operations(deployment, OBJECTS, CHANGING)]
+        fence = self._app.fence(deployment, lock_id)
+        written = self._app.cluster.patch("Deployment", color.deployment_name, fence + operations)
+        return Color(color.name, written, [item["name"] for item in color.containers])
+
     def note(self, manifest: Object) -> None:
         """Have a Deployment say what is applied with it, and its pod template as well, so that it comes back with that."""
         if not manifest:
             return
         for owner in [manifest] if self.digest == NOTHING else [manifest, manifest["spec"]["template"]]:
             owner["metadata"].setdefault("annotations", {})[OBJECTS] = self.digest
+
+    def noted(self, deployment: Object) -> Patch:
+        """The same as a JSON Patch, where the pod template says it already."""
+        if (objects_of(deployment) or NOTHING) == self.digest:
+            return []
+        return annotation_operations(deployment, OBJECTS, self.digest)
 
     def apply(self) -> None:
         """Write what is not as it should be.
@@ -292,6 +311,27 @@ class Companions:
         return BlueGreenError(
             f"{in_words(identity(document))} in {self._color}'s manifest is refused.", "bad_input", why, None, next_step
         )
+
+
+def companions_of(
+    app: Application,
+    color: str,
+    ours: Callable[[], object],
+    was: Object | None,
+    template: Object,
+    others: list[Object] | None,
+) -> Companions | None:
+    """What is to be applied with a pod template; ``None`` where nothing is, and nothing ever was.
+
+    :param was: the color's Deployment, as it is or was kept.
+    :param others: what the manifest has beside the Deployment; ``None`` without a manifest.
+    """
+    if others is not None:
+        return Companions(app, color, ours, others) if others or was and objects_of(was) else None
+    wanted, has = objects_of(template) or NOTHING, NOTHING
+    if was:
+        has = objects_of(was["spec"]["template"]) or NOTHING if is_whole(was) else CHANGING
+    return Companions(app, color, ours, None, wanted) if wanted != has else None
 
 
 def stamp_companions(app: Application, idle: Object | None, fence: Callable[[], object], lock_id: str) -> None:

@@ -138,7 +138,11 @@ def _owner(template: Object, path: Path) -> Any:
     """The dictionary or list that a path's last step is about."""
     owner: Any = template
     for step in path[:-1]:
-        owner = owner.setdefault(step, {}) if isinstance(step, str) else next(item for item in owner if item[step[0]] == step[1])
+        owner = (
+            owner.setdefault(step, {})
+            if isinstance(step, str)
+            else next(item for item in owner if item[step[0]] == step[1])
+        )
     return owner
 
 

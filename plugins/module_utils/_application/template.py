@@ -16,9 +16,9 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
-# On the pod template: the digest of what was applied with it. On the Deployment: of what is applied, or is about to be.
+# On the pod template: the digest of what was applied with it. On the Deployment: of what is applied.
 OBJECTS = PREFIX + "objects"
-NOTHING = "none"
+NOTHING, CHANGING = "none", "changing"
 
 
 def template_hash(owner: Object) -> str:
@@ -34,7 +34,7 @@ def template_hash(owner: Object) -> str:
 
 
 def objects_of(owner: Object) -> str | None:
-    """What a Deployment or a pod template says is applied with it: a digest."""
+    """What a Deployment or a pod template says is applied with it: a digest, or one of the two words."""
     found: str | None = (owner["metadata"].get("annotations") or {}).get(OBJECTS)
     return found
 

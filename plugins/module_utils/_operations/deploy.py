@@ -18,6 +18,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.companions import (
     Companions,
+    companions_of,
     without_manifest,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import (
@@ -56,9 +57,6 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import (
-    NOTHING,
-    OBJECTS,
-    objects_of,
     own_template,
     template_hash,
 )
@@ -70,14 +68,9 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     again,
     annotation_operations,
     diff,
-    unchanged,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import (
-    APPLICATION,
-    LOCK,
-    from_text,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK, from_text
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -166,11 +159,12 @@ def _deploy(app: Application, params: Params) -> Object:
         refuse_portless(app, name, manifest)
     elif found and params["template_from"] != "live":
         refuse_portless(app, name, color.deployment)
-    companions = _companions(app, name, params, color.deployment, template, others)
+    ours = functools.partial(_ours, app, name, params)
+    companions = companions_of(app, name, ours, color.deployment, template, others)
     marked = color
     if companions:
         companions.plan()
-        marked = _marked(app, color, params, companions.digest)
+        marked = companions.begun(color, params["lock_id"])
         companions.apply()
         companions.note(manifest)
     if marked is not color:  # since when its controllers have written to it
@@ -182,6 +176,7 @@ def _deploy(app: Application, params: Params) -> Object:
     else:
         taken = found if params["template_from"] == "live" else []
         operations, images = _operations(app, color, params, replicas, template, taken)
+        operations += companions.noted(old) if companions else []
     changed, after = bool(operations), color
     if operations:
         written = app.cluster.patch("Deployment", color.deployment_name, app.fence(old, params["lock_id"]) + operations)
@@ -291,7 +286,7 @@ def _operations(
 
     if comes_back:
         images = _images(Color(color.name, {**deployment, "spec": {"template": template}}, params["containers"]))
-        if template_hash({"spec": {"template": template}}) != color.template_hash:
+        if template_hash({"spec": {"template": template}}) != template_hash(deployment):
             replace("/spec/template", deployment["spec"]["template"], template)
     else:
         images = wanted_images(app.live, color, version, params["image"])
@@ -345,7 +340,7 @@ def _template_again(app: Application, color: Color, params: Params) -> Object:
 
     :raises BlueGreenError: it is gone.
     """
-    if color.template_hash == params["template_hash"]:
+    if template_hash(color.deployment) == params["template_hash"]:
         return own_template(color.deployment)
     template = template_again(app, color, params["template_hash"])
     if template is None:
@@ -391,22 +386,6 @@ def _fitted(app: Application, color: Color, params: Params, given: Object, repli
     return new
 
 
-def _companions(
-    app: Application, name: str, params: Params, was: Object | None, template: Object, others: list[Object] | None
-) -> Companions | None:
-    """What is to be applied with a pod template; ``None`` where nothing is, and nothing ever was.
-
-    :param was: the color's Deployment, as it is or was kept.
-    :param others: what the manifest has beside the Deployment; ``None`` without a manifest.
-    """
-    ours = functools.partial(_ours, app, name, params)
-    noted = objects_of(was) if was else None
-    if others is not None:
-        return Companions(app, name, ours, others) if others or noted else None
-    wanted = objects_of(template) or NOTHING
-    return Companions(app, name, ours, None, wanted) if wanted != (noted or NOTHING) else None
-
-
 def _ours(app: Application, name: str, params: Params) -> Application:
     """A fresh reading, if the color may still be written.
 
@@ -418,20 +397,11 @@ def _ours(app: Application, name: str, params: Params) -> Application:
     return fresh
 
 
-def _marked(app: Application, color: Color, params: Params, digest: str) -> Color:
-    """The color whose Deployment says what is about to be applied: until its template says the same, it is not whole."""
-    if app.cluster.dry_run or objects_of(color.deployment) == digest:
-        return color
-    operations = [unchanged(color.deployment), *annotation_operations(color.deployment, OBJECTS, digest)]
-    fence = app.fence(color.deployment, params["lock_id"])
-    return Color(color.name, app.cluster.patch("Deployment", color.deployment_name, fence + operations), _names(color))
-
-
 def _missing(
     app: Application, name: str, params: Params, replicas: int, given: Object, others: list[Object] | None
 ) -> Object:
     """Make a color's Deployment: from the user's manifest, the one that was kept, or after the live one."""
-    kept = read_kept(app, name)
+    kept, ours = read_kept(app, name), functools.partial(_ours, app, name, params)
     if not kept and not params["create_missing"]:
         app.color(name)  # says what is missing
     if given:
@@ -439,7 +409,7 @@ def _missing(
         was = Color(name, kept, params["containers"])
         manifest = _fitted(app, was, params, given, replicas, app.name_for(name))
         manifest["spec"].setdefault("selector", (kept or twin_of(app, name, app.live))["spec"]["selector"])
-        companions = _companions(app, name, params, kept, {}, others)
+        companions = companions_of(app, name, ours, kept, {}, others)
         return _create(app, name, params, manifest, replicas, "the manifest", companions=companions)
     if kept:
         secret = kept_name(app, name)
@@ -450,7 +420,7 @@ def _missing(
         if differing and params["template_from"] == "live":
             live_template = app.live.deployment["spec"]["template"]
             kept["spec"]["template"] = carried(kept["spec"]["template"], differing, live_template)
-        companions = _companions(app, name, params, None, kept["spec"]["template"], None)
+        companions = companions_of(app, name, ours, None, kept["spec"]["template"], None)
         return _create(app, name, params, kept, replicas, origin, differing, companions)
     live = app.color(app.active)
     return _create(app, name, params, twin_of(app, name, live), replicas, live.deployment_name)
