@@ -42,8 +42,14 @@ options:
         it does not mention is gone, but for labels and annotations of the Deployment itself.
       - Kind and name must be those of the idle color's Deployment, and the pod labels those that the Services select.
         The number of replicas is set as if there were no manifest.
-      - An empty dictionary means that there is none.
-    type: dict
+      - A list has several documents, one of which is that Deployment; those of a C(kind=List) count as well. The others
+        are objects of this color alone, of any kind that is in a namespace. They are applied before the Deployment, in
+        the order given, and removed when a later manifest of this color has them no more. With O(template_hash) they are
+        what they were with that pod template.
+      - Refused, before anything is written, is what the live color uses or what acts on it, what belongs to the other color,
+        and what exists already with other content and was not made by this module.
+      - An empty dictionary or list means that there is none.
+    type: raw
   config:
     description:
       - What P(bluegreen.kubernetes.bg_config#module) has returned as RV(bluegreen.kubernetes.bg_config#module:config).
@@ -114,8 +120,8 @@ attributes:
         keeps nothing. What comes with the pods, such as a quota for them, shows only in a real run.
   diff_mode:
     support: full
-    details: Shows images, replicas, and every other field of the pod template that changes; of variables and commands
-      no values.
+    details: Shows images, replicas, every other field of the pod template that changes, and the other objects of a
+      manifest that do; of variables, commands and Secrets no values.
   idempotent:
     support: partial
     details: With O(force=true) every run starts new pods.
@@ -123,7 +129,9 @@ notes:
   - "Beside the general ones (below), RV(reason) can be V(live) (the color is live), V(conflict) (somebody else keeps
     changing the Deployment)."
   - "Permissions needed in the namespace: C(get) on services, C(list) and C(patch) on deployments, and C(create) on
-    deployments for O(create_missing=true). For O(template_hash) also C(list) on replicasets."
+    deployments for O(create_missing=true). For O(template_hash) also C(list) on replicasets. For an O(definition) of several
+    documents C(create), and C(get) and C(patch) on the Secret C(bluegreen-SERVICE-COLOR-objects), and C(get), C(create),
+    C(patch) and C(delete) on what it holds."
 seealso:
   - module: bluegreen.kubernetes.bg_current_color
   - module: bluegreen.kubernetes.bg_wait
@@ -153,6 +161,12 @@ EXAMPLES = r"""
     services: [myapp]
     version: "2.0"
     definition: "{{ lookup('ansible.builtin.template', 'deployment.yml.j2') | from_yaml }}"
+
+- name: Put a manifest of several documents on it
+  bluegreen.kubernetes.bg_deploy:
+    services: [myapp]
+    version: "2.0"
+    definition: "{{ lookup('ansible.builtin.template', 'app.yml.j2') | from_yaml_all | list }}"
 
 - name: Make the second color, the first time
   bluegreen.kubernetes.bg_deploy:
@@ -204,6 +218,12 @@ differences:
   elements: str
   returned: always
   sample: ["containers[app].env[FEATURE]"]
+objects:
+  description: What of a manifest's other documents was made, changed or removed.
+  type: list
+  elements: str
+  returned: always
+  sample: ["ConfigMap settings-green made"]
 diff:
   description: Images by container, replicas, and other fields of the pod template that change, before and after.
   type: dict
@@ -224,7 +244,7 @@ ended_at:
   returned: always
   sample: "2026-01-31T12:00:01.654321Z"
 changed:
-  description: Whether the Deployment was changed.
+  description: Whether the Deployment, or another object of the manifest, was changed.
   type: bool
   returned: always
   sample: true

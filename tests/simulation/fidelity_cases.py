@@ -42,6 +42,12 @@ def apart(function: Case) -> Case:
     return function
 
 
+def unrecorded(function: Case) -> Case:
+    """Written from the documentation, and not yet compared: `python -m simulation.fidelity --record` does, on a cluster."""
+    function.unrecorded = True  # type: ignore[attr-defined]
+    return function
+
+
 # --- objects
 
 
@@ -657,3 +663,53 @@ def pods(send: Any) -> None:
 def health(send: Any) -> None:
     send("GET", "/readyz")
     send("GET", "/nonsense")
+
+
+# --- what a manifest may have beside the Deployment
+
+
+@case
+@unrecorded
+def kinds(send: Any) -> None:
+    for root in ("/api/v1", "/apis/apps/v1", "/apis/policy/v1", "/apis/autoscaling/v2", "/apis/batch/v1"):
+        send("GET", root)
+    send("GET", "/apis/nothing.example/v1")
+    send("GET", "/apis/apps/v7")
+
+
+@case
+@unrecorded
+def objects_of_a_color(send: Any) -> None:
+    marks = {"bluegreen.kubernetes/belongs-to": "myapp/green", "bluegreen.kubernetes/applied": "0123456789abcdef"}
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings-green", "annotations": marks}}
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "app-green"}}
+    budget["spec"] = {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "x", "version": "green"}}}
+    for path, item in (
+        (CONFIGMAPS, {**settings, "data": {"a": "1"}}),
+        (BUDGETS, budget),
+        (SECRETS, secret("key-green")),
+    ):
+        send("POST", path, item, dryRun="All")
+        send("GET", f"{path}/{item['metadata']['name']}")
+        made = send("POST", path, item)
+        send("POST", path, item)
+        at = f"{path}/{item['metadata']['name']}"
+        unchanged = operation("test", "/metadata/resourceVersion", made["metadata"]["resourceVersion"])
+        change = (
+            operation("add", "/spec/maxUnavailable", 2) if path == BUDGETS else operation("add", "/data", {"b": "Yg=="})
+        )
+        send("PATCH", at, [unchanged, change], JSON_PATCH, dryRun="All")
+        send("PATCH", at, [unchanged, change], JSON_PATCH)
+        send("PATCH", at, [unchanged, change], JSON_PATCH)
+        now = send("GET", at)
+        send("PATCH", at, [change], JSON_PATCH)
+        send("PATCH", at, [operation("add", "/metadata/labels", {"a": "b"})], JSON_PATCH)
+        conditions = {"uid": now["metadata"]["uid"], "resourceVersion": now["metadata"]["resourceVersion"]}
+        options = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        send("DELETE", at, {**options, "preconditions": conditions})
+        now = send("GET", at)
+        conditions["resourceVersion"] = now["metadata"]["resourceVersion"]
+        send("DELETE", at, {**options, "preconditions": conditions, "dryRun": ["All"]})
+        send("DELETE", at, {**options, "preconditions": conditions})
+        send("GET", at)
+    send("PATCH", f"{CONFIGMAPS}/nothing", [operation("add", "/data", {})], JSON_PATCH, dryRun="All")

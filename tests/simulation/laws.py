@@ -393,10 +393,13 @@ class Judge:
         deployment = self.deployment_of(target)
         if settings is None or deployment is None or "envFrom" not in _container(deployment):
             return
-        if settings["data"]["SETTINGS"] != f"of {self.version_of(target)}":
+        version = self.version_of(target)
+        own = [item["metadata"]["name"] for item in self.store.list("ConfigMap", self.namespace)]
+        own = [name for name in own if name.startswith("only-") and name.endswith(f"-{target}")]
+        if settings["data"]["SETTINGS"] != f"of {version}" or own != [f"only-{version}-{target}".replace(".", "-")]:
             self.violated(
                 "law 4 (its objects)",
-                f"{run} made {target} live with version {self.version_of(target)} and settings {settings['data']}",
+                f"{run} made {target} live with version {version}, settings {settings['data']} and {own}",
             )
 
     def _job(self, run: str, write: Any) -> None:
@@ -596,7 +599,8 @@ def _uses(deployment: Object, write: Any) -> bool:
 def _substance(write: Any) -> bool:
     """Whether it changes more than annotations, such as the stamp of a lock."""
     if write.kind in OF_A_COLOR:
-        return not _is_kept(write) and _differ(write)
+        # No server lets a creation be tested for anything but the name: what is made late is nobody's until a Deployment is written.
+        return write.old is not None and not _is_kept(write) and _differ(write)
     if write.kind == "Job" and write.new is not None and write.new["spec"].get("suspend"):
         return False  # it does nothing until somebody who has the lock lets it
     if write.kind not in ("Deployment", "Service"):

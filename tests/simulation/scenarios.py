@@ -74,6 +74,9 @@ SCENARIOS = {
     "release-waits": Scenario("release", "2.0", variables={"bluegreen_lock_timeout": "10m"}),
     "release-manifest": Scenario("release", "2.0", variables={"bluegreen_manifest": str(FILES / "deployment.yml.j2")}),
     "release-objects": Scenario("release", "2.0", variables=OBJECTS),
+    "release-objects-again": Scenario(
+        "release", "4.0", before=(("release", "2.0"), ("release", "3.0")), variables=OBJECTS
+    ),
     "rollback-objects": Scenario(
         "rollback", before=(("release", "2.0"), ("release", "3.0"), ("prepare", "4.0")), variables=OBJECTS
     ),

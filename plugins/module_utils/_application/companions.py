@@ -119,12 +119,11 @@ class Companions:
     def begun(self, color: Color, lock_id: str | None) -> Color:
         """The color, whose Deployment says that its objects are being changed: until they are, it is not whole."""
         deployment = color.deployment
-        if not self.changes or self._app.cluster.dry_run or objects_of(deployment) == CHANGING:
+        if not (self.changes or self.leaving) or self._app.cluster.dry_run or objects_of(deployment) == CHANGING:
             return color
-        operations = [unchanged(deployment), *annotation_operations(deployment, OBJECTS, CHANGING)]
-        fence = self._app.fence(deployment, lock_id)
-        written = self._app.cluster.patch("Deployment", color.deployment_name, fence + operations)
-        return Color(color.name, written, [item["name"] for item in color.containers])
+        return self._says(
+            color, [unchanged(deployment), *annotation_operations(deployment, OBJECTS, CHANGING)], lock_id
+        )
 
     def note(self, manifest: Object) -> None:
         """Have a Deployment say what is applied with it, and its pod template as well, so that it comes back with that."""
@@ -132,12 +131,13 @@ class Companions:
             return
         for owner in [manifest] if self.digest == NOTHING else [manifest, manifest["spec"]["template"]]:
             owner["metadata"].setdefault("annotations", {})[OBJECTS] = self.digest
+        manifest["metadata"]["annotations"][OBJECTS] = self._state
 
     def noted(self, deployment: Object) -> Patch:
         """The same as a JSON Patch, where the pod template says it already."""
-        if (objects_of(deployment) or NOTHING) == self.digest:
+        if (objects_of(deployment) or NOTHING) == self._state:
             return []
-        return annotation_operations(deployment, OBJECTS, self.digest)
+        return annotation_operations(deployment, OBJECTS, self._state)
 
     def apply(self) -> None:
         """Write what is not as it should be.
@@ -150,12 +150,14 @@ class Companions:
                 self._ours()
                 _write(self._app.cluster, change)
 
-    def prune(self) -> None:
-        """Remove what this color had, and has no more."""
+    def prune(self, color: Color, lock_id: str | None) -> Color:
+        """Remove what this color had, and has no more; then it is whole."""
+        if not self.leaving or self._app.cluster.dry_run:
+            return color
         for change in self.leaving:
-            if not self._app.cluster.dry_run:
-                self._ours()
-                _remove(self._app.cluster, change)
+            self._ours()
+            _remove(self._app.cluster, change)
+        return self._says(color, annotation_operations(color.deployment, OBJECTS, self.digest), lock_id)
 
     def told(self) -> str:
         """What was done, as a part of a sentence."""
@@ -171,6 +173,16 @@ class Companions:
         return [f"{in_words(change.named)} {change.verb}" for change in [*self.changes, *self.leaving]]
 
     # --- inside
+
+    @property
+    def _state(self) -> str:
+        """What the Deployment says when it is written: that all is done, if nothing is to be removed after it."""
+        return CHANGING if self.leaving and not self._app.cluster.dry_run else self.digest
+
+    def _says(self, color: Color, operations: Patch, lock_id: str | None) -> Color:
+        fence = self._app.fence(color.deployment, lock_id)
+        written = self._app.cluster.patch("Deployment", color.deployment_name, fence + operations)
+        return Color(color.name, written, [item["name"] for item in color.containers])
 
     def _planned(self, document: Object, judge: Cluster) -> Change | None:
         """What is to be done for one document; ``None`` when nothing is."""

@@ -187,7 +187,7 @@ def _deploy(app: Application, params: Params) -> Object:
         )
         after = _noted(app, Color(name, written, params["containers"]), params, images)
     if companions:
-        companions.prune()
+        after = companions.prune(after, params["lock_id"])
         changed = changed or marked is not before or companions.changes != [] or companions.leaving != []
     verb = "would get" if app.cluster.dry_run and changed else "gets" if changed else "has"
     return {
@@ -478,7 +478,7 @@ def _create(
     else:
         color = _noted(app, color, params, images)
     if companions:
-        companions.prune()
+        color = companions.prune(color, params["lock_id"])
     verb = "would be" if app.cluster.dry_run else "was"
     made = f"{color.deployment_name} {verb} made from {origin}: {color.image} with {replicas} replicas"
     return {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from typing import Any, NamedTuple
 
 from simulation.api import patch, selectors
@@ -57,6 +58,7 @@ def _listed(root: str) -> Object:
     return {"kind": "APIResourceList", **version, "groupVersion": found[0].api_version, "resources": described}
 
 
+ROOT = re.compile(r"/api/v\d\w*|/apis/[^/]+/v\d\w*")
 KINDS_BY_ROOT = {root: _listed(root) for root in {kind.root for kind in KINDS.values()}}
 
 
@@ -104,8 +106,9 @@ class Api:
                 return as_json(200, SERVER)
             if not path.startswith("/api"):
                 return text(404, "404 page not found\n")
-            if path in KINDS_BY_ROOT:
-                return as_json(200, KINDS_BY_ROOT[path])
+            if ROOT.fullmatch(path):
+                found = KINDS_BY_ROOT.get(path)
+                return as_json(200, found) if found else text(404, "404 page not found\n")
             target = _target(path)
             given = {name.lower(): value for name, value in (headers or {}).items()}
             if target.rest and not target.rest.startswith("status"):

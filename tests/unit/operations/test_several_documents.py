@@ -13,6 +13,7 @@ from typing import Any, Callable
 import pytest
 import recorded
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _operation
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import deploy as _deploy
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import retire as _retire
@@ -129,7 +130,8 @@ def test_what_left_the_manifest_is_removed_after_the_deployment_is_written() -> 
     deploy(cluster, config_map("old-green"), config_map())
     cluster.requests.clear()
     result = deploy(cluster, config_map(), version="2.1")
-    assert kept(cluster)[-2:] == [("patch", "Deployment", "app-green"), ("delete", "ConfigMap", "old-green")]
+    written = ("patch", "Deployment", "app-green")  # the last one says that all is done
+    assert kept(cluster)[-3:] == [written, ("delete", "ConfigMap", "old-green"), written]
     assert result["objects"] == ["ConfigMap old-green removed"]
     result = deploy(cluster, version="2.2")
     assert result["objects"] == ["ConfigMap settings-green removed"]
@@ -383,24 +385,27 @@ def test_a_color_in_the_middle_of_a_change_is_not_what_it_was() -> None:
     assert result["template_hash"] == first["template_hash"]
 
 
-@pytest.mark.parametrize("moment", ["the objects", "the Deployment"])
+@pytest.mark.parametrize("moment", ["the objects", "the Deployment", "the removal"])
 def test_a_way_back_that_was_killed_before_is_made_whole(moment: str) -> None:
     cluster = RecordedCluster()
     first = deploy(cluster, config_map(a="1"))
     old = copy.deepcopy(cluster.one("Deployment", "app-green"))
-    deploy(cluster, config_map(a="2"), version="3.0")
+    deploy(cluster, config_map(a="2"), config_map("new-green"), version="3.0")
     cluster.put(replica_set(old))
 
     def killed() -> None:
         raise KeyboardInterrupt
 
-    kind = "ConfigMap" if moment == "the objects" else "Deployment"
-    cluster.before("patch", kind, killed, nth=2)  # after the question what it would be, after the mark
+    # After the question what it would be, after the mark.
+    verb = "delete" if moment == "the removal" else "patch"
+    cluster.before(verb, "Deployment" if moment == "the Deployment" else "ConfigMap", killed, nth=2)
     back = {"template_hash": first["template_hash"], "version": "2.0", "way_back": True}
     with pytest.raises(KeyboardInterrupt):
         recorded.run(_deploy, cluster, **back)
+    assert Color("green", cluster.one("Deployment", "app-green"), []).template_hash != first["template_hash"]
     result = recorded.run(_deploy, cluster, **back)
     assert cluster.one("ConfigMap", "settings-green")["data"] == {"a": "1"}
+    assert "new-green" not in there(cluster, "ConfigMap")
     assert result["template_hash"] == first["template_hash"]
 
 
