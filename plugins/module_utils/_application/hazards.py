@@ -154,7 +154,7 @@ def without_room(app: Application) -> list[str]:
     except ApiError as error:
         if error.status != 403:
             raise
-        return []  # a release that meets one says so
+        return [f"ResourceQuotas were not looked at: {error.what}"]
     idle, needed = app.colors[app.idle], app.strength()
     more = needed - idle.replicas + (_surge(idle.deployment, needed) if idle.replicas else 0)
     found = []

@@ -196,6 +196,7 @@ def _running(app: Application, params: Params) -> str:
     except ApiError as error:
         if error.status != 403:
             raise
+        app.warnings.append(f"Whether run {newest['run']} lives was not looked at: {error.what}")
         return "running"
     if lease is None or lease["spec"].get("holderIdentity") != newest["run"]:
         return "interrupted"

@@ -27,6 +27,7 @@ RECORD = "bluegreen-myapp-green-objects"
 def deployment(version: str = "2.0", color: str = "green") -> Object:
     labels = {"app": "myapp", "version": color}
     container = {"name": "app", "image": f"myapp:{version}", "env": [{"name": "PASSWORD", "value": "canary-env"}]}
+    container["ports"] = [{"name": "http", "containerPort": 8080}]
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     metadata = {"name": f"app-{color}"}
     spec = {"selector": {"matchLabels": labels}, "template": template}
