@@ -106,7 +106,7 @@ class Members:
 
 def _follows(item: Object) -> str:
     """The color that the only one of its kind is about."""
-    spec = item["spec"]
+    spec = item.get("spec") or {}
     if item["kind"] == "PodDisruptionBudget":
         return str(spec["selector"]["matchLabels"].get("version", ""))
     if item["kind"] == "HorizontalPodAutoscaler" and item["metadata"]["name"] == "myapp":
