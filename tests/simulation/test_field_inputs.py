@@ -251,10 +251,12 @@ def test_an_idle_deployment_that_somebody_else_writes() -> None:
     with Field() as field:
         run = field.runs.start("release", {**field.scenario.settings("release", "3.0"), **field.given})
 
+        def put_back(item: Any) -> None:
+            container(item).update(image="registry/app:1.0")
+
         def owned() -> None:
             if container(field.deployment("app-green"))["image"] != "registry/app:1.0":
-                change = lambda item: container(item).update(image="registry/app:1.0")  # noqa: E731
-                field.store.update("Deployment", NAMESPACE, "app-green", change, by="operator")
+                field.store.update("Deployment", NAMESPACE, "app-green", put_back, by="operator")
             if run.ended is None:
                 field.hub.after(1.0, owned)
 

@@ -59,7 +59,7 @@ def test_a_conflict_while_the_old_color_is_scaled_up_is_no_reason_to_wait_for_po
 
 def test_a_color_whose_deployment_is_gone_is_not_said_to_be_live_again() -> None:
     """It said ROLLED_BACK: blue (version None) is live again, while users got no answer."""
-    tried = trial.Trial(schedules.parse("rollback-several/1000 delete-idle@1#33a"))
+    tried = trial.Trial(schedules.parse("rollback-several/1000 delete-idle@1#35a"))
     verdict = tried.whole()
     assert verdict.outcomes == ["rollback:failed", "rollback:refused"] and not verdict.violations
     assert "app-green" not in {write.name for _at, run, write in tried.judge.writes if run == "rollback-3"}
@@ -78,7 +78,7 @@ def test_what_is_deleted_before_the_last_look_is_not_said_to_be_there(schedule: 
     assert verdict.outcomes[0] == outcome
 
 
-@pytest.mark.parametrize("schedule", ["release-missing/1000 preempted@1#18b", "release-kept/1000 preempted@1#18b"])
+@pytest.mark.parametrize("schedule", ["release-missing/1000 preempted@1#deploy:4b", "release-kept/1000 preempted@1#deploy:4b"])
 def test_what_an_overtaken_run_creates_has_no_pods(schedule: str) -> None:
     verdict = trial.run(schedules.parse(schedule))
     assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])
@@ -111,5 +111,5 @@ def test_a_color_whose_deployment_is_gone_is_not_checked_on_the_new_schema(scena
 
 def test_an_overtaken_run_removes_only_a_job_that_nobody_has_adopted() -> None:
     """Its deletion of the Job was under way; it named no version of it."""
-    verdict = trial.run(schedules.parse("contract/77 overtaken@1#52b"))
+    verdict = trial.run(schedules.parse("contract/77 overtaken@1#job:32b"))
     assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])

@@ -182,7 +182,7 @@ def through_port_forward(run: Run, check: Check, pod: Any, timeout: float) -> An
             near = _tls(check).wrap_socket(near, server_hostname=check["host"] or pod["metadata"]["name"])
         connections: Any = urllib3.HTTPConnectionPool(pod["metadata"]["name"], port)
         connections.ConnectionCls = _over(near)
-        response = connections.urlopen(
+        response = connections.request(
             check["method"],
             _target(check["http"]),
             body=_bytes(check["body"]),

@@ -158,7 +158,7 @@ def test_a_secret_is_in_no_output(monkeypatch: pytest.MonkeyPatch) -> None:
         raise ApiError(f"HTTP 422: {json.dumps(definition)} correct-horse", "api_error", 422)
 
     monkeypatch.setattr(cluster, "create", refuse)
-    monkeypatch.setattr(cluster, "secrets", lambda: set(), raising=False)
+    monkeypatch.setattr(cluster, "secrets", set, raising=False)
     monkeypatch.setattr(_operation, "Cluster", lambda *unused: cluster)
     params = recorded.parameters(_config, manifests=files("info", CREDENTIALS))
     result = _operation.execute(_config, {**params, "validate_certs": None}, False)
