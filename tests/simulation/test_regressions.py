@@ -78,7 +78,9 @@ def test_what_is_deleted_before_the_last_look_is_not_said_to_be_there(schedule: 
     assert verdict.outcomes[0] == outcome
 
 
-@pytest.mark.parametrize("schedule", ["release-missing/1000 preempted@1#deploy:4b", "release-kept/1000 preempted@1#deploy:4b"])
+@pytest.mark.parametrize(
+    "schedule", ["release-missing/1000 preempted@1#deploy:4b", "release-kept/1000 preempted@1#deploy:4b"]
+)
 def test_what_an_overtaken_run_creates_has_no_pods(schedule: str) -> None:
     verdict = trial.run(schedules.parse(schedule))
     assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])

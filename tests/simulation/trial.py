@@ -64,6 +64,7 @@ class Trial:
         self.judge: laws.Judge | None = None
         self.main: list[Run] = []  # the runs since the faults began, in the order of their start
         self.members = Members(self, NAMESPACE)
+        self.broken: set[str] = set()  # versions that the schedule has broken
         self.left: dict[str, str] = {}  # color -> its pod template when it was live last
 
     # --- the steps
@@ -163,6 +164,7 @@ class Trial:
                 self.violated("law 12 (comes to an end)", f"{run.name} has not ended after {COMES_TO_AN_END:.0f} s")
                 self.runs.kill(run)
         meddler.heal()
+        self.broken = set(meddler.broken)
         if meddler.broken:
             self.hub.run(until=self.hub.now + BACK_OFF)
         self.settle()
@@ -182,7 +184,9 @@ class Trial:
                 self.violated("law 8 (twice)", f"there was nothing to be done, and {first.name} changed {changed}")
         if not kinds - HEALS and first.outcome not in laws.GOOD:
             self.violated("law 12 (what heals)", f"{first.name} ended {first.outcome}: {first.result.get('msg')}")
-        if self.scenario.flow == "rollback" and kinds & {"crash-live", "unready-live"} and first.failed:
+        back = self.judge.version_of(self.idle_color) if self.judge else None  # which the schedule may break as well
+        broken = bool(kinds & {"crash-live", "unready-live"}) and back not in self.broken
+        if self.scenario.flow == "rollback" and broken and first.failed:
             self.violated("law 3 (broken color)", f"{first.name} ended {first.outcome}: {first.result.get('msg')}")
         # To a rollback the idle color is the good one; and what breaks a version breaks both colors that have it.
         going = self.scenario.flow != "rollback" and self.scenario.version != self.version_before

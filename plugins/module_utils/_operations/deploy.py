@@ -123,16 +123,22 @@ def secrets(params: Params) -> set[str]:
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
-    result = again(
-        lambda: _deploy(read_application(cluster, params), params),
-        f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
-        "Stop the other writer (another release? an operator? GitOps?), then run again.",
-    )
+    begun: list[str] = []  # the color, as soon as something beside its Deployment may have been written
+    try:
+        result = again(
+            lambda: _deploy(read_application(cluster, params), params, begun),
+            f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
+            "Stop the other writer (another release? an operator? GitOps?), then run again.",
+        )
+    except BlueGreenError as error:
+        if begun:
+            error.result = {"color": begun[0], "changed": True, **error.result}
+        raise
     progress(result["msg"])
     return result
 
 
-def _deploy(app: Application, params: Params) -> Object:
+def _deploy(app: Application, params: Params, begun: list[str]) -> Object:
     name = params["color"] or app.idle
     app.refuse_live(name, "deploying to it")
     _refuse_touched(app, params["live_template_hash"])
@@ -150,7 +156,7 @@ def _deploy(app: Application, params: Params) -> Object:
         app.warnings += without_manifest(app, name)
     given, others = split(params["definition"]) if params["definition"] else ({}, None)
     if app.colors[name].deployment is None:
-        return _missing(app, name, params, replicas, given, others)
+        return _missing(app, name, params, replicas, given, others, begun)
     color = before = app.color(name)
     found = _drift(app, color, params)
     template = _template_again(app, color, params) if params["template_hash"] else color.deployment["spec"]["template"]
@@ -164,6 +170,7 @@ def _deploy(app: Application, params: Params) -> Object:
     marked = color
     if companions:
         companions.plan()
+        begun.append(name)
         marked = companions.begun(color, params["lock_id"])
         companions.apply()
         companions.note(manifest)
@@ -398,7 +405,13 @@ def _ours(app: Application, name: str, params: Params) -> Application:
 
 
 def _missing(
-    app: Application, name: str, params: Params, replicas: int, given: Object, others: list[Object] | None
+    app: Application,
+    name: str,
+    params: Params,
+    replicas: int,
+    given: Object,
+    others: list[Object] | None,
+    begun: list[str],
 ) -> Object:
     """Make a color's Deployment: from the user's manifest, the one that was kept, or after the live one."""
     kept, ours = read_kept(app, name), functools.partial(_ours, app, name, params)
@@ -410,7 +423,7 @@ def _missing(
         manifest = _fitted(app, was, params, given, replicas, app.name_for(name))
         manifest["spec"].setdefault("selector", (kept or twin_of(app, name, app.live))["spec"]["selector"])
         companions = companions_of(app, name, ours, kept, {}, others)
-        return _create(app, name, params, manifest, replicas, "the manifest", companions=companions)
+        return _create(app, name, params, manifest, replicas, "the manifest", begun, companions=companions)
     if kept:
         secret = kept_name(app, name)
         origin, found = "the manifest kept in Secret " + secret, template_hash(kept)
@@ -421,9 +434,9 @@ def _missing(
             live_template = app.live.deployment["spec"]["template"]
             kept["spec"]["template"] = carried(kept["spec"]["template"], differing, live_template)
         companions = companions_of(app, name, ours, None, kept["spec"]["template"], None)
-        return _create(app, name, params, kept, replicas, origin, differing, companions)
+        return _create(app, name, params, kept, replicas, origin, begun, differing, companions)
     live = app.color(app.active)
-    return _create(app, name, params, twin_of(app, name, live), replicas, live.deployment_name)
+    return _create(app, name, params, twin_of(app, name, live), replicas, live.deployment_name, begun)
 
 
 def _create(
@@ -433,6 +446,7 @@ def _create(
     manifest: Object,
     replicas: int,
     origin: str,
+    begun: list[str],
     found: list[Difference] | None = None,
     companions: Companions | None = None,
 ) -> Object:
@@ -463,6 +477,7 @@ def _create(
         manifest["metadata"].setdefault("annotations", {})[LOCK_ID] = params["lock_id"]
     if companions:
         companions.plan()
+        begun.append(name)
         companions.apply()
         companions.note(manifest)
     if not app.cluster.dry_run:

@@ -192,6 +192,7 @@ def _did_something(run: Happened) -> bool:
     return bool(
         deploy.get("color")
         or database.get("changed")
+        or run.of("config").get("changed")
         or run.of("follow").get("changed")
         or run.of("undo").get("changed")
         or run.own_tasks
