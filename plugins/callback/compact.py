@@ -42,6 +42,7 @@ STAGES = {
     "bg_job": "database",
     "bg_preview": "preview",
     "bg_follow": "follow",
+    "bg_workers": "workers",
     "bg_revert": "switch back",
     "bg_scale": "scale down",
     "bg_smoke_check": "validate",

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from simulation.world import example
 from simulation.world.objects import Object
 
 LEAST, MOST = 2, 10
 LOAD = 3  # pods that the users keep busy; a color without users needs one
 OURS = "bluegreen.kubernetes/least"
+WORKERS = 2  # pods of the live color's
+WORKER = "mailer"
 
 
 class Members:
     """Those of one trial.
 
     ``autoscaled``  ``one`` for the application, ``apart`` for one of each color; else none
+    ``workers``     ``overlap`` or ``gap``, how they change; else there are none
     """
 
     def __init__(self, trial: Any, namespace: str) -> None:
         self.trial, self.namespace = trial, namespace
         self.autoscaled: str = trial.scenario.autoscaled
         self.budget: bool = trial.scenario.budget
+        self.workers: str = trial.scenario.workers
 
     def make(self) -> None:
         store = self.trial.store
@@ -36,6 +41,10 @@ class Members:
         if self.budget:
             spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "myapp", "version": "blue"}}}
             store.create(self._object("policy/v1", "PodDisruptionBudget", "myapp", spec), by="kubectl")
+        if self.workers:
+            for color, replicas in (("blue", WORKERS), ("green", 0)):
+                store.create(_worker(color, replicas), by="kubectl")
+            self.trial.settle()
         if self.autoscaled:
             store.subscribe("Service", lambda *_event: self.load())
             self.load()
@@ -67,6 +76,10 @@ class Members:
     # --- the law
 
     def written(self, run: str, write: Any) -> None:
+        self._worker_written(run, write)
+        self._followed(run, write)
+
+    def _followed(self, run: str, write: Any) -> None:
         """Nothing follows before users do: no run moves a follower to a color that no Service selects."""
         if not run or write.old is None or write.new is None:
             return
@@ -77,9 +90,47 @@ class Members:
                 "one switch (follows)", f"{run} moved {write.kind} {write.name} to {color}, which is not live"
             )
 
+    def _worker_written(self, run: str, write: Any) -> None:
+        """With ``gap`` two versions never work at the same time; else the live color's are never put at rest."""
+        judge = self.trial.judge
+        if self.workers == "gap" and write.kind == "Pod" and write.old is None:
+            found = self.trial.store.list("Pod", self.namespace, {"app": WORKER})
+            versions = {
+                _version(pod) for pod in found if pod.get("status", {}).get("phase") not in ("Succeeded", "Failed")
+            }
+            if len(versions) > 1:
+                judge.violated("one switch (gap)", f"pods of {' and '.join(sorted(versions))} work at the same time")
+        if self.workers and run and write.kind == "Deployment" and write.old and write.name.startswith(WORKER):
+            color = write.name.removeprefix(f"{WORKER}-")
+            less = (write.new or {"spec": {"replicas": 0}})["spec"]["replicas"] < write.old["spec"]["replicas"]
+            if less and self.workers == "overlap" and judge.live_colors() == {color}:
+                judge.violated("law 1 (live)", f"{run} put {write.name} at rest, which is live")
+
+    def _workers_converged(self, outcome: str, color: str) -> None:
+        """After a run that ended well, those of the live color work at their strength, and of its version; no others do."""
+        judge = self.trial.judge
+        for name in ("blue", "green"):
+            item = self._get("Deployment", f"{WORKER}-{name}")
+            if item is None:
+                continue
+            wanted, status = WORKERS if name == color else 0, item.get("status", {})
+            if item["spec"]["replicas"] != wanted or status.get("readyReplicas", 0) != wanted:
+                judge.violated(
+                    "one switch (workers)",
+                    f"after {outcome} {color} is live, and {item['metadata']['name']} has {status.get('readyReplicas', 0)} of "
+                    f"{item['spec']['replicas']} pods ready",
+                )
+            if name == color and _version(item["spec"]["template"]) != judge.version_of(color):
+                judge.violated(
+                    "law 4 (workers)",
+                    f"after {outcome} the workers of {color} are {_version(item['spec']['template'])}",
+                )
+
     def converged(self, outcome: str, color: str) -> None:
         """After a run that ended well, all is where the live color is, and nobody scales the idle one."""
         judge = self.trial.judge
+        if self.workers:
+            self._workers_converged(outcome, color)
         if judge.deployment_of(color) is None:
             return  # there is nothing to follow
         for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):
@@ -102,6 +153,22 @@ class Members:
                 and 0 < idle["spec"]["replicas"] < item["spec"]["minReplicas"]
             ):
                 judge.violated("one switch (idle)", f"after {outcome} {name} is scaled up again: {item['spec']}")
+
+
+def _worker(color: str, replicas: int) -> Object:
+    """The Deployment of a color: as the application's, but that nobody asks it anything."""
+    made = example.deployment(color, replicas, env={"DRAIN": "5"})
+    labels = {"app": WORKER, "version": color}
+    made["metadata"].update(name=f"{WORKER}-{color}", labels=labels)
+    made["spec"]["selector"] = {"matchLabels": dict(labels)}
+    made["spec"]["template"]["metadata"]["labels"] = dict(labels)
+    del made["spec"]["template"]["spec"]["containers"][0]["readinessProbe"]
+    return made
+
+
+def _version(owner: Object) -> str:
+    """Of a pod, or of a template of pods."""
+    return str(owner["spec"]["containers"][0]["image"].rpartition(":")[2])
 
 
 def _follows(item: Object) -> str:

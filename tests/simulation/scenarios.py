@@ -44,10 +44,13 @@ class Scenario:
     nothing: bool = False  # there is nothing to be done
     autoscaled: str = ""  # by ``one`` autoscaler for the application, or by one of each color, ``apart``
     budget: bool = False  # one PodDisruptionBudget protects what is live
+    workers: str = ""  # how those of the queue change: ``overlap`` or ``gap``
 
     def settings(self, flow: str, version: str | None) -> dict[str, Any]:
         """The variables of a run."""
         given = {**COMMON, "bluegreen_services": list(self.services), **self.variables}
+        if self.workers:
+            given["bluegreen_workers"] = [{"name": "mailer", "mode": self.workers}]
         return {**given, "version": version} if version else given
 
 
@@ -66,6 +69,17 @@ EXPAND = _database("expand_contract", "expand", "contract", "undo")
 PER_COLOR = _database("per_color", "sync", "hand_over", "detach")
 
 CONFIG = {"bluegreen_config": [str(FILES / "config*.yml.j2")]}
+WITH_WORKERS: dict[str, dict[str, Any]] = {
+    "": {"flow": "release", "version": "2.0"},
+    "-rollback": {"flow": "rollback", "before": (("release", "2.0"),)},
+    "-rollback-prepared": {"flow": "rollback", "before": (("release", "2.0"), ("prepare", "3.0"))},
+    "-rollback-instant": {
+        "flow": "rollback",
+        "before": (("release", "2.0"),),
+        "variables": {"bluegreen_rollback_instant": True},
+    },
+    "-promote": {"flow": "promote", "version": "2.0", "before": (("prepare", "2.0"),)},
+}
 
 SCENARIOS = {
     "release": Scenario("release", "2.0"),
@@ -148,5 +162,10 @@ SCENARIOS = {
     "followed-rollback": Scenario("rollback", before=(("release", "2.0"),), autoscaled="one", budget=True),
     "followed-apart": Scenario("release", "2.0", autoscaled="apart"),
     "followed-apart-rollback": Scenario("rollback", before=(("release", "2.0"),), autoscaled="apart"),
+    **{
+        f"workers-{mode}{name}": Scenario(workers=mode, **about)
+        for mode in ("overlap", "gap")
+        for name, about in WITH_WORKERS.items()
+    },
     "detach": Scenario("retire", before=(("release", "2.0"), DAY), variables=PER_COLOR),
 }

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
@@ -44,6 +45,8 @@ class Application:
     ``idle``      the other one than ``active``
     ``colors``    ``{name: Color}``
     ``state``     the state annotation, see :func:`read_state`
+    ``there``     all Deployments of the namespace that stay, by name
+    ``worker``    of which worker the colors are, empty for the application's own
     """
 
     def __init__(self, cluster: Cluster, params: Params) -> None:
@@ -70,11 +73,13 @@ class Application:
         deployments = cluster.list("Deployment")["items"]
         self._deployments = deployments
         self._deployments_there = ", ".join(sorted(map(_named, deployments))) or "none"
+        self.there = {item["metadata"]["name"]: item for item in deployments if not _is_deleted(item)}
+        self.worker = ""
         self.services = [self._service(name) for name in params["services"]]
         self.state = read_state(self.services[0], self.warnings)
         self.active, self.pending = self._active()
         self.idle = self.other(self.active)
-        self.colors = self._colors(params, deployments)
+        self.colors = self._colors(params)
 
     # --- reading ---------------------------------------------------------------------------------------------
 
@@ -128,8 +133,8 @@ class Application:
             next_step="Put the same color into the selectors, then run again.",
         )
 
-    def _colors(self, params: Params, deployments: list[Object]) -> dict[str, Color]:
-        staying = [item for item in deployments if not _is_deleted(item)]
+    def _colors(self, params: Params) -> dict[str, Color]:
+        staying = [*self.there.values()]
         colors = {}
         for name in self.names:
             wanted = params["deployments"].get(name)
@@ -235,7 +240,7 @@ class Application:
             f"There is no Deployment {wanted!r} in namespace {self.cluster.namespace!r} (named for the color {name}).",
             "not_found",
             why=f"Deployments there: {self._deployments_there}.",
-            next_step="Correct bluegreen_deployments"
+            next_step=f"Correct {'bluegreen_workers' if self.worker else 'bluegreen_deployments'}"
             + (", or let it be made: bluegreen_create_missing." if name == self.idle else "."),
         )
 
@@ -252,6 +257,22 @@ class Application:
         """The selector of a Service, of the first one if none is named, when it is switched to ``color``; for messages."""
         found = next(item for item in self.services if service in ("", item["metadata"]["name"]))
         return json.dumps(self.switched(found, color), sort_keys=True)
+
+    def of_worker(self, worker: str, containers: list[str]) -> Application:
+        """The same reading, by the Deployments of a worker in place of the application's own.
+
+        :param containers: as of the application; of those that a worker has not, none is meant.
+        """
+        view = copy.copy(self)
+        view.worker = worker
+        view.deployments = {color: f"{worker}-{color}" for color in self.names}
+        view.colors = {}
+        for color, name in view.deployments.items():
+            found = self.there.get(name)
+            spec = found["spec"]["template"]["spec"] if found else {}
+            has = {item["name"] for item in spec.get("containers", []) + (spec.get("initContainers") or [])}
+            view.colors[color] = Color(color, found, [name for name in containers if name in has])
+        return view
 
     # --- answers ---------------------------------------------------------------------------------------------
 

@@ -135,7 +135,7 @@ def prepared(history: list[Object]) -> Object | None:
 
 
 def _before(entry: Object) -> Object:
-    """What was live before a switch; its pod template is known since switches record that."""
+    """What was live before a switch; its pod template, and what its workers were, are known since switches record that."""
     known = {"color": entry["from_color"], "version": entry["previous_version"], "image": entry["previous_image"]}
-    before = entry.get("previous_template_hash")
-    return dict(known, template_hash=before) if before else known
+    also = {"template_hash": entry.get("previous_template_hash"), "workers": entry.get("workers")}
+    return {**known, **{key: value for key, value in also.items() if value}}

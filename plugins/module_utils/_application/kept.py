@@ -41,7 +41,8 @@ DROPPED_NOTES = (
 
 
 def kept_name(app: Application, color: str) -> str:
-    return f"bluegreen-{app.services[0]['metadata']['name']}-{color}"
+    """Of the Secret; that of a worker's color has the worker's name in it."""
+    return "-".join(filter(None, ["bluegreen", app.services[0]["metadata"]["name"], app.worker, color]))
 
 
 def keep(app: Application, color: Color) -> None:

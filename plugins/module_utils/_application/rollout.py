@@ -63,6 +63,7 @@ def set_replicas(app: Application, color: Color, replicas: int, lock_id: str | N
 
 EVENTS_AFTER = 2  # seconds; a rollout that needs longer may have reasons that only events tell, such as FailedMount
 HEARTBEAT = 10  # seconds between progress lines when nothing changes
+KUBELET = 30  # seconds beyond its grace period until a pod is gone, where its node answers
 
 
 def wait_ready(
@@ -149,6 +150,58 @@ def wait_ready(
                 said, said_at = state, now
             due = [first_seen[key] + grace - now for key, (grace, _reason, _text) in troubles.items()]
             view.wait(min([started + timeout - now, said_at + HEARTBEAT - now] + [left for left in due if left > 0]))
+
+
+def wait_gone(app: Application, color: Color, progress: Progress) -> list[str]:
+    """Watch until no pod of a color that was put at rest is left, those on their way out among them.
+
+    They have their own grace period for that, and the kubelet a little more.
+
+    :returns: the pods that are left when that time is over, in words; empty when all are gone.
+    """
+    name = color.deployment_name
+    if color.deployment is None:
+        return []
+    started = time.monotonic()
+    said, grace = "", float(color.deployment["spec"]["template"]["spec"].get("terminationGracePeriodSeconds", 30))
+    watched = {
+        "deployment": ("Deployment", {"fieldSelector": "metadata.name=" + name}),
+        "pods": ("Pod", {"labelSelector": color.pod_selector}),
+    }
+    with app.cluster.observe(**watched) as view:
+        while True:
+            own = color.own(view["pods"])
+            grace = max([grace, *(float(pod["spec"].get("terminationGracePeriodSeconds", 30)) for pod in own)])
+            pods = [pod for pod in map(Pod, own) if pod.phase not in ("Succeeded", "Failed")]
+            if not pods and all(map(_is_empty, view["deployment"])) and _makes_none(app.cluster, color):
+                return []
+            left, text = started + grace + KUBELET - time.monotonic(), f"{len(pods)} pods are ending"
+            if left <= 0:
+                return [f"pod {pod.name}: {pod.state()}" for pod in pods[:PODS_SHOWN]] or [
+                    "its Deployment is not at rest"
+                ]
+            if text != said:
+                progress(f"{name}: {text}")
+                said = text
+            view.wait(min(left, 1))
+
+
+def _is_empty(deployment: Object) -> bool:
+    """Whether a Deployment knows of no pod; older servers say nothing of those on their way out."""
+    status = deployment.get("status", {})
+    return _taken_up(deployment) and not status.get("replicas") and not status.get("terminatingReplicas")
+
+
+def _makes_none(cluster: Cluster, color: Color) -> bool:
+    """Whether no ReplicaSet is about to make a pod, or has made one, of which the Deployment does not know yet."""
+    uid = color.deployment["metadata"]["uid"]
+    for item in cluster.list("ReplicaSet", labelSelector=color.pod_selector)["items"]:
+        if uid in [owner["uid"] for owner in item["metadata"].get("ownerReferences") or []]:
+            status = item.get("status", {})
+            if item["spec"].get("replicas") or status.get("replicas") or not _taken_up(item):
+                return False
+    pods = color.own(cluster.list("Pod", labelSelector=color.pod_selector)["items"])
+    return all((pod.get("status") or {}).get("phase") in ("Succeeded", "Failed") for pod in pods)
 
 
 class _Newest:

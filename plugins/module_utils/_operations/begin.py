@@ -12,7 +12,7 @@ import json
 from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers, workers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import (
     config_secrets,
@@ -96,6 +96,7 @@ RETURNS: Object = {
     "wanted_image": None,
     "retirement": None,
     "followers": [],
+    "workers": [],
 }
 
 
@@ -107,6 +108,7 @@ def secrets(params: Params) -> set[str]:
     for name in ("bluegreen_checks", "bluegreen_bake_checks"):
         value = from_text(settings.get(name), list)  # what is none is shown in the mistake, so that it counts as well
         checks += value if isinstance(value, list) else [value]
+    checks += [check for item in workers.parse(settings.get("bluegreen_workers") or [])[0] for check in item.checks]
     configs = _configs_by_color(params["config"]) if params.get("config") else {}
     names = [params.get("namespace"), *(params.get("services") or []), *(params.get("colors") or [])]
     values = set().union(*(config_secrets(files) for files in configs.values()))
@@ -139,6 +141,8 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             refuse_full(app.services)
             followers.refuse_too_few(app, found)
             _refuse_unreferred(app, params, settings)
+            create = settings["create_missing"] or bool(settings["deploy_tasks"])
+            workers.refuse_missing(app, settings["workers"], params["containers"], create)
             for text in look_beside(app, settings["preview_service"]) + without_room(app):
                 cluster.warn(text)
     except BlueGreenError as error:
@@ -170,6 +174,7 @@ def _look(
     now = reading(app, kept, params["containers"])
     now["followers"] = followers.summaries(app, found, settings["idle_replicas"])
     now["reconfigured"] = in_words(_reconfigured(app, params)) if settings["config"] else []
+    now["workers"] = workers.summaries(app, settings["workers"], params["containers"])
     if flow in RELEASES:
         judge_version(
             app,
@@ -221,7 +226,9 @@ def _refuse_unreferred(app: Application, params: Params, settings: planning.Sett
     """
     source = app.colors[app.idle if template_from(settings) == "idle" else app.active].deployment
     if source is not None and params["flow"] != "promote" and not (settings["manifest"] or settings["deploy_tasks"]):
-        refuse_unreferred(source, _wanted_configs(params, app.idle))
+        wanted = _wanted_configs(params, app.idle)
+        spared = workers.configs_of_workers(app, [item.name for item in settings["workers"]], wanted)
+        refuse_unreferred(source, {config: name for config, name in wanted.items() if config not in spared})
 
 
 def _shown(plan: planning.Plan) -> Object:
@@ -246,6 +253,7 @@ def _locked(
         "preempt": flow == "rollback",
         "record": flow != "retire",
         "follow": settings["follow"],
+        "workers": [item.name for item in settings["workers"]],
         "version": (settings["version"] or planned["wanted_image"]) if flow in RELEASES else None,
     }
     # As long as it is not ours, nothing of what another run does is ours to go on with, or to put right.

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers, workers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.hazards import hazards
@@ -62,6 +62,7 @@ ARGUMENTS = dict(
     counts={"type": "dict", "default": {}},
     follow=dict(FOLLOW, default=list(followers.GROUPS)),
     idle_replicas={"type": "int", "default": 1},
+    workers={"type": "raw", "default": []},
 )
 
 DURATIONS = ("api_timeout", "retire_after")
@@ -91,6 +92,7 @@ RETURNS: Object = {
     "is_live": None,
     "prepared": None,
     "followers": [],
+    "workers": [],
 }
 
 
@@ -102,6 +104,9 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     kept = read_kept_of_idle(app)
     result = reading(app, kept, params["containers"])
     result["followers"] = followers.summaries(app, found, params["idle_replicas"])
+    wanted, mistakes = workers.parse(params["workers"])
+    refuse([f"bluegreen_workers: {text}" for text in mistakes], lambda: None)
+    result["workers"] = workers.summaries(app, wanted, params["containers"])
     retires, target = _retires_at(app, params["retire_after"]), result["rollback_to"]
     # Only those who want to know when the idle color ends are told how long a rollback takes: it costs a request.
     rollback_seconds = _rollback_seconds(app, target) if params["retire_after"] is not None else None
@@ -110,7 +115,8 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         rollback_seconds=rollback_seconds,
         retires_at=retires,
         summary=_summary(app, kept, retires, target, rollback_seconds, running)
-        + _followers_in_words(result["followers"]),
+        + _followers_in_words(result["followers"])
+        + _workers_in_words(app, result["workers"]),
         warnings=app.warnings + hazards(app) + found.warnings,
     )
     judge_version(
@@ -272,6 +278,21 @@ def _followers_in_words(found: list[Object]) -> list[str]:
         f"{'lags' if item['lags'] else 'follows' if not item['apart'] else 'beside'}: {item['kind']} {item['name']} {item['about']}"
         for item in found
     ]
+
+
+def _workers_in_words(app: Application, found: list[Object]) -> list[str]:
+    """A line for each, and whether an interrupted run, or somebody else, has left it behind."""
+    return [
+        f"{'lags' if item['lags'] else 'works'}: worker {item['name']} "
+        + ", ".join(f"{name} {_worker_in_words(item['colors'][name])}" for name in (app.active, app.idle))
+        for item in found
+    ]
+
+
+def _worker_in_words(color: Object) -> str:
+    if color["deployment"] is None:
+        return "(no Deployment)"
+    return f"{color['ready']}/{color['replicas']} ready (version {color['version']})"
 
 
 def in_one_line(result: Object) -> str:

@@ -61,6 +61,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     template_hash,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.twin import twin_of
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.workers import configs_of_workers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
@@ -90,6 +91,7 @@ ARGUMENTS = dict(
     live_template_hash={"type": "str"},
     template_hash={"type": "str"},
     way_back={"type": "bool", "default": False},
+    workers={"type": "dict", "default": {}},
     **LOCK,
 )
 
@@ -105,6 +107,7 @@ RETURNS: Object = {
     "replicas": None,
     "previous_replicas": None,
     "template_hash": None,
+    "workers": {},
     "differences": [],
     "objects": [],
     "diff": {},
@@ -135,7 +138,55 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             error.result = {"color": begun[0], "changed": True, **error.result}
         raise
     progress(result["msg"])
+    for name in params["workers"]:
+        done = _with_worker(cluster, params, name)
+        progress(done["msg"])
+        result = _together(result, name, done)
     return result
+
+
+def _with_worker(cluster: Cluster, params: Params, name: str) -> Object:
+    """Put the same version on a worker of the application, which rests until the switch."""
+
+    def attempt() -> Object:
+        app = read_application(cluster, params)
+        color = params["color"] or app.idle
+        app.refuse_live(color, f"deploying to {name}-{color}")
+        view = app.of_worker(name, params["containers"])
+        own = {"definition": None, "template_hash": params["workers"][name] or None, "live_template_hash": None}
+        own["containers"] = [item["name"] for item in view.live.containers] if params["containers"] else []
+        image, version = params["image"], params["version"]
+        if image and not _same_repository(view.live, app.live):
+            own.update(image=None, version=version or split_image(image)[1])
+        own["spared"] = list(params["config"])  # the application's own are not all a worker's
+        # On the way back, what works as the color still goes on.
+        replicas = view.colors[color].replicas if params["way_back"] else 0
+        return _put(view, color, dict(params, **own), replicas, [])
+
+    return again(
+        attempt,
+        f"Somebody else keeps changing the idle Deployment of {name} in namespace {cluster.namespace!r}.",
+        "Stop the other writer (an autoscaler? GitOps?), then run again.",
+    )
+
+
+def _same_repository(one: Color, other: Color) -> bool:
+    """Whether two colors run the same image, of whatever version: one that is given whole is for both then."""
+    return bool(one.image and other.image and split_image(one.image)[0] == split_image(other.image)[0])
+
+
+def _together(result: Object, name: str, done: Object) -> Object:
+    """The result with what became of a worker."""
+    header = done["diff"]["after_header"]
+    both = {side: {**(result["diff"][side] or {}), header: done["diff"][side]} for side in ("before", "after")}
+    shown = {key: done[key] for key in ("image", "version", "replicas", "template_hash")}
+    return dict(
+        result,
+        changed=result["changed"] or done["changed"],
+        diff={**result["diff"], **(both if done["changed"] else {})},
+        workers={**result["workers"], name: shown},
+        msg=f"{result['msg']} {done['msg']}",
+    )
 
 
 def _deploy(app: Application, params: Params, begun: list[str]) -> Object:
@@ -152,6 +203,12 @@ def _deploy(app: Application, params: Params, begun: list[str]) -> Object:
         )
     if params["definition"] and params["version"]:
         check_version(params["version"])
+    params = dict(params, spared=configs_of_workers(app, params["workers"], params["config"]))
+    return dict(_put(app, name, params, replicas, begun), workers={})
+
+
+def _put(app: Application, name: str, params: Params, replicas: int, begun: list[str]) -> Object:
+    """Make the Deployment of a color what it is to be; the color was judged."""
     if not params["definition"] and not params["template_hash"] and params["template_from"] == "live":
         app.warnings += without_manifest(app, name)
     given, others = split(params["definition"]) if params["definition"] else ({}, None)
@@ -247,6 +304,11 @@ def _as_configured(color: Color, params: Params) -> Color:
     return Color(color.name, _with_config(color.deployment, params), params["containers"])
 
 
+def _refuse_unreferred(deployment: Object, params: Params) -> None:
+    """:raises BlueGreenError: a config that neither these pods would get nor a worker."""
+    refuse_unreferred(deployment, {key: name for key, name in params["config"].items() if key not in params["spared"]})
+
+
 def _with_config(deployment: Object, params: Params) -> Object:
     template = configured(deployment["spec"]["template"], params["config"])
     return {**deployment, "spec": {**deployment["spec"], "template": template}}
@@ -300,7 +362,7 @@ def _operations(
         if found:
             template = carried(template, found, app.live.deployment["spec"]["template"])
         planned = _with_config({**deployment, "spec": {**deployment["spec"], "template": template}}, params)
-        refuse_unreferred(planned, params["config"])
+        _refuse_unreferred(planned, params)
         template = planned["spec"]["template"]
         if template != deployment["spec"]["template"]:
             color = Color(color.name, planned, [*images])
@@ -384,7 +446,7 @@ def _fitted(app: Application, color: Color, params: Params, given: Object, repli
     """
     new, version = fitted(app, color.name, color.deployment_name or name, given, replicas), params["version"]
     new = _with_config(new, params)
-    refuse_unreferred(new, params["config"])
+    _refuse_unreferred(new, params)
     if params["force"]:
         new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = now()
     if version:
@@ -393,12 +455,18 @@ def _fitted(app: Application, color: Color, params: Params, given: Object, repli
     return new
 
 
+def _reread(app: Application, params: Params) -> Application:
+    """The same as it is now: the application, or the worker of it."""
+    fresh = read_application(app.cluster, params)
+    return fresh.of_worker(app.worker, params["containers"]) if app.worker else fresh
+
+
 def _ours(app: Application, name: str, params: Params) -> Application:
     """A fresh reading, if the color may still be written.
 
     :raises BlueGreenError: it is live now, or another run has taken over.
     """
-    fresh = read_application(app.cluster, params)
+    fresh = _reread(app, params)
     fresh.refuse_live(name, "applying its manifest")
     fresh.refuse_foreign_lock(params["lock_id"])
     return fresh
@@ -455,7 +523,7 @@ def _create(
     if params["definition"]:
         refuse_portless(app, name, manifest)
     manifest = _with_config(manifest, params)
-    refuse_unreferred(manifest, params["config"])
+    _refuse_unreferred(manifest, params)
     spec = manifest["spec"]
     spec["replicas"] = replicas
     planned = Color(name, manifest, params["containers"])
@@ -487,7 +555,7 @@ def _create(
     color = Color(name, app.cluster.create("Deployment", manifest), params["containers"])
     if not app.cluster.dry_run:
         # Whoever takes over after this reading stamps the Deployment, and so refuses the writes that follow.
-        app = read_application(app.cluster, params)
+        app = _reread(app, params)
         color = _noted(app, app.color(name), params, images)
         set_replicas(app, color, replicas, params["lock_id"])
     else:

@@ -149,6 +149,9 @@ def _failure(happened: Happened) -> Result | None:
         why = happened.of("follow back").get("msg")
         text = f"And what goes with the live color could not be put right, which the next run does:\n{why}"
         failure = dict(failure, msg=f"{failure.get('msg')}\n{text}")
+    if happened.of("workers back").get("failed"):
+        text = f"And the workers could not be put right, which the next run does:\n{happened.of('workers back').get('msg')}"
+        failure = dict(failure, msg=f"{failure.get('msg')}\n{text}")
     if not are_frozen(happened):
         return failure
     why = (
@@ -224,7 +227,7 @@ def _give_back(
         params,
         lock_id=happened.lock_id,
         outcome=outcome,
-        prepared={key: prepared[key] for key in ("color", "template_hash")} if prepared else None,
+        prepared=_record(prepared, happened.of("deploy").get("workers") or {}) if prepared else None,
     )
     try:
         held = lock.release(asked, cluster)["changed"]
@@ -242,6 +245,13 @@ def _give_back(
         "reason": "superseded",
     }
     return judge(happened, now)
+
+
+def _record(prepared: Result, workers: Result) -> Result:
+    """What the history keeps of what is prepared."""
+    found = {key: prepared[key] for key in ("color", "template_hash")}
+    hashes = {name: {"template_hash": item["template_hash"]} for name, item in workers.items()}
+    return {**found, **({"workers": hashes} if hashes else {})}
 
 
 def _timings(happened: Happened) -> Result:

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers, workers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
     read_application,
@@ -74,6 +74,7 @@ ARGUMENTS = dict(
     outcome={"type": "str"},
     prepared={"type": "dict"},
     follow=dict(FOLLOW, default=[]),
+    workers={"type": "list", "elements": "str", "default": []},
 )
 
 DURATIONS = ("api_timeout", "lease_duration", "timeout")
@@ -337,19 +338,22 @@ def _forget_intent(app: Application, params: Params, first: Object) -> None:
 
 
 def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> tuple[Application, Object | None]:
-    """A write of the overtaken run may be on its way to the idle Deployment: what it tests must no longer hold.
+    """A write of the overtaken run may be on its way to the idle Deployment, or to a worker: what it tests must no longer hold.
 
     :returns: a reading, and the Deployment as it is from then on.
     """
 
     def attempt() -> tuple[Application, Object | None]:
         app = read_application(cluster, params)
-        idle = app.colors[app.idle].deployment
-        if idle is not None:
+        idle = [app.colors[app.idle].deployment] if app.colors[app.idle].deployment else []
+        for found in idle + workers.deployments_of(app, params["workers"]):
+            if stamp(found) == lock_id:
+                continue
             check_held(cluster, lease_name(params["services"]), lock_id)
-            operations = stamp_test(idle) + annotation_operations(idle, LOCK_ID, lock_id)
-            idle = cluster.patch("Deployment", idle["metadata"]["name"], operations)
-        return app, idle
+            operations = stamp_test(found) + annotation_operations(found, LOCK_ID, lock_id)
+            written = cluster.patch("Deployment", found["metadata"]["name"], operations)
+            idle = [written if found is item else item for item in idle]
+        return app, idle[0] if idle else None
 
     return again(
         attempt,

@@ -48,7 +48,15 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     app = read_application(cluster, params)
     color = app.color(params["color"] or app.idle)
     refuse_another_template(color.deployment, params["template_hash"])
-    pods = _ready_pods(cluster, color) if any(_checks.needs_pods(check) for check in checks) else []
+    return execute(app, color, checks, params, progress)
+
+
+def execute(app: Application, color: Color, checks: list[Object], params: Params, progress: Progress) -> Object:
+    """Run the checks on the pods of a color.
+
+    :raises BlueGreenError: one has failed.
+    """
+    pods = _ready_pods(app.cluster, color) if any(_checks.needs_pods(check) for check in checks) else []
     started = time.monotonic()
     results = _checks.Run(app, color, params).execute(checks, pods, params["parallel"])
     elapsed = time.monotonic() - started

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import workers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     SERVICE_NAME,
     Application,
@@ -70,6 +71,7 @@ ARGUMENTS = dict(
     job={"type": "str"},
     frozen_at={"type": "str"},
     probe=PROBE,
+    workers={"type": "list", "elements": "str", "default": []},
     **LOCK,
 )
 
@@ -196,6 +198,7 @@ def _told(result: Object) -> str:
 def _entry(app: Application, color: Color, pods: list[Object], params: Params) -> Object:
     """What the history shall say about this switch."""
     source, finishes = app.colors[app.other(color.name)], params.get("finishes") or {}
+    left = workers.recorded(app, params["workers"], source.name, params["containers"])
     # Who holds the lock says at its end how it went.
     outcome = finishes.get("outcome") or ("running" if params["lock_id"] else "switched")
     return {
@@ -216,6 +219,7 @@ def _entry(app: Application, color: Color, pods: list[Object], params: Params) -
         "by": params["by"] or user(),
         "job": params["job"],
         "outcome": outcome,
+        **({"workers": left} if left else {}),
     }
 
 

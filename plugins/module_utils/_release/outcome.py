@@ -195,6 +195,7 @@ def _did_something(run: Happened) -> bool:
         or run.of("config").get("changed")
         or run.of("follow").get("changed")
         or run.of("undo").get("changed")
+        or run.of("workers").get("changed")
         or run.own_tasks
         and run.lock_id
         # Without an answer, nobody knows whether the write has arrived.

@@ -23,6 +23,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.step
     Settings,
     Step,
     Steps,
+    are_behind,
     is_large,
     is_per_color,
     is_unsettled,
@@ -110,6 +111,8 @@ def _release(flow: str, now: Reading, settings: Settings, directory: str, locked
             steps.hand_over(now["active_color"], "without a switch")
         if flow != "promote":
             steps.preview_nothing()
+        if are_behind(now):
+            steps.settle_workers(whole=True)
         for stage in STAGES:
             if _takes_part(stage, flow, needed, resumed):
                 made = stage == "switch" and not needed  # by the run that is finished here
@@ -131,12 +134,14 @@ def _stage(steps: Steps, stage: str, flow: str, made: bool) -> None:
             steps.strengthen()
     if stage == "switch":
         steps.follow("switch")
+        if not made:
+            steps.settle_workers()
     steps.hook("after_" + stage)
 
 
 def _is_untidy(flow: str, now: Reading, settings: Settings, resumed: Any) -> bool:
     """Whether there is something to put right though the version is live: what an interrupted run has left."""
-    if now["pending_color"] or resumed:
+    if now["pending_color"] or resumed or are_behind(now):
         return True
     if flow == "prepare":
         return False
@@ -197,16 +202,23 @@ def _rollback(now: Reading, settings: Settings, directory: str, undone: bool) ->
         wanted = target.get("template_hash") or ""
         other = found["template_hash"] != wanted if wanted else found["image"] != target["image"]
         steps.template["template_hash"] = wanted
-        if found["deployment"] is None or other or freezes:
+        workers = _workers_before(now, target)
+        if found["deployment"] is None or other or freezes or any(is_other for is_other, _hash in workers.values()):
             steps.template["deployed"] = True  # what is put back is what is switched to
             image = "" if len(settings["containers"]) > 1 else target["image"]
-            steps.add("restore", image=image, template_hash=wanted)
+            templates = {name: template for name, (_is_other, template) in workers.items()}
+            steps.add("restore", image=image, template_hash=wanted, workers=templates)
         if freezes:
             steps.add("wait", **steps.template, way_back=True)
+        if not settings["rollback_instant"]:
+            steps.start_workers(way_back=True)
+        if freezes:
             steps.hand_over(target["color"], "before the switch")
-        steps.add("switch_back", **steps.template, hands_over=freezes)
+        steps.add("switch_back", **steps.template, hands_over=freezes, workers=steps.workers)
         steps.live = target["color"]
     steps.follow("switch")
+    if moves or are_behind(now):
+        steps.settle_workers(whole=settings["rollback_instant"] or not moves)
     if is_per_color(settings) and not contracted:
         steps.hand_over(target["color"], "after the switch" if freezes else "without a switch")
     steps.hook("after_switch")
@@ -226,6 +238,17 @@ def _nothing_live(now: Reading, target: dict[str, Any]) -> BlueGreenError:
         next_step=f"release.yml -e version={other} puts a version on {idle} and makes it live. Or create the Deployment of "
         f"{target['color']} again, and find out who has deleted it.",
     )
+
+
+def _workers_before(now: Reading, target: dict[str, Any]) -> dict[str, tuple[bool, str]]:
+    """By name: whether a worker of the color has to be made again what it was, and its pod template if that is recorded."""
+    found = {}
+    for item in now["workers"]:
+        color = item["colors"][target["color"]]
+        wanted = ((target.get("workers") or {}).get(item["name"]) or {}).get("template_hash") or ""
+        other = color["template_hash"] != wanted if wanted else color["version"] != target["version"]
+        found[item["name"]] = other, wanted
+    return found
 
 
 def _target(now: Reading, settings: Settings) -> dict[str, Any]:
@@ -302,6 +325,8 @@ def _retire(now: Reading, settings: Settings, directory: str) -> Plan:
         locks=due["changed"] or contracts or bool(now["pending_color"]),
     )
     steps = Steps(now, settings, directory, active, version, due["version"])
+    if plan.locks and are_behind(now):
+        steps.settle_workers(whole=True)
     if due["changed"] or contracts:
         steps.validate()
         if contracts:

@@ -17,6 +17,7 @@ from typing import Any, Callable, NamedTuple
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _checks
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import workers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.probe import PROBE
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import FOLLOW, from_text
@@ -93,6 +94,13 @@ def _groups(name: str, value: Any) -> list[str]:
     return found
 
 
+def _workers(name: str, value: Any) -> list[workers.Wanted]:
+    wanted, mistakes = workers.parse(value)
+    if mistakes:
+        raise Mistake(f"{name}: {'; '.join(mistakes)}.")
+    return wanted
+
+
 def _duration(name: str, value: Any) -> float:
     try:
         return seconds(value, name)
@@ -152,6 +160,7 @@ SETTINGS = {
     "scale_down_delay": Setting(_duration, 30),
     "idle_replicas": Setting(_count, 1),
     "follow": Setting(_groups, ["autoscalers", "budgets"]),
+    "workers": Setting(_workers, []),
     "hooks": Setting(_mapping, {}),
     "database": Setting(_mapping, {}),
     "rollback_from": Setting(_version, ""),
@@ -227,7 +236,7 @@ def _checking(settings: dict[str, Any], directory: str) -> dict[str, Any]:
     spec = {"prometheus": _checks.SETTINGS["prometheus"]}
     validated = ArgumentSpecValidator(spec).validate({"prometheus": settings["prometheus"] or None})
     return {
-        "checks": settings["checks"] + (bakes or []),
+        "checks": settings["checks"] + (bakes or []) + [check for item in settings["workers"] for check in item.checks],
         "chdir": directory,
         "prometheus": validated.validated_parameters["prometheus"],
     }

@@ -50,6 +50,11 @@ def is_unsettled(now: Reading, idle: str) -> bool:
     return any(item["unsettled"] for item in now["followers"]) and not waits(now, idle)
 
 
+def are_behind(now: Reading) -> bool:
+    """Whether a worker is not as it is to be when no release goes on."""
+    return any(item["lags"] for item in now["workers"])
+
+
 class Steps:
     """The steps of one plan, in the order in which they are added; a method for each stage of a release."""
 
@@ -64,6 +69,7 @@ class Steps:
         self.template: dict[str, Any] = {"template_hash": "", "deployed": False}
         self.other = next(name for name in now["colors"] if name != color)
         self.common = {"color": color, "version": version, "previous_version": previous}
+        self.workers = [item.name for item in settings["workers"]]
         self.steps: list[Step] = []
 
     def add(self, name: str, file: str = "", **details: Any) -> None:
@@ -114,6 +120,20 @@ class Steps:
         if any(apart) if stage == "deploy" else not all(apart):
             self.add("follow", stage=stage, follow=self.settings["follow"])
 
+    def start_workers(self, way_back: bool = False) -> None:
+        """Before the switch, because what is live consumes and produces as one version."""
+        if self.settings["workers"]:
+            prepared = (self.now["prepared"] or {}).get("workers") or {} if self.template["template_hash"] else {}
+            self.add("workers_start", **self.template, prepared={} if way_back else prepared, way_back=way_back)
+
+    def settle_workers(self, whole: bool = False) -> None:
+        """Those of the live color work, and those of the other one rest.
+
+        :param whole: whether nothing was begun before.
+        """
+        if self.settings["workers"]:
+            self.add("workers_settle", color=self.live, way_back=whole)
+
     def deploy(self) -> None:
         self.follow("deploy")
         if self.settings["config"]:
@@ -127,7 +147,13 @@ class Steps:
         source = template_from(self.settings)
         untouched = live["template_hash"] if own else ""
         details = {"live_template_hash": untouched, "template_from": source}
-        self.add("deploy", manifest=manifest, configured=bool(self.settings["config"]), **details)
+        self.add(
+            "deploy",
+            manifest=manifest,
+            configured=bool(self.settings["config"]),
+            workers=dict.fromkeys(self.workers, ""),
+            **details,
+        )
 
     def strengthen(self) -> None:
         """What was prepared and has no pods any more cannot be checked; from one pod on, the switch scales it up."""
@@ -146,9 +172,10 @@ class Steps:
     def switch(self) -> None:
         apart, color = is_per_color(self.settings), self.common["color"]
         self.preview_nothing()
+        self.start_workers()
         if apart:
             self.hand_over(color, "before the switch")
-        self.add("switch", **self.template, hands_over=apart)
+        self.add("switch", **self.template, hands_over=apart, workers=self.workers)
         self.live = color
         if apart:
             self.hand_over(color, "after the switch")
@@ -181,6 +208,8 @@ class Steps:
         rescue.add("revert", reverts=reverts)
         if is_per_color(self.settings):
             rescue.job("hand_back", "hand_over")
+        if self.workers:
+            rescue.add("workers_back")
         if self.now["followers"]:
             rescue.add("follow_back", follow=self.settings["follow"])
         rescue.preview_nothing(may_fail=True)
