@@ -205,6 +205,12 @@ followers:
   elements: dict
   returned: always
   sample: []
+workers:
+  description: The application's queue workers, see M(bluegreen.kubernetes.bg_workers).
+  type: list
+  elements: dict
+  returned: always
+  sample: []
 prepared:
   description: Release that waits to be promoted.
   type: dict

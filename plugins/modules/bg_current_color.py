@@ -129,6 +129,11 @@ options:
     description: How many pods the idle color keeps, to say which of O(follow) an interrupted run has left undone.
     type: int
     default: 1
+  workers:
+    description:
+      - The application's queue workers, as M(bluegreen.kubernetes.bg_workers) takes them; they are shown.
+    type: raw
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
@@ -193,6 +198,16 @@ followers:
     unsettled:
       description: Whether it is not as it is to be when no release goes on, such as after an interrupted one.
       type: bool
+workers:
+  description: The application's queue workers, see M(bluegreen.kubernetes.bg_workers).
+  type: list
+  elements: dict
+  returned: success
+  contains:
+    name: {description: Its name., type: str}
+    mode: {description: How its colors take turns., type: str}
+    lags: {description: "Whether it is not as it is to be when no release goes on, such as after an interrupted one.", type: bool}
+    colors: {description: "Version, image, pods and C(template_hash) of each color's Deployment.", type: dict}
 active_color:
   description: Color that the Services select, so that users see it. V(null) when it could not be read.
   type: str

@@ -105,6 +105,15 @@ options:
         color had when it was live, however many the one has that is left.
     type: bool
     default: false
+  workers:
+    description:
+      - "Queue workers of the application by their names, each with the C(template_hash) of what is to be put back, or
+        empty text: V({mailer: ''}) puts the same version on the Deployment C(mailer-COLOR), after that of the live color,
+        and leaves it with 0 pods until M(bluegreen.kubernetes.bg_workers) lets it begin."
+      - An O(image) is for a worker that runs the application's own image; others get O(version), or the tag of the image,
+        as theirs.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
@@ -211,6 +220,11 @@ template_hash:
   type: str
   returned: always
   sample: 91d2ab0c44f7e310
+workers:
+  description: What each of the workers has on the color, by name.
+  type: dict
+  returned: success
+  sample: {mailer: {image: "registry.example/mailer:2.0", version: "2.0", replicas: 0, template_hash: 6b1d0e7c1a2f3b4c}}
 differences:
   description: In what the live color's pod template differs from the one that was found, by more than the version and
     the colors' names.

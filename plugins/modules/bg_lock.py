@@ -84,6 +84,13 @@ options:
     elements: str
     choices: [autoscalers, budgets]
     default: []
+  workers:
+    description:
+      - Names of the application's queue workers. Whoever takes over marks their Deployments too, so that no write of the
+        run before arrives any more.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

@@ -104,6 +104,13 @@ options:
           header:
             description: Name of the header whose value it is.
             type: str
+  workers:
+    description:
+      - Names of the application's queue workers. What those of the color that is left were is recorded with the switch,
+        so that a way back can make them that again.
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

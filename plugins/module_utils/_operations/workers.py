@@ -55,7 +55,7 @@ Decide = Callable[[Worker], list[Scaling]]
 
 
 def secrets(params: Params) -> set[str]:
-    found = [check for item in parse(params["workers"])[0] for check in item.checks]
+    found = [check for item in parse(params.get("workers") or [])[0] for check in item.checks]
     return _checks.secrets(dict(params, checks=found))
 
 

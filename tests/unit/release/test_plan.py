@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.workers import Wanted
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release import plan as planning
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release import settings as _settings
@@ -37,8 +38,22 @@ DUE = {"changed": True, "due": True, "retired": False, "version": "0.9", "msg": 
 NOT_DUE = {"changed": False, "due": False, "retired": False, "version": "0.9", "msg": "green stays."}
 RETIRED = {"changed": False, "due": True, "retired": True, "version": "0.9", "msg": "green is retired already."}
 
+
+def _worker(lags: bool = False, **green: Any) -> list[dict[str, Any]]:
+    colors = {
+        name: {"version": version, "template_hash": f"w-{name}"}
+        for name, version in (("blue", "1.0"), ("green", "0.9"))
+    }
+    colors["green"].update(green)
+    return [{"name": "mailer", "mode": "overlap", "lags": lags, "colors": colors}]
+
+
+WORKER = {"workers": _worker()}
+LAGS = {"workers": _worker(lags=True)}
+
 # --- settings
 
+WORKERS = {"workers": [Wanted("mailer")]}
 CHECKS = {"checks": [{"name": "up", "http": "/"}]}
 BAKES = {"bake_time": 60.0}
 PREVIEW = {"preview_service": "myapp-preview"}
@@ -77,6 +92,7 @@ def reading(**facts: Any) -> dict[str, Any]:
         "colors": colors,
         "history": [],
         "followers": [],
+        "workers": [],
         "contracted": None,
         "prepared": None,
         "wanted_image": "myapp:2.0",
@@ -110,6 +126,8 @@ def _told(step: dict[str, Any]) -> str:
         return ":may-fail"
     if step["name"] == "restore":
         return ":" + (step["image"] or "kept")
+    if step["name"].startswith("workers_") and "way_back" in step:
+        return f":{step['color']}" + ("-back" if step["way_back"] else "")
     if step["name"] in ("switch", "switch_back"):
         return ":frozen" if step["hands_over"] else ""
     if step["name"] == "revert":
@@ -176,6 +194,64 @@ STEPS = [
         {**CONFIG, **OWN, **HOOKS},
         ALL_HOOKS.replace(" deploy ", " config deploy_tasks deploy ").replace(" end", " collect end"),
     ),
+    # --- queue workers
+    (
+        "release",
+        WORKER,
+        {**WORKERS, **PREVIEW, **BAKES},
+        "preview_nothing deploy wait preview_new preview_nothing workers_start:green switch workers_settle:green bake "
+        "scale_down:blue-after-bake end",
+    ),
+    (
+        "release",
+        WORKER,
+        {**WORKERS, **PER_COLOR},
+        "database_sync deploy wait workers_start:green hand_over:green-before switch:frozen hand_over:green-after "
+        "workers_settle:green scale_down:blue end",
+    ),
+    (
+        "release",
+        LAGS,
+        WORKERS,
+        "workers_settle:blue-back deploy wait workers_start:green switch workers_settle:green scale_down:blue end",
+    ),
+    ("release", {**LIVE, **WORKER}, WORKERS, "end"),
+    ("release", {**LIVE, **LAGS}, WORKERS, "workers_settle:blue-back end"),
+    ("release", {**UNFINISHED, **LAGS}, WORKERS, "workers_settle:blue-back end"),
+    ("prepare", WORKER, WORKERS, "deploy wait end"),
+    ("prepare", LAGS, WORKERS, "workers_settle:blue-back deploy wait end"),
+    (
+        "promote",
+        {**PREPARED, **WORKER},
+        WORKERS,
+        "wait workers_start:green switch workers_settle:green scale_down:blue end",
+    ),
+    (
+        "rollback",
+        {**BACK, **WORKER},
+        WORKERS,
+        "workers_start:green-back switch_back workers_settle:green scale_down:blue end",
+    ),
+    (
+        "rollback",
+        {**BACK, **WORKER},
+        {**WORKERS, "rollback_instant": True},
+        "switch_back workers_settle:green-back scale_down:blue end",
+    ),
+    (
+        "rollback",
+        {**BACK, "workers": _worker(version="3.0")},
+        WORKERS,
+        "restore:myapp:0.9 workers_start:green-back switch_back workers_settle:green scale_down:blue end",
+    ),
+    (
+        "rollback",
+        {"rollback_to": {**BACK["rollback_to"], "workers": {"mailer": {"template_hash": "w-1"}}}, **WORKER},
+        WORKERS,
+        "restore:myapp:0.9 workers_start:green-back switch_back workers_settle:green scale_down:blue end",
+    ),
+    ("rollback", {**STAYS, **LAGS}, WORKERS, "workers_settle:blue-back end"),
+    ("rollback", {**STAYS, **WORKER}, WORKERS, "end"),
     # --- a release of what is live already
     ("release", LIVE, {}, "end"),
     ("release", LIVE, {**EVERYTHING, **HOOKS, **PER_COLOR, **OWN}, "end"),

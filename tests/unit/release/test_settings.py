@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.workers import Wanted
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release import settings as _settings
 
@@ -87,6 +88,9 @@ VALUES = [
     ("follow", "budgets", ["budgets"]),
     ("follow", [], []),
     ("follow", "", ["autoscalers", "budgets"]),
+    ("workers", "", []),
+    ("workers", "mailer", [Wanted("mailer")]),
+    ("workers", [{"name": "mailer", "mode": "gap"}], [Wanted("mailer", "gap")]),
     ("idle_replicas", "3", 3),
     ("idle_replicas", " 3 ", 3),
     ("idle_replicas", 0, 0),
@@ -148,6 +152,7 @@ def test_what_is_not_given() -> None:
         "scale_down_delay": 30,
         "idle_replicas": 1,
         "follow": ["autoscalers", "budgets"],
+        "workers": [],
         "hooks": {},
         "database": {},
         "rollback_from": "",
@@ -181,6 +186,8 @@ MISTAKES = [
     ("wait_timeout", True, ["bluegreen_wait_timeout is not a duration"]),
     ("wait_timeout", -1, ["bluegreen_wait_timeout is not a duration"]),
     ("follow", ["pods"], ["bluegreen_follow can hold autoscalers and budgets, not 'pods'"]),
+    ("workers", {"a": 1}, ["bluegreen_workers: it is a list of workers"]),
+    ("workers", [{"name": "mailer", "mode": "x"}], ["bluegreen_workers: the mode of mailer is overlap or gap"]),
     ("idle_replicas", -1, ["bluegreen_idle_replicas is not a number of 0 or more: -1"]),
     ("idle_replicas", "many", ["bluegreen_idle_replicas is not a number", "'many'"]),
     ("idle_replicas", 1.5, ["bluegreen_idle_replicas is not a number"]),
