@@ -25,6 +25,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, diff
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations import smoke_check
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
@@ -50,6 +51,8 @@ DURATIONS = ("api_timeout", "timeout")
 KEEPS_LOCK = True
 
 RETURNS: Object = {"color": None, "workers": {}, "checks": [], "diff": {}}
+
+STEADY = 5  # seconds in which a program that cannot work usually ends
 
 Decide = Callable[[Worker], list[Scaling]]
 
@@ -110,6 +113,9 @@ class _Turn:
             self._scale(self.wanted, lambda worker: worker.begun(self.color, back))
             for item in self.wanted:
                 self._wait_up(item, self._worker(item).needed(self.color, back) if back else 0)
+            if not back:
+                self._refuse_unsteady()
+            for item in self.wanted:
                 if item.name in checks:
                     self._check(item, checks[item.name])
         except BlueGreenError as error:
@@ -216,6 +222,32 @@ class _Turn:
             worker = self._worker(item)
             wanted = (self.params["deployed"].get(item.name) or {}).get("template_hash")
             wait_ready(worker.app, worker.color(self.color), self.params["timeout"], self.progress, least, wanted)
+
+    def _refuse_unsteady(self) -> None:
+        """Without a readiness probe a pod is ready as soon as its program runs, also one that is about to crash.
+
+        :raises BlueGreenError: one has crashed within some seconds.
+        """
+        unproven = [] if self.cluster.dry_run else [item for item in self.wanted if self._is_unproven(item)]
+        if unproven:
+            self.cluster.sleep(STEADY)
+        for item in unproven:
+            color = self._worker(item).color(self.color)
+            pods = map(Pod, color.own(self.cluster.list("Pod", labelSelector=color.pod_selector)["items"]))
+            restarted = [pod for pod in pods if pod.restarts and not pod.is_over]
+            if restarted:
+                raise BlueGreenError(
+                    f"{color.deployment_name} cannot become ready: its program ends, and is started again.",
+                    "rollout_failed",
+                    why=evidence(self.cluster, restarted),
+                    next_step=f"Mend the cause and release again: kubectl -n {self.cluster.namespace} describe deployment "
+                    f"{color.deployment_name} shows more.",
+                )
+
+    def _is_unproven(self, item: Wanted) -> bool:
+        spec = self._worker(item).color(self.color).deployment["spec"]
+        containers = spec["template"]["spec"]["containers"]
+        return not spec.get("minReadySeconds") and not all("readinessProbe" in container for container in containers)
 
     def _checking(self, item: Wanted) -> Params:
         return dict(self.params, checks=item.checks)

@@ -482,6 +482,9 @@ RESCUES = [
     ("rollback", BACK, {}, "revert:never end fail"),
     ("rollback", BACK, {**PER_COLOR, **PREVIEW}, "revert:never hand_back preview_nothing:may-fail end fail"),
     ("rollback", STAYS, {}, "revert:never end fail"),
+    ("release", WORKER, {**WORKERS, **PREVIEW}, "revert workers_back preview_nothing:may-fail end fail"),
+    ("rollback", {**BACK, **WORKER}, WORKERS, "revert:never workers_back end fail"),
+    ("retire", {"retirement": DUE, **WORKER}, WORKERS, "end fail"),
     ("rollback", BACK, {"rollback_from": "2.0", **PER_COLOR, **PREVIEW}, "end fail"),  # nothing was begun
     # What is prepared, and shown, is none of a retirement's business.
     ("retire", {"retirement": DUE}, {**PER_COLOR, **PREVIEW}, "end fail"),
