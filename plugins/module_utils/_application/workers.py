@@ -21,6 +21,11 @@ from typing import Any
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import pod_spec, references
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.followers import (
+    autoscaler,
+    scaled_object,
+)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.followers.follower import There
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     PREFIX,
     annotation_operations,
@@ -193,6 +198,19 @@ def recorded(app: Application, names: Iterable[str], color: str, containers: lis
         for name, worker in found.items()
         if worker.app.colors[color].deployment
     }
+
+
+def scaled_by_others(app: Application, wanted: Iterable[Wanted], there: There) -> list[str]:
+    """A warning about each autoscaler of a worker."""
+    names = {f"{item.name}-{color}" for item in wanted for color in app.names}
+    return [
+        f"{kind} {item['metadata']['name']} scales {target}, a worker: it does not go with the live color, and one of KEDA's "
+        "starts what is to rest. Pause that for a release."
+        for kind in (autoscaler.KIND, scaled_object.KIND)
+        for item in there.items.get(kind, [])
+        for target in [((item.get("spec") or {}).get("scaleTargetRef") or {}).get("name")]
+        if target in names and not autoscaler.of_keda(item)
+    ]
 
 
 def refuse_missing(app: Application, wanted: Iterable[Wanted], containers: list[str], create_missing: bool) -> None:

@@ -174,6 +174,7 @@ def _look(
     now = reading(app, kept, params["containers"])
     now["followers"] = followers.summaries(app, found, settings["idle_replicas"])
     now["reconfigured"] = in_words(_reconfigured(app, params)) if settings["config"] else []
+    found.warnings += workers.scaled_by_others(app, settings["workers"], found.there)
     now["workers"] = workers.summaries(app, settings["workers"], params["containers"])
     if flow in RELEASES:
         judge_version(

@@ -106,6 +106,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     result["followers"] = followers.summaries(app, found, params["idle_replicas"])
     wanted, mistakes = workers.parse(params["workers"])
     refuse([f"bluegreen_workers: {text}" for text in mistakes], lambda: None)
+    found.warnings += workers.scaled_by_others(app, wanted, found.there)
     result["workers"] = workers.summaries(app, wanted, params["containers"])
     retires, target = _retires_at(app, params["retire_after"]), result["rollback_to"]
     # Only those who want to know when the idle color ends are told how long a rollback takes: it costs a request.

@@ -303,6 +303,15 @@ def test_a_status_shows_each(green: int, word: str) -> None:
     )
 
 
+@pytest.mark.parametrize(("target", "warned"), [("mailer-blue", True), ("mailer-green", True), ("other-blue", False)])
+def test_an_autoscaler_of_one_is_warned_about(target: str, warned: bool) -> None:
+    cluster = cluster_with(3, 0)
+    spec = {"scaleTargetRef": {"kind": "Deployment", "name": target}, "minReplicas": 1, "maxReplicas": 5}
+    cluster.put({"kind": "HorizontalPodAutoscaler", "metadata": {"name": "queue"}, "spec": spec})
+    warnings = recorded.run(current_color, cluster, workers=["mailer"])["warnings"]
+    assert any(f"HorizontalPodAutoscaler queue scales {target}, a worker" in text for text in warnings) is warned
+
+
 # --- what else is done with them
 
 

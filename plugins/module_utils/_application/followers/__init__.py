@@ -62,7 +62,7 @@ def read(cluster: Cluster, params: Params, groups: Iterable[str]) -> tuple[Appli
     for kind in kinds:
         kind.read(cluster, there)
     app = read_application(cluster, params)
-    found = Found(warnings=there.warnings)
+    found = Found(warnings=there.warnings, there=there)
     for kind in kinds:
         try:
             kind.find(app, there, found)

@@ -141,6 +141,7 @@ class Found:
 
     followers: list[Follower] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    there: There = field(default_factory=There)
 
     def pair(self, made: type[Follower], by_color: Mapping[str, list[Object]]) -> None:
         """Take the one that there is, or the one of each color.
