@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.drift import recolored
@@ -262,6 +263,7 @@ class Application:
         """The same reading, by the Deployments of a worker in place of the application's own.
 
         :param containers: as of the application; of those that a worker has not, none is meant.
+        :raises BlueGreenError: one of them is the application's own: what users are on is nobody's worker.
         """
         view = copy.copy(self)
         view.worker = worker
@@ -269,10 +271,26 @@ class Application:
         view.colors = {}
         for color, name in view.deployments.items():
             found = self.there.get(name)
+            self._refuse_own(worker, found)
             spec = found["spec"]["template"]["spec"] if found else {}
             has = {item["name"] for item in spec.get("containers", []) + (spec.get("initContainers") or [])}
             view.colors[color] = Color(color, found, [name for name in containers if name in has])
         return view
+
+    def _refuse_own(self, worker: str, found: Any) -> None:
+        own = [color.deployment_name for color in self.colors.values()]
+        served = [
+            service["metadata"]["name"]
+            for service in self.services
+            if found and any(self.would_select(service, color, found) for color in self.names)
+        ]
+        if found and (served or found["metadata"]["name"] in own):
+            raise BlueGreenError(
+                f"Deployment {found['metadata']['name']} is no worker: it is a color of the application.",
+                "bad_input",
+                why=[f"Service {service} selects its pods" for service in served],
+                next_step=f"Take {worker} out of bluegreen_workers, or give its pods labels that no Service selects.",
+            )
 
     # --- answers ---------------------------------------------------------------------------------------------
 

@@ -239,6 +239,15 @@ def test_those_of_the_live_color_are_never_begun_as_new_ones() -> None:
     assert cluster.writes == []
 
 
+@pytest.mark.parametrize("stage", ["start", "settle"])
+def test_a_color_of_the_application_is_no_worker(stage: str) -> None:
+    cluster = RecordedCluster()
+    with pytest.raises(BlueGreenError, match="Deployment app-blue is no worker") as caught:
+        recorded.run(workers, cluster, stage=stage, workers=[{"name": "app", "mode": "gap"}])
+    assert caught.value.why == ["Service myapp selects its pods"]
+    assert cluster.writes == []
+
+
 # --- after it, and whatever was interrupted
 
 
