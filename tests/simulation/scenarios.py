@@ -78,6 +78,7 @@ WITH_WORKERS: dict[str, dict[str, Any]] = {
         "before": (("release", "2.0"),),
         "variables": {"bluegreen_rollback_instant": True},
     },
+    "-planned": {"flow": "release", "version": "2.0", "planned": True},
     "-promote": {"flow": "promote", "version": "2.0", "before": (("prepare", "2.0"),)},
 }
 

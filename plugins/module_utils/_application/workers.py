@@ -141,6 +141,11 @@ class Worker:
         found = (entry.get("workers") or {} for entry in left if entry.get("from_color") == name)
         return int((next(found, {}).get(self.name) or {}).get("replicas") or 0)
 
+    def reserved(self, name: str, way_back: bool = False) -> list[Scaling]:
+        """What notes on a color, before none works, what it is to have: should it become live without having begun."""
+        color = self.color(name)
+        return [] if color.replicas or _rests(color) else [Scaling(color, 0, self.needed(name, way_back))]
+
     def rested(self, name: str) -> list[Scaling]:
         """What puts a color at rest."""
         color = self.color(name)

@@ -108,6 +108,7 @@ class _Turn:
         back = self.params["way_back"]
         checks = {} if back else {item.name: _checks.parse(self._checking(item)) for item in self.wanted if item.checks}
         try:
+            self._scale(self.apart, lambda worker: worker.reserved(self.color, back))
             self._rest(self.apart)
             self._wait_gone([item for item in self.apart if self._worker(item).begun(self.color, back)])
             self._scale(self.wanted, lambda worker: worker.begun(self.color, back))
@@ -183,6 +184,8 @@ class _Turn:
                     if change.color.deployment is not None:  # else it was only planned
                         operations = app.fence(change.color.deployment, self.params["lock_id"]) + change.operations()
                         self.cluster.patch("Deployment", name, operations)
+                    if change.replicas == change.color.replicas:
+                        continue  # only a note
                     self.changes.append((change, name))
                     scaled.append(item.name)
                     self.progress(f"{name}: {change.color.replicas} -> {change.replicas} pods")

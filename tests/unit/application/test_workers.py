@@ -206,6 +206,22 @@ def test_what_is_put_at_rest_has_a_note_of_what_it_had() -> None:
     assert counts(cluster) == {"blue": (0, "3"), "green": (3, None)}
 
 
+def test_what_becomes_live_before_it_has_begun_works_all_the_same() -> None:
+    """Somebody switches the Services by hand while none works: it has to work what never did."""
+    cluster = cluster_with(3, 0)
+    scaled = controlled(cluster)
+
+    def switch() -> None:
+        cluster.touch("Service", "myapp", lambda item: item["spec"]["selector"].update(version="green"))
+
+    cluster.after("patch", "Deployment", switch, 2)
+    with pytest.raises(BlueGreenError, match="green is live"):
+        run(cluster, "start", "gap", color="green")
+    run(cluster, "settle", "gap")
+    assert scaled == ["mailer-blue=0", "mailer-green=3"]
+    assert counts(cluster) == {"blue": (0, "3"), "green": (3, None)}
+
+
 @pytest.mark.parametrize(("noted", "pods"), [(5, 5), (None, 3)])
 def test_on_the_way_back_they_get_what_they_had(noted: int | None, pods: int) -> None:
     cluster = cluster_with((0, noted), 3, live="green")
@@ -225,7 +241,7 @@ def test_on_the_way_back_users_do_not_wait_for_a_worker_that_is_not_there(mode: 
 def test_the_old_ones_must_be_gone_before_the_new_ones_begin(clock: Clock) -> None:
     cluster = cluster_with(2, 0, clock=clock)
     controlled(cluster)
-    cluster.after("patch", "Deployment", lambda: cluster.put(pod_of(cluster.one("Deployment", "mailer-blue"), 9)), 1)
+    cluster.after("patch", "Deployment", lambda: cluster.put(pod_of(cluster.one("Deployment", "mailer-blue"), 9)), 2)
     with pytest.raises(BlueGreenError, match="The pods of mailer-blue do not end") as caught:
         run(cluster, "start", "gap", color="green")
     assert caught.value.reason == "timeout"
