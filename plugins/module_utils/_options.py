@@ -74,6 +74,7 @@ LOCK = {"lock_id": {"type": "str"}}
 
 # Which of what belongs to the application goes with the live color.
 FOLLOW: dict[str, Any] = {"type": "list", "elements": "str", "choices": ["autoscalers", "budgets"]}
+CRONJOBS: dict[str, Any] = {"type": "list", "elements": "str", "default": []}
 
 SENDABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")  # what http.client sends as the value of a header
 

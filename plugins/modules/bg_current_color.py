@@ -125,6 +125,11 @@ options:
     elements: str
     choices: [autoscalers, budgets]
     default: [autoscalers, budgets]
+  cronjobs:
+    description: Names of CronJobs that do as well, see M(bluegreen.kubernetes.bg_follow).
+    type: list
+    elements: str
+    default: []
   idle_replicas:
     description: How many pods the idle color keeps, to say which of O(follow) an interrupted run has left undone.
     type: int
@@ -194,6 +199,7 @@ followers:
     color: {description: Color that it is about now., type: str}
     apart: {description: Whether each color has one of its own., type: bool}
     about: {description: What it does now., type: str}
+    stages: {description: Stages of a release in which something may become of it., type: list, elements: str}
     lags: {description: Whether it is not where the live color is., type: bool}
     unsettled:
       description: Whether it is not as it is to be when no release goes on, such as after an interrupted one.

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: bg_follow
-short_description: Let autoscalers and disruption budgets go with the live color
+short_description: Let autoscalers, disruption budgets and CronJobs go with the live color
 version_added: 0.1.0
 author:
   - The bluegreen.kubernetes authors (@bluegreen-kubernetes)
 description:
-  - Finds the HorizontalPodAutoscalers, KEDA's ScaledObjects and PodDisruptionBudgets of an application, and makes them
-    what they are to be at a stage of its release.
+  - Finds the HorizontalPodAutoscalers, KEDA's ScaledObjects and PodDisruptionBudgets of an application, and makes them,
+    and the CronJobs that are named, what they are to be at a stage of its release.
   - "An autoscaler that is the only one scales the live color: its target is changed after the Services' switch, and
     back with them. One of a color's own has its lower bound raised to the live color's number of pods while that color
     is being released; the idle color's is lowered to O(idle_replicas), and a ScaledObject is paused. What it was before
     is noted on it, and comes back."
   - The only budget that selects a color's pods by O(color_label) selects those of the live one.
+  - "A CronJob that is the only one of its name has the live color's images in those of its containers that have an image
+    of the application's. Of two, C(NAME-blue) and C(NAME-green), the live one works: the old one is suspended, its
+    C(lastScheduleTime) is handed over, then the new one is let work. One that somebody has suspended while its color was
+    live stays so."
   - It does what is still to be done, whoever was interrupted in the middle; asked again, it changes nothing.
 options:
   stage:
@@ -42,6 +46,17 @@ options:
     elements: str
     choices: [autoscalers, budgets]
     default: [autoscalers, budgets]
+  cronjobs:
+    description: Names of CronJobs that do as well. Where there is none of a name, there is a warning.
+    type: list
+    elements: str
+    default: []
+  version:
+    description: Version that O(color) would have, where its deployment was only planned. Only used in check mode.
+    type: raw
+  image:
+    description: Its whole image, where the version is not the tag of the live one's. Only used in check mode.
+    type: str
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
@@ -63,7 +78,8 @@ notes:
     (the color that is to be live is not), V(bad_input) (an autoscaler does not let a color have enough pods),
     V(conflict) (somebody else keeps changing them)."
   - "Permissions needed in the namespace: C(get) on services, C(list) on deployments, C(list) and C(patch) on
-    horizontalpodautoscalers and poddisruptionbudgets, and on scaledobjects where KEDA is at work."
+    horizontalpodautoscalers and poddisruptionbudgets, and on scaledobjects where KEDA is at work; with O(cronjobs)
+    C(list) on jobs, C(list) and C(patch) on cronjobs, and C(patch) on cronjobs/status."
 seealso:
   - module: bluegreen.kubernetes.bg_switch
 """
@@ -74,6 +90,7 @@ EXAMPLES = r"""
     services: [myapp]
     namespace: shop
     stage: switch
+    cronjobs: [nightly]
 """
 
 RETURN = r"""
@@ -92,6 +109,7 @@ followers:
       name: myapp
       color: blue
       apart: false
+      stages: [switch]
       about: scales app-blue (2 to 10 pods)
 diff:
   description: The fields before and after.

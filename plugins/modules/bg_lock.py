@@ -91,6 +91,11 @@ options:
     type: list
     elements: str
     default: []
+  cronjobs:
+    description: Names of CronJobs that are as well, see M(bluegreen.kubernetes.bg_follow).
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

@@ -40,6 +40,11 @@ options:
     elements: str
     choices: [autoscalers, budgets]
     default: []
+  cronjobs:
+    description: Names of CronJobs whose Jobs are waited for, and that go on with the live color, see M(bluegreen.kubernetes.bg_follow).
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

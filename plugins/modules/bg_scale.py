@@ -53,6 +53,11 @@ options:
     elements: str
     choices: [autoscalers, budgets]
     default: []
+  cronjobs:
+    description: Names of CronJobs that are as well, see M(bluegreen.kubernetes.bg_follow).
+    type: list
+    elements: str
+    default: []
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application

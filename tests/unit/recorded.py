@@ -206,9 +206,9 @@ class RecordedCluster:
         self._answered("list", kind)
         return found
 
-    def patch(self, kind: str, name: str, operations: list[Object]) -> Object:
+    def patch(self, kind: str, name: str, operations: list[Object], part: str = "") -> Object:
         """A JSON Patch as the API server applies it: all of it or, when a ``test`` fails, nothing."""
-        self.asked("patch", kind, name, operations)
+        self.asked("patch", f"{kind}/{part}" if part else kind, name, operations)
         old = self._existing("patch", kind, name)
         try:
             new = jsonpatch.JsonPatch(json.loads(json.dumps(operations))).apply(old)
@@ -216,13 +216,15 @@ class RecordedCluster:
             raise PatchConflict(
                 f"The API server refused 'patch {kind} {name}' (HTTP 422): {error}", "conflict", 422
             ) from error
+        if "status" in old:
+            new = dict(old if part else new, metadata=new["metadata"], status=(new if part else old)["status"])
         return self._store("patch", kind, old, new)
 
-    def try_patch(self, kind: str, name: str, operations: list[Object]) -> Object:
+    def try_patch(self, kind: str, name: str, operations: list[Object], part: str = "") -> Object:
         """A dry run, also where this is none."""
         before, self.dry_run = self.dry_run, True
         try:
-            return self.patch(kind, name, operations)
+            return self.patch(kind, name, operations, part)
         finally:
             self.dry_run = before
 

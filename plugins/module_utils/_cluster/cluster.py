@@ -59,6 +59,8 @@ RESOURCES = {
     "PodDisruptionBudget": "/apis/policy/v1/namespaces/{namespace}/poddisruptionbudgets",
 }
 
+JSON_PATCH = "application/json-patch+json"
+
 NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")  # of an object or a namespace, roughly; never a path
 
 CONNECT_TIMEOUT = 5  # seconds; a server that accepts no connection in this time is tried again
@@ -148,16 +150,17 @@ class Cluster:
         found = self._json("GET", self._path(kind), query=selectors)
         return dict(found, items=found.get("items") or [])
 
-    def patch(self, kind: str, name: str, operations: Patch) -> Object:
+    def patch(self, kind: str, name: str, operations: Patch, part: str = "") -> Object:
         """Send a JSON Patch and return the new object.
 
+        :param part: the subresource that is written, such as ``status``; empty for the object itself.
         :raises PatchConflict: a ``test`` operation failed (422) or the object was changed meanwhile (409).
         """
-        return self._write("PATCH", self._path(kind, name), operations, "application/json-patch+json")
+        return self._write("PATCH", self._path(kind, name, part), operations, JSON_PATCH)
 
-    def try_patch(self, kind: str, name: str, operations: Patch) -> Object:
+    def try_patch(self, kind: str, name: str, operations: Patch, part: str = "") -> Object:
         """The same as a dry run, also where this is no plan: whether it would be allowed, and what would come of it."""
-        return self._write("PATCH", self._path(kind, name), operations, "application/json-patch+json", dry_run=True)
+        return self._write("PATCH", self._path(kind, name, part), operations, JSON_PATCH, dry_run=True)
 
     def create(self, kind: str, definition: Object) -> Object:
         """:raises PatchConflict: an object of that name exists already (409)."""
@@ -299,7 +302,7 @@ class Cluster:
 
     # --- transport -------------------------------------------------------------------------------------------
 
-    def _path(self, kind: str, name: str | None = None) -> str:
+    def _path(self, kind: str, name: str | None = None, part: str = "") -> str:
         for what, text in (("Namespace", self.namespace), (kind, name)):
             if text is not None and not NAME.fullmatch(text):  # it would lead to another resource
                 raise BlueGreenError(
@@ -308,7 +311,7 @@ class Cluster:
                     next_step="Names have lower case letters, digits, '-' and '.'.",
                 )
         path = self._paths[kind].format(namespace=self.namespace)
-        return path if name is None else path + "/" + name
+        return "/".join([path, *filter(None, (name, part))])
 
     def secrets(self) -> set[str]:
         """What no output may show of the credentials as they are now."""

@@ -128,8 +128,10 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         settings = judge(params["settings"] or {}, params["directory"])
         settings["version"] = _version(params, settings)
         app, now, found = _look(cluster, params, settings)
+        if params["flow"] in RELEASES:
+            followers.refuse_mistakes(found)
         beside = changed_beside(app) if settings["config"] and params["flow"] in RELEASES else []
-        for text in app.warnings + hazards(app) + found.warnings + beside:
+        for text in app.warnings + hazards(app) + found.warnings + found.mistakes + beside:
             cluster.warn(text)  # before anything is written
         plan = planning.make(params["flow"], now, settings, params["directory"])
         if plan.locks:
@@ -167,7 +169,7 @@ def _look(
 ) -> tuple[Application, planning.Reading, followers.Found]:
     """A fresh reading, and what the flow has to know beyond it."""
     flow = params["flow"]
-    app, found = followers.look(cluster, params, settings["follow"], settings["idle_replicas"])
+    app, found = followers.look(cluster, params, settings["follow"], settings["cronjobs"], settings["idle_replicas"])
     if settings["preview_service"] and flow in RELEASES:
         check_preview(app, settings["preview_service"], cluster.get("Service", settings["preview_service"]))
     kept = read_kept_of_idle(app)
@@ -191,7 +193,8 @@ def _look(
         )
     if flow == "retire":
         after = seconds(settings["retire_after"], "bluegreen_retire_after")
-        now["retirement"] = verdict(app, after, settings["retire_mode"], params["containers"])
+        running = followers.running(app, found)
+        now["retirement"] = verdict(app, after, settings["retire_mode"], params["containers"], running)
     return app, now, found
 
 
@@ -255,6 +258,7 @@ def _locked(
         "record": flow != "retire",
         "follow": settings["follow"],
         "workers": [item.name for item in settings["workers"]],
+        "cronjobs": settings["cronjobs"],
         "version": (settings["version"] or planned["wanted_image"]) if flow in RELEASES else None,
     }
     # As long as it is not ours, nothing of what another run does is ours to go on with, or to put right.

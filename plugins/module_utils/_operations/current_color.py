@@ -27,7 +27,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.reading import (
     judge_version,
     read_kept_of_idle,
@@ -61,6 +61,7 @@ ARGUMENTS = dict(
     durations={"type": "dict", "default": {}},
     counts={"type": "dict", "default": {}},
     follow=dict(FOLLOW, default=list(followers.GROUPS)),
+    cronjobs=CRONJOBS,
     idle_replicas={"type": "int", "default": 1},
     workers={"type": "raw", "default": []},
 )
@@ -98,7 +99,7 @@ RETURNS: Object = {
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     _refuse_mistakes(params)
-    app, found = followers.look(cluster, params, params["follow"], params["idle_replicas"])
+    app, found = followers.look(cluster, params, params["follow"], params["cronjobs"], params["idle_replicas"])
     if params["preview_service"]:
         check_preview(app, params["preview_service"], cluster.get("Service", params["preview_service"]))
     kept = read_kept_of_idle(app)
@@ -118,7 +119,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         summary=_summary(app, kept, retires, target, rollback_seconds, running)
         + _followers_in_words(result["followers"])
         + _workers_in_words(app, result["workers"]),
-        warnings=app.warnings + hazards(app) + found.warnings,
+        warnings=app.warnings + hazards(app) + found.warnings + found.mistakes,
     )
     judge_version(
         app,

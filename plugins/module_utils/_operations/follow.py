@@ -4,7 +4,7 @@
 
 # This module util is PRIVATE to the collection. Do not use it from outside.
 
-"""Follow: let what belongs to the application, autoscalers and disruption budgets, go with the live color."""
+"""Follow: let what belongs to the application, autoscalers, disruption budgets and CronJobs, go with the live color."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     Application,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.followers.follower import STAGES, Aim
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import wanted_images
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_follow"
@@ -27,6 +28,9 @@ ARGUMENTS = dict(
     color={"type": "str"},
     idle_replicas={"type": "int", "default": 1},
     follow=dict(FOLLOW, default=list(followers.GROUPS)),
+    cronjobs=CRONJOBS,
+    version={"type": "raw"},
+    image={"type": "str"},
     **LOCK,
 )
 
@@ -49,16 +53,27 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
 
 
 def _follow(cluster: Cluster, params: Params) -> Object:
-    app, found = followers.read(cluster, params, params["follow"])
+    app, found = followers.read(cluster, params, params["follow"], params["cronjobs"])
     color = _color(app, params)
-    changes = followers.converge(app, found, Aim(params["stage"], color, params["idle_replicas"]), params["lock_id"])
+    there = [follower.summary(app) for follower in found.followers]
+    aim = Aim(params["stage"], color, params["idle_replicas"], _images(app, color, params))
+    changes = followers.converge(app, found, aim, params["lock_id"])
     return {
         "changed": bool(changes),
         "color": color,
-        "followers": [follower.summary(app) for follower in found.followers],
-        "warnings": app.warnings,
+        "followers": there,
+        "warnings": app.warnings + found.mistakes,
         **followers.told(cluster, changes),
     }
+
+
+def _images(app: Application, color: str, params: Params) -> dict[str, str]:
+    """Those that a release was only planned to deploy."""
+    if not app.cluster.dry_run or color == app.active or not (params["version"] or params["image"]):
+        return {}
+    if app.colors[color].version == params["version"]:
+        return {}
+    return wanted_images(app.live, app.colors[color], params["version"], params["image"])
 
 
 def _color(app: Application, params: Params) -> str:

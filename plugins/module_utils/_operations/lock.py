@@ -54,7 +54,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
     PatchConflict,
     explained,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, now
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -75,6 +75,7 @@ ARGUMENTS = dict(
     prepared={"type": "dict"},
     follow=dict(FOLLOW, default=[]),
     workers={"type": "list", "elements": "str", "default": []},
+    cronjobs=CRONJOBS,
 )
 
 DURATIONS = ("api_timeout", "lease_duration", "timeout")
@@ -366,7 +367,7 @@ def _stamp_followers(params: Params, cluster: Cluster, lock_id: str) -> None:
     """The same for what goes with the live color; what this user may not write, the overtaken run did not either."""
 
     def attempt() -> None:
-        _app, found = followers.read(cluster, params, params["follow"])
+        _app, found = followers.read(cluster, params, params["follow"], params["cronjobs"])
         for follower in found.followers:
             if stamp(follower.item) == lock_id:
                 continue

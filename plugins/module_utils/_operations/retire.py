@@ -18,7 +18,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, diff
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -29,6 +29,7 @@ ARGUMENTS = dict(
     after={"type": "raw", "default": "24h"},
     mode={"type": "str", "choices": ["zero", "delete"], "default": "zero"},
     follow=dict(FOLLOW, default=[]),
+    cronjobs=CRONJOBS,
     **LOCK,
 )
 
@@ -50,7 +51,7 @@ RETURNS: Object = {
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     result = again(
-        lambda: _retire(*followers.read(cluster, params, params["follow"]), params),
+        lambda: _retire(*followers.read(cluster, params, params["follow"], params["cronjobs"]), params),
         f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
         "Stop the other writer (an HPA? GitOps?), then run again.",
     )
@@ -59,7 +60,8 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
 
 
 def _retire(app: Application, found: followers.Found, params: Params) -> Object:
-    result = verdict(app, params["after"], params["mode"], params["containers"])
+    running = followers.running(app, found)
+    result = verdict(app, params["after"], params["mode"], params["containers"], running)
     if not result["changed"]:
         return result
     # What scales it must not scale it up again.

@@ -28,7 +28,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.clus
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, FOLLOW, LOCK
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_scale"
@@ -41,6 +41,7 @@ ARGUMENTS = dict(
     elapsed={"type": "float", "default": 0},
     assume_active={"type": "str"},
     follow=dict(FOLLOW, default=[]),
+    cronjobs=CRONJOBS,
     **LOCK,
 )
 
@@ -80,7 +81,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
 
 def _scale(cluster: Cluster, params: Params) -> Object:
     # After the delay: another run may have switched back meanwhile.
-    app, found = followers.read(cluster, params, params["follow"])
+    app, found = followers.read(cluster, params, params["follow"], params["cronjobs"])
     name = _target(app, params)
     # First, because an autoscaler would soon scale it up again.
     aim = followers.Aim("scale_down", app.other(name), params["replicas"])

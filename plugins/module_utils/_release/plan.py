@@ -331,7 +331,7 @@ def _retire(now: Reading, settings: Settings, directory: str) -> Plan:
         steps.validate()
         if contracts:
             steps.job("database_contract", contract)
-        steps.add("retire", follow=settings["follow"])
+        steps.add("retire", **steps.followers)
         steps.collect()
     plan.steps, plan.rescue = steps.ended(), steps.only_end()
     return plan

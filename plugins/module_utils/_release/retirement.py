@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -28,10 +29,14 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 CLOCKS_DIFFER = 60
 
 
-def verdict(app: Application, after: float, mode: str, containers: list[str]) -> dict[str, Any]:
+def verdict(
+    app: Application, after: float, mode: str, containers: list[str], running: Iterable[str] = ()
+) -> dict[str, Any]:
     """Whether the idle color is to be retired now, and if not, why; the result keys of ``bg_retire``.
 
     ``changed`` says whether there is something to do. Nothing is changed here.
+
+    :param running: what of it has not come to its end.
     """
     color = app.colors[app.idle]
     kept = kept_name(app, color.name) if mode == "delete" or color.deployment is None else None
@@ -78,6 +83,9 @@ def verdict(app: Application, after: float, mode: str, containers: list[str]) ->
             f"{color.name} stays, though it was due at {result['due_at']}: the live color {app.active} has had issues since "
             f"the switch: {'; '.join(result['issues'])}."
         )
+        return dict(result, msg=text)
+    if running:
+        text = f"{color.name} stays, though it was due at {result['due_at']}: {', '.join(running)} of it still runs."
         return dict(result, msg=text)
     result["due"] = True
     if manifest:

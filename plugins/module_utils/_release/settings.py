@@ -161,6 +161,7 @@ SETTINGS = {
     "idle_replicas": Setting(_count, 1),
     "follow": Setting(_groups, ["autoscalers", "budgets"]),
     "workers": Setting(_workers, []),
+    "cronjobs": Setting(_names, []),
     "hooks": Setting(_mapping, {}),
     "database": Setting(_mapping, {}),
     "rollback_from": Setting(_version, ""),

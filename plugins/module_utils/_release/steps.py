@@ -114,11 +114,15 @@ class Steps:
         checks = bool(self.settings["checks"]) and self.now["colors"][self.live]["deployment"] is not None
         self.job("database_change", change, change=change, undo=undo, checks=checks)
 
+    @property
+    def followers(self) -> Step:
+        """What each step is told that has to do with what goes with the live color."""
+        return {name: self.settings[name] for name in ("follow", "cronjobs")}
+
     def follow(self, stage: str) -> None:
         """What goes with the live color is made what it is to be at that stage, if there is any that can be concerned."""
-        apart = [item["apart"] for item in self.now["followers"]]
-        if any(apart) if stage == "deploy" else not all(apart):
-            self.add("follow", stage=stage, follow=self.settings["follow"])
+        if any(stage in item["stages"] for item in self.now["followers"]):
+            self.add("follow", stage=stage, **self.followers)
 
     def start_workers(self, way_back: bool = False) -> None:
         """Before the switch, because what is live consumes and produces as one version."""
@@ -187,9 +191,9 @@ class Steps:
     def scale_down(self) -> None:
         if is_large(self.now, self.other, self.settings):
             baked = any(step["name"] == "bake" for step in self.steps)
-            self.add("scale_down", old_color=self.other, baked=baked, follow=self.settings["follow"])
+            self.add("scale_down", old_color=self.other, baked=baked, **self.followers)
         elif is_unsettled(self.now, self.other):
-            self.add("follow", stage="scale_down", follow=self.settings["follow"])
+            self.add("follow", stage="scale_down", **self.followers)
 
     def collect(self) -> None:
         """What is left of the configuration of earlier versions."""
@@ -211,7 +215,7 @@ class Steps:
         if self.workers:
             rescue.add("workers_back")
         if self.now["followers"]:
-            rescue.add("follow_back", follow=self.settings["follow"])
+            rescue.add("follow_back", **self.followers)
         rescue.preview_nothing(may_fail=True)
         return rescue._failed()
 

@@ -8,7 +8,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,11 +29,15 @@ class Aim:
                        color that is idle now becomes small, and whenever nothing goes on any more
     ``color``          the one that is released, or live
     ``idle_replicas``  how many pods the idle color keeps
+    ``images``         of the color, by container, where they are planned and not deployed
+    ``settled``        whether what controllers were doing before our last write has come to its end
     """
 
     stage: str
     color: str
     idle_replicas: int
+    images: Mapping[str, str] = field(default_factory=dict)
+    settled: bool = True
 
 
 @dataclass(frozen=True)
@@ -64,10 +68,12 @@ class Follower:
 
     ``color``  that it is about now
     ``apart``  whether each color has one of its own, else it is the only one
+    ``parts``  of the object that are written, the main one and subresources
     """
 
     kind = ""
     group = ""
+    parts: tuple[str, ...] = ("",)
 
     def __init__(self, item: Object, color: str, apart: bool) -> None:
         self.item = item
@@ -79,8 +85,13 @@ class Follower:
     def name_in_full(self) -> str:
         return f"{self.kind} {self.name}"
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Before ``scale_down``, in which something may become of it."""
+        return ("deploy",) if self.apart else ("switch",)
+
     def edits(self, app: Application, aim: Aim) -> list[Edit]:
-        """What is to be changed, nothing where all is as it is to be.
+        """What is to be changed next, in one part of it; nothing where all is as it is to be.
 
         :raises BlueGreenError: it does not let the color be what the release needs.
         """
@@ -94,12 +105,17 @@ class Follower:
         """What people should know when it does not go with the live color; one sentence, or nothing."""
         raise NotImplementedError
 
+    def running(self, app: Application) -> list[str]:
+        """What of the idle color has not come to its end."""
+        return []
+
     def summary(self, app: Application) -> Object:
         return {
             "kind": self.kind,
             "name": self.name,
             "color": self.color,
             "apart": self.apart,
+            "stages": list(self.stages),
             "about": self.about(app),
         }
 
@@ -119,12 +135,18 @@ class Follower:
 
 @dataclass
 class There:
-    """All objects of the kinds that can follow, whosever they are, by kind; and what people should know of the reading."""
+    """All objects of the kinds that can follow, whosever they are, by kind; and what people should know of the reading.
 
+    ``cronjobs``  the names that somebody has given
+    ``mistakes``  for which a release is refused
+    """
+
+    cronjobs: list[str] = field(default_factory=list)
     items: dict[str, list[Object]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)
 
-    def read(self, cluster: Cluster, kind: str) -> None:
+    def read(self, cluster: Cluster, kind: str, told: list[str] | None = None) -> None:
         """None, and a warning, where they may not be read: their absence is then not known."""
         try:
             self.items[kind] = list(cluster.list(kind)["items"])
@@ -132,16 +154,22 @@ class There:
             if error.status != 403:
                 raise
             self.items[kind] = []
-            self.warnings.append(f"{kind}s were not looked at: {error.what}")
+            (self.warnings if told is None else told).append(f"{kind}s were not looked at: {error.what}")
 
 
 @dataclass
 class Found:
-    """What was found: the followers, and what people should know of those that are left alone."""
+    """What was found: the followers, and what people should know of those that are left alone.
 
+    ``mistakes``  for which a release is refused
+    ``again``     makes a fresh reading of the same
+    """
+
+    again: Callable[[], tuple[Application, Found]]
     followers: list[Follower] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     there: There = field(default_factory=There)
+    mistakes: list[str] = field(default_factory=list)
 
     def pair(self, made: type[Follower], by_color: Mapping[str, list[Object]]) -> None:
         """Take the one that there is, or the one of each color.
@@ -169,10 +197,6 @@ class Change:
     @property
     def header(self) -> str:
         return self.follower.name_in_full
-
-    def side(self, which: str) -> Object:
-        """The fields before (``old``) or after (``new``)."""
-        return {".".join(edit.path): getattr(edit, which) for edit in self.edits}
 
     @property
     def words(self) -> str:
