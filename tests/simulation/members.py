@@ -6,7 +6,7 @@ live color (docs/whole-application.md)."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulation.world import example
 from simulation.world.objects import Object
@@ -18,9 +18,18 @@ WORKERS = 2  # pods of the live color's
 WORKER = "mailer"
 
 
+class Slot(NamedTuple):
+    """One slot of the schedule that was run: by which CronJob, with which version."""
+
+    at: float
+    name: str
+    version: str
+
+
 class Members:
     """Those of one trial.
 
+    ``cron``        ``one`` CronJob, one of each color (``two``), or two that somebody has suspended (``off``); else none
     ``autoscaled``  ``one`` for the application, ``apart`` for one of each color; else none
     ``workers``     ``overlap`` or ``gap``, how they change; else there are none
     """
@@ -30,6 +39,11 @@ class Members:
         self.autoscaled: str = trial.scenario.autoscaled
         self.budget: bool = trial.scenario.budget
         self.workers: str = trial.scenario.workers
+        self.cron: str = trial.scenario.cron
+        self.slots: list[Slot] = []
+        self.idle_since: list[tuple[float, bool]] = []  # when whether no CronJob worked became another one
+        self.versions: list[tuple[float, str]] = []  # what was live, since when
+        self.settled = 0.0  # when a run had ended well last, and all was looked at
 
     def make(self) -> None:
         store = self.trial.store
@@ -45,9 +59,110 @@ class Members:
             for color, replicas in (("blue", WORKERS), ("green", 0)):
                 store.create(_worker(color, replicas), by="kubectl")
             self.trial.settle()
+        if self.cron:
+            self._make_cron()
         if self.autoscaled:
             store.subscribe("Service", lambda *_event: self.load())
             self.load()
+
+    def _make_cron(self) -> None:
+        """So that somewhere in the run a slot comes."""
+        hub = self.trial.hub
+        hub.run(until=hub.now + 60 - hub.now % 60 + hub.random.uniform(35, 60))
+        self.made = hub.now
+        self.trial.store.on_write.append(self._cron_written)
+        for name in ["nightly"] if self.cron == "one" else ["nightly-blue", "nightly-green"]:
+            container = {"name": "app", "image": "registry/app:1.0"}
+            pod = {"restartPolicy": "Never", "containers": [container, {"name": "log", "image": "registry/log:1.0"}]}
+            spec = {
+                "schedule": "* * * * *",
+                "suspend": self.cron == "off" or name == "nightly-green",
+                "jobTemplate": {"spec": {"template": {"spec": pod}}},
+            }
+            self.trial.store.create(self._object("batch/v1", "CronJob", name, spec), by="kubectl")
+        self._live_version()
+
+    def _live_version(self) -> None:
+        service = self._get("Service", self.trial.scenario.services[0])
+        color = ((service or {}).get("spec", {}).get("selector") or {}).get("version")
+        found = self._get("Deployment", f"app-{color}")
+        version = found["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2] if found else ""
+        if not self.versions or self.versions[-1][1] != version:
+            self.versions.append((self.trial.hub.now, version))
+
+    def _cron_written(self, write: Any) -> None:
+        if write.kind in ("Service", "Deployment"):
+            self._live_version()
+        if write.kind == "CronJob":
+            idle = all(item["spec"]["suspend"] for item in self.trial.store.list("CronJob", self.namespace))
+            if not self.idle_since or self.idle_since[-1][1] != idle:
+                self.idle_since.append((self.trial.hub.now, idle))
+        if write.kind == "Job" and write.old is None and "ownerReferences" in write.new["metadata"]:
+            self._slot_begins(write.new)
+
+    def _slot_begins(self, job: Object) -> None:
+        hub, judge = self.trial.hub, self.trial.judge
+        name, _dash, minute = job["metadata"]["name"].rpartition("-")
+        at = int(minute) * 60.0 - hub.epoch
+        version = job["spec"]["template"]["spec"]["containers"][0]["image"].rpartition(":")[2]
+        twice = [slot for slot in self.slots if slot.at == at]
+        self.slots.append(Slot(at, name, version))
+        if judge is None:
+            return
+        if twice:
+            judge.violated(
+                "one switch (slot twice)", f"{name} runs the slot of {at:.0f} s, which {twice[0].name} has run"
+            )
+        # As long as the run that has moved the traffic is not finished by the next one, the CronJob is where it was.
+        since = min(self.settled, at)
+        live = {found for (_began, found), end in zip(self.versions, self._ends()) if end > since}
+        if version not in live:
+            judge.violated(
+                "one switch (slot)", f"{name} runs the slot of {at:.0f} s with {version}, live was {sorted(live)}"
+            )
+
+    def _ends(self) -> list[float]:
+        return [began for began, _version in self.versions[1:]] + [float("inf")]
+
+    def over(self) -> None:
+        """Each slot was run, but those of a time in which no CronJob worked: of them, the newest was made up for."""
+        if not self.cron or self.cron == "off":
+            if self.slots:
+                self.trial.judge.violated(
+                    "one switch (slot)", f"somebody had suspended {self.slots[0].name}, and it ran"
+                )
+            return
+        ran = {slot.at for slot in self.slots}
+        gaps = [(since, until) for (since, idle), until in zip(self.idle_since, self._changes()) if idle]
+        at, end = self.made - self.made % 60 + 60, self.trial.hub.now - 5
+        while at < end:
+            # The controller may have been about to run it when its CronJob was suspended.
+            let_go = any(since - 1 <= at and at + 60 <= until for since, until in gaps)
+            open_end = any(since - 1 <= at and until == float("inf") for since, until in gaps)
+            if at not in ran and not let_go and not open_end:
+                self.trial.judge.violated("one switch (slot lost)", f"nothing has run the slot of {at:.0f} s")
+            at += 60
+
+    def _changes(self) -> list[float]:
+        return [since for since, _idle in self.idle_since[1:]] + [float("inf")]
+
+    def _cron_converged(self, outcome: str, color: str) -> None:
+        judge = self.trial.judge
+        live = self._get("Deployment", f"app-{color}")
+        image = live["spec"]["template"]["spec"]["containers"][0]["image"] if live else ""
+        items = {item["metadata"]["name"]: item for item in self.trial.store.list("CronJob", self.namespace)}
+        name = "nightly" if self.cron == "one" else f"nightly-{color}"
+        spec = items[name]["spec"]
+        found = [item["image"] for item in spec["jobTemplate"]["spec"]["template"]["spec"]["containers"]]
+        if live and found != [image, "registry/log:1.0"]:
+            judge.violated("one switch (follows)", f"after {outcome} {image} is live, and CronJob {name} has {found}")
+        for other, item in items.items():
+            works = other == name and self.cron != "off"
+            if item["spec"]["suspend"] is works:
+                judge.violated(
+                    "one switch (turns)", f"after {outcome} {color} is live, and {other} is {item['spec']['suspend']}"
+                )
+        self.settled = self.trial.hub.now
 
     def _object(self, version: str, kind: str, name: str, spec: Object) -> Object:
         metadata = {"name": name, "namespace": self.namespace}
@@ -131,6 +246,8 @@ class Members:
         judge = self.trial.judge
         if self.workers:
             self._workers_converged(outcome, color)
+        if self.cron:
+            self._cron_converged(outcome, color)
         if judge.deployment_of(color) is None:
             return  # there is nothing to follow
         for kind in ("HorizontalPodAutoscaler", "PodDisruptionBudget"):

@@ -45,6 +45,7 @@ class Scenario:
     autoscaled: str = ""  # by ``one`` autoscaler for the application, or by one of each color, ``apart``
     budget: bool = False  # one PodDisruptionBudget protects what is live
     workers: str = ""  # how those of the queue change: ``overlap`` or ``gap``
+    cron: str = ""  # ``one`` CronJob for the application, or one of each color, ``two``; or two that are ``off``
 
     def settings(self, flow: str, version: str | None) -> dict[str, Any]:
         """The variables of a run."""
@@ -81,6 +82,7 @@ WITH_WORKERS: dict[str, dict[str, Any]] = {
     "-planned": {"flow": "release", "version": "2.0", "planned": True},
     "-promote": {"flow": "promote", "version": "2.0", "before": (("prepare", "2.0"),)},
 }
+CRON = {"bluegreen_cronjobs": ["nightly"]}
 
 SCENARIOS = {
     "release": Scenario("release", "2.0"),
@@ -168,5 +170,11 @@ SCENARIOS = {
         for mode in ("overlap", "gap")
         for name, about in WITH_WORKERS.items()
     },
+    "cron-one": Scenario("release", "2.0", variables=CRON, cron="one"),
+    "cron-one-rollback": Scenario("rollback", before=(("release", "2.0"),), variables=CRON, cron="one"),
+    "cron-two": Scenario("release", "2.0", variables=CRON, cron="two"),
+    "cron-two-rollback": Scenario("rollback", before=(("release", "2.0"),), variables=CRON, cron="two"),
+    "cron-two-promote": Scenario("promote", "2.0", before=(("prepare", "2.0"),), variables=CRON, cron="two"),
+    "cron-off": Scenario("release", "2.0", variables=CRON, cron="off"),
     "detach": Scenario("retire", before=(("release", "2.0"), DAY), variables=PER_COLOR),
 }

@@ -31,7 +31,7 @@ NAMESPACE = "shop"
 OTHER_FLOWS = ("release", "rollback", "retire", "prepare", "promote", "overtaken", "preempted")
 
 # Whose writes a timeline shows, and what of them it leaves out.
-SHOWN = ("Service", "Deployment", "Job", "Secret", "ConfigMap")
+SHOWN = ("Service", "Deployment", "CronJob", "Job", "Secret", "ConfigMap")
 UNSHOWN = ("/metadata/resourceVersion", "/metadata/managedFields", "/metadata/generation", "/status")
 
 
@@ -355,7 +355,9 @@ class Trial:
         return _template(self.store.get("Deployment", NAMESPACE, f"app-{color}"))
 
     def _specs(self) -> list[dict[str, Any]]:
-        return [item for kind in ("Deployment", "Service", "Job") for item in self.store.list(kind, NAMESPACE)]
+        """Of what runs write; the Jobs of CronJobs come and go by themselves."""
+        items = [item for kind in ("Deployment", "Service", "Job") for item in self.store.list(kind, NAMESPACE)]
+        return [item for item in items if item["kind"] != "Job" or "ownerReferences" not in item["metadata"]]
 
     # --- the end
 
@@ -363,6 +365,7 @@ class Trial:
         judge = self.judge
         assert judge is not None
         kinds = self.kinds
+        self.members.over()
         if not kinds & HURTS_USERS:
             for lost in faults.lost_requests(self):
                 self.violated("law 7 (users)", lost)

@@ -152,6 +152,14 @@ def _job(item: Object, random: Random) -> None:
     _template(spec)
 
 
+def _cron_job(item: Object, random: Random) -> None:
+    spec = item["spec"]
+    missing(spec, concurrencyPolicy="Allow", suspend=False, successfulJobsHistoryLimit=3, failedJobsHistoryLimit=1)
+    template = spec.setdefault("jobTemplate", {})
+    template.setdefault("metadata", {})
+    _template(template.setdefault("spec", {}))
+
+
 def _template(spec: Object) -> None:
     template = spec.get("template") or {}
     template.setdefault("metadata", {})
@@ -214,6 +222,7 @@ _BY_KIND: dict[str, Defaulting] = {
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
     "Job": _job,
+    "CronJob": _cron_job,
     "Service": _service,
     "HorizontalPodAutoscaler": _autoscaler,
     "EndpointSlice": _endpoint_slice,

@@ -179,6 +179,14 @@ def _job(item: Object, old: Object | None) -> Iterator[Cause]:
                 yield immutable(f"spec.{key}", spec.get(key))
 
 
+def _cron_job(item: Object, old: Object | None) -> Iterator[Cause]:
+    template = (item["spec"]["jobTemplate"].get("spec") or {}).get("template") or {}
+    path = "spec.jobTemplate.spec.template.spec"
+    yield from _pod_spec(path, template.get("spec") or {}, ("OnFailure", "Never"))
+    if not item["spec"].get("schedule"):
+        yield required("spec.schedule")
+
+
 def _pod(item: Object, old: Object | None) -> Iterator[Cause]:
     yield from _pod_spec("spec", item["spec"], ("Always", "OnFailure", "Never"))
     if old is not None and _fixed(item["spec"], old["spec"]) != _fixed(old["spec"], item["spec"]):
@@ -348,6 +356,7 @@ _BY_KIND: dict[str, Checking] = {
     "Deployment": _deployment,
     "ReplicaSet": _replica_set,
     "Job": _job,
+    "CronJob": _cron_job,
     "Service": _service,
     "Lease": _lease,
     "HorizontalPodAutoscaler": _autoscaler,

@@ -19,6 +19,7 @@ from simulation.api.store import Store
 from simulation.clock import Hub
 from simulation.world.app import Application, Behavior, Example, Faults, version_of
 from simulation.world.autoscaler import Autoscaler
+from simulation.world.cron_job import CronJobController
 from simulation.world.deployment import DeploymentController
 from simulation.world.endpointslice import EndpointSliceController
 from simulation.world.events import Recorder
@@ -73,6 +74,7 @@ class World:
             DeploymentController(self),
             ReplicaSetController(self),
             JobController(self),
+            CronJobController(self),
             self.autoscaler,
             self.scheduler,
             self.endpoints,

@@ -10,7 +10,7 @@ from typing import Any
 from simulation.world.objects import Object, controller_of
 
 # What may have an owner in this cluster, or be one.
-KINDS = ("Service", "Deployment", "ReplicaSet", "Job", "Pod", "EndpointSlice")
+KINDS = ("Service", "Deployment", "ReplicaSet", "CronJob", "Job", "Pod", "EndpointSlice")
 
 Place = tuple[str, str, str]  # kind, namespace, name
 
