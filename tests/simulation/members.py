@@ -66,10 +66,7 @@ class Members:
             self.load()
 
     def _make_cron(self) -> None:
-        """So that somewhere in the run a slot comes."""
-        hub = self.trial.hub
-        hub.run(until=hub.now + 60 - hub.now % 60 + hub.random.uniform(35, 60))
-        self.made = hub.now
+        self.made = self.trial.hub.now
         self.trial.store.on_write.append(self._cron_written)
         for name in ["nightly"] if self.cron == "one" else ["nightly-blue", "nightly-green"]:
             container = {"name": "app", "image": "registry/app:1.0"}
@@ -81,6 +78,12 @@ class Members:
             }
             self.trial.store.create(self._object("batch/v1", "CronJob", name, spec), by="kubectl")
         self._live_version()
+
+    def before_a_slot(self) -> None:
+        """Wait until one comes about when a run that begins now moves the traffic."""
+        if self.cron:
+            hub = self.trial.hub
+            hub.run(until=hub.now + 60 - hub.now % 60 + hub.random.uniform(51, 59))
 
     def _live_version(self) -> None:
         service = self._get("Service", self.trial.scenario.services[0])

@@ -139,6 +139,7 @@ class Trial:
             self.left[color] = self.template(color)
 
     def _judged(self) -> None:
+        self.members.before_a_slot()
         services = list(self.scenario.services)
         self.judge = laws.Judge(self.hub, self.store, self.network, services, NAMESPACE, self.since)
         self.store.on_write.append(lambda write: self.members.written(self.network.acting or "", write))

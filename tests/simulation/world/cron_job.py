@@ -61,7 +61,7 @@ class CronJobController(Controller):
             self.set_status(item, status)
             return
         self._busy.add(where)
-        self.hub.after(drawn(self.hub.random, self.lag()), self._run_slot, item, status, slot)
+        self.hub.after(drawn(self.hub.random, self.world.lag.slot), self._run_slot, item, status, slot)
 
     # --- slots
 
@@ -104,7 +104,7 @@ class CronJobController(Controller):
             if refused.reason != "AlreadyExists":
                 self._done(item, again=True)
                 return
-        self.hub.after(drawn(self.hub.random, self.lag()), self._say, item, status, slot, name)
+        self.hub.after(drawn(self.hub.random, self.world.lag.slot), self._say, item, status, slot, name)
 
     def _say(self, item: Object, status: Object, slot: float, name: str) -> None:
         where = key(item)

@@ -24,6 +24,7 @@ class Lag:
     endpoints: Range = (0.02, 0.2)
     proxy: Range = (0.02, 1.0)
     garbage: Range = (0.01, 0.2)
+    slot: Range = (0.005, 1.0)  # from a look at a CronJob to its Job, and from that to its status
     autoscaler: Range = (0.5, 15.0)
 
 
