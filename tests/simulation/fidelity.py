@@ -161,15 +161,7 @@ def _words(method: str, path: str, content_type: str, query: dict[str, str]) -> 
 UID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 VERSION = re.compile(r"(ersion: |in object meta: |ResourceVersion in precondition: |\()\d+")
-CONTROLLED = {
-    "Deployment",
-    "ReplicaSet",
-    "Job",
-    "CronJob",
-    "HorizontalPodAutoscaler",
-    "PodDisruptionBudget",
-    "Namespace",
-}
+CONTROLLED = {"Deployment", "ReplicaSet", "Job", "HorizontalPodAutoscaler", "PodDisruptionBudget", "Namespace"}
 RANDOM = {"resourceVersion", "clusterIP", "clusterIPs", "nodePort", "creationTimestamp"}
 
 

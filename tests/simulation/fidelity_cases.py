@@ -18,6 +18,7 @@ CASES: dict[str, Case] = {}
 CORE = "/api/v1/namespaces/{ns}"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/{ns}/deployments"
 REPLICASETS = "/apis/apps/v1/namespaces/{ns}/replicasets"
+CRONJOBS = "/apis/batch/v1/namespaces/{ns}/cronjobs"
 JOBS = "/apis/batch/v1/namespaces/{ns}/jobs"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/{ns}/leases"
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/{ns}/endpointslices"
@@ -99,6 +100,17 @@ def job(name: str, **spec: Json) -> Json:
         "kind": "Job",
         "metadata": {"name": name},
         "spec": {"suspend": True, "template": template, **spec},
+    }
+
+
+def cron_job(name: str, **spec: Json) -> Json:
+    """One that never runs by itself."""
+    template = job("")["spec"]["template"]
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": name},
+        "spec": {"schedule": "0 0 1 1 *", "suspend": True, "jobTemplate": {"spec": {"template": template}}, **spec},
     }
 
 
@@ -448,6 +460,44 @@ def jobs(send: Any) -> None:
     send("PATCH", path, [operation("replace", "/spec/parallelism", 2)], JSON_PATCH)
     send("PATCH", path, [operation("replace", "/spec/completions", 4)], JSON_PATCH)
     send("PATCH", path, [operation("add", "/spec/ttlSecondsAfterFinished", 60)], JSON_PATCH)
+    send("GET", path)
+
+
+# Written from the documentation, and from pkg/apis/batch and pkg/registry/batch/cronjob of Kubernetes.
+
+
+@case
+def cron_jobs(send: Any) -> None:
+    send("POST", CRONJOBS, cron_job("nightly"))
+    path = f"{CRONJOBS}/nightly"
+    image = "/spec/jobTemplate/spec/template/spec/containers/0/image"
+    send("PATCH", path, [operation("add", "/metadata/annotations", {"a": "b"})], JSON_PATCH)
+    send("PATCH", path, [operation("test", image, "myapp:1.0"), operation("replace", image, "myapp:2.0")], JSON_PATCH)
+    send("PATCH", path, [operation("test", image, "myapp:1.0"), operation("replace", image, "myapp:3.0")], JSON_PATCH)
+    send("PATCH", path, [operation("test", "/spec/suspend", True)], JSON_PATCH, dryRun="All")
+    send("PATCH", path, [operation("replace", "/spec/suspend", False)], JSON_PATCH, dryRun="All")
+    send("GET", path)
+    send("GET", f"{CRONJOBS}/other")
+    never = cron_job("never")
+    never["spec"]["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] = "Always"
+    send("POST", CRONJOBS, never)
+
+
+@case
+def the_status_of_cron_jobs(send: Any) -> None:
+    send("POST", CRONJOBS, cron_job("told"))
+    path = f"{CRONJOBS}/told"
+    told = operation("add", "/status/lastScheduleTime", "2026-01-01T00:00:00Z")
+    annotations = {"a": "b"}
+    send("PATCH", path, [operation("add", "/metadata/annotations", annotations)], JSON_PATCH)
+    send("PATCH", f"{path}/status", [operation("test", "/metadata/annotations", {"c": "d"}), told], JSON_PATCH)
+    send("PATCH", f"{path}/status", [operation("test", "/metadata/annotations", annotations), told], JSON_PATCH)
+    send("PATCH", f"{path}/status", [told], JSON_PATCH, dryRun="All")
+    send("PATCH", f"{path}/status", [operation("test", "/status/lastScheduleTime", "2026-01-01T00:01:00Z")], JSON_PATCH)
+    # Of the main part, the status is not taken, nor the rest of that one.
+    send("PATCH", path, [operation("replace", "/status/lastScheduleTime", "2026-01-02T00:00:00Z")], JSON_PATCH)
+    send("PATCH", f"{path}/status", [operation("replace", "/spec/suspend", False)], JSON_PATCH)
+    send("PATCH", f"{CRONJOBS}/other/status", [told], JSON_PATCH)
     send("GET", path)
 
 
