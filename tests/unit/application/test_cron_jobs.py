@@ -167,6 +167,7 @@ TURNS = [
     ("deploy", OFF, OFF, OFF, RESTING),
     ("deploy", RESTING, OFF, RESTING, OFF),  # a run was killed: what is off must be known to be
     ("deploy", RESTING, WORKS, RESTING, WORKS),
+    ("deploy", OFF, WORKS, OFF, WORKS),  # somebody has switched by hand
     ("switch", WORKS, RESTING, RESTING, WORKS),
     ("switch", ABSENT, RESTING, RESTING, WORKS),
     ("switch", FRESH, RESTING, RESTING, WORKS),

@@ -110,7 +110,9 @@ class Turn(CronJob):
 
     def edits(self, app: Application, aim: Aim) -> list[Edit]:
         if aim.stage == "deploy":
-            return self._rest() if self.color == aim.color and not self.twin.rests else []
+            # Not one that works in the place of the live one, as after a switch that nothing has followed yet.
+            free = not self.twin.suspended or self.suspended and not self.twin.rests
+            return self._rest() if self.color == aim.color and free else []
         if self.color == aim.color:
             return self._work(app, aim)
         # The other one must be known to be ours to let work, before this one stops.
