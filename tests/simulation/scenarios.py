@@ -175,6 +175,7 @@ SCENARIOS = {
     "cron-two": Scenario("release", "2.0", variables=CRON, cron="two"),
     "cron-two-rollback": Scenario("rollback", before=(("release", "2.0"),), variables=CRON, cron="two"),
     "cron-two-promote": Scenario("promote", "2.0", before=(("prepare", "2.0"),), variables=CRON, cron="two"),
+    "cron-planned": Scenario("release", "2.0", variables=CRON, cron="two", planned=True),
     "cron-off": Scenario("release", "2.0", variables=CRON, cron="off"),
     "detach": Scenario("retire", before=(("release", "2.0"), DAY), variables=PER_COLOR),
 }
