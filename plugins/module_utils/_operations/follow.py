@@ -68,12 +68,13 @@ def _follow(cluster: Cluster, params: Params) -> Object:
 
 
 def _images(app: Application, color: str, params: Params) -> dict[str, str]:
-    """Those that a release was only planned to deploy."""
-    if not app.cluster.dry_run or color == app.active or not (params["version"] or params["image"]):
+    """Those that the color is planned to be live with."""
+    there, version, image = app.colors[color], params["version"], params["image"]
+    if not app.cluster.dry_run or color == app.active:
         return {}
-    if app.colors[color].version == params["version"]:
-        return {}
-    return wanted_images(app.live, app.colors[color], params["version"], params["image"])
+    if there.version == version or not (version or image):
+        return {item["name"]: item["image"] for item in there.containers}
+    return wanted_images(app.live, there, version, image)
 
 
 def _color(app: Application, params: Params) -> str:

@@ -16,6 +16,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._operations i
     follow,
     lock,
     retire,
+    scale,
 )
 from recorded import RecordedCluster, switched
 
@@ -150,6 +151,14 @@ def test_a_plan_shows_the_image_that_was_only_planned(version: str | None) -> No
     (change,) = result["diff"]["after"]["CronJob nightly"].values()
     assert change == (f"{repository(cluster)}:9.9" if version else image_of(cluster, "green"))
     assert images(cluster) == [image_of(cluster, "blue")]
+
+
+def test_a_plan_says_it_once() -> None:
+    cluster = RecordedCluster(at="ready")
+    cluster_with(cron_job("nightly", image_of(cluster, "blue")), base=cluster)
+    cluster.dry_run = True
+    result = recorded.run(scale, cluster, replicas=1, assume_active="green", cronjobs=["nightly"])
+    assert "CronJob" not in str(result["diff"])
 
 
 # --- two

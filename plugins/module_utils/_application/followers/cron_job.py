@@ -211,7 +211,12 @@ def _not_there(app: Application, name: str, others: list[str]) -> str:
 
 
 def _wanted(app: Application, aim: Aim) -> dict[str, str]:
-    """The images of a color, by the repository that each container has them, or the other color's has its own, from."""
+    """The images of a color, by the repository that each container has them, or the other color's has its own, from.
+
+    None of a color that is to be live by a plan which does not say with what.
+    """
+    if aim.color != app.active and not aim.images:
+        return {}
     color = app.colors[aim.color]
     images = {item["name"]: item["image"] for item in color.containers}
     images.update(aim.images)
