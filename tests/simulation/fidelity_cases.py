@@ -43,12 +43,6 @@ def apart(function: Case) -> Case:
     return function
 
 
-def unrecorded(function: Case) -> Case:
-    """Written from the documentation, and not yet compared: `python -m simulation.fidelity --record` does, on a cluster."""
-    function.unrecorded = True  # type: ignore[attr-defined]
-    return function
-
-
 # --- objects
 
 
@@ -719,7 +713,6 @@ def health(send: Any) -> None:
 
 
 @case
-@unrecorded
 def kinds(send: Any) -> None:
     for root in ("/api/v1", "/apis/apps/v1", "/apis/policy/v1", "/apis/autoscaling/v2", "/apis/batch/v1"):
         send("GET", root)
@@ -728,15 +721,11 @@ def kinds(send: Any) -> None:
 
 
 @case
-@unrecorded
 def objects_of_a_color(send: Any) -> None:
     marks = {"bluegreen.kubernetes/belongs-to": "myapp/green", "bluegreen.kubernetes/applied": "0123456789abcdef"}
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings-green", "annotations": marks}}
-    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "app-green"}}
-    budget["spec"] = {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "x", "version": "green"}}}
     for path, item in (
         (CONFIGMAPS, {**settings, "data": {"a": "1"}}),
-        (BUDGETS, budget),
         (SECRETS, secret("key-green")),
     ):
         send("POST", path, item, dryRun="All")
@@ -745,9 +734,7 @@ def objects_of_a_color(send: Any) -> None:
         send("POST", path, item)
         at = f"{path}/{item['metadata']['name']}"
         unchanged = operation("test", "/metadata/resourceVersion", made["metadata"]["resourceVersion"])
-        change = (
-            operation("add", "/spec/maxUnavailable", 2) if path == BUDGETS else operation("add", "/data", {"b": "Yg=="})
-        )
+        change = operation("add", "/data", {"b": "Yg=="})
         send("PATCH", at, [unchanged, change], JSON_PATCH, dryRun="All")
         send("PATCH", at, [unchanged, change], JSON_PATCH)
         send("PATCH", at, [unchanged, change], JSON_PATCH)

@@ -107,8 +107,7 @@ class Api:
             if not path.startswith("/api"):
                 return text(404, "404 page not found\n")
             if ROOT.fullmatch(path):
-                found = KINDS_BY_ROOT.get(path)
-                return as_json(200, found) if found else text(404, "404 page not found\n")
+                return _root(path)
             target = _target(path)
             given = {name.lower(): value for name, value in (headers or {}).items()}
             if target.rest and not target.rest.startswith("status"):
@@ -344,3 +343,16 @@ def _pruned(value: Any) -> Any:
 
 STRINGS = {"annotations", "labels"}  # null is an empty text there
 NULLABLE = {"eventTime", "lastProbeTime"}
+
+
+def _root(path: str) -> Answer:
+    """What kinds there are in a version of a group."""
+    found = KINDS_BY_ROOT.get(path)
+    if found:
+        return as_json(200, found)
+    if not any(root.rpartition("/")[0] == path.rpartition("/")[0] for root in KINDS_BY_ROOT):
+        return text(404, "404 page not found\n")
+    words = {"message": "the server could not find the requested resource", "reason": "NotFound", "details": {}}
+    return as_json(
+        404, {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", **words, "code": 404}
+    )
