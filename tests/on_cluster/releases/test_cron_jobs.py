@@ -42,7 +42,7 @@ def turns(app: Application) -> dict[str, bool]:
 
 def slots(app: Application) -> list[int]:
     """The minutes for which there are Jobs, of whichever CronJob."""
-    names = [item["metadata"]["name"] for item in app.get("jobs")["items"]]
+    names = [item["metadata"]["name"] for item in app.get("jobs")]
     return sorted(int(name.rpartition("-")[2]) for name in names if name.startswith("nightly"))
 
 

@@ -103,7 +103,7 @@ def test_what_the_live_color_uses_is_refused_before_anything(app: Application, t
     mine = json.loads(json.dumps(documents()).replace(f"settings-{BOTH}", "settings-green"))
     mark = audit.mark()
     run = play(app, "release.yml", written(tmp_path / "app.yml.j2", *mine), version="3.0")
-    assert run.outcome == "aborted", run.output
+    assert run.outcome == "refused", run.output
     assert "ConfigMap settings-green in blue's manifest is refused." in run.output
     requests = audit.since(mark, namespace=app.namespace, agent="bluegreen.kubernetes/bg_deploy")
     assert not [str(request) for request in requests if request.writes and not request.dry_run]
@@ -115,12 +115,12 @@ def test_what_left_the_manifest_goes_and_a_rollback_brings_it_back(
 ) -> None:
     assert play(app, "release.yml", manifest, version="3.0").outcome == "released"
     fewer = [item for item in documents() if item["kind"] not in ("NetworkPolicy", "PodDisruptionBudget")]
-    four = written(tmp_path / "app.yml.j2", *fewer)
+    other = written(tmp_path / "app.yml.j2", *fewer)
     run = play(
-        app, "../../playbooks/prepare.yml", four, "--inventory=inventory", version="4.0", bluegreen_hosts="myapp"
+        app, "../../playbooks/prepare.yml", other, "--inventory=inventory", version="1.0", bluegreen_hosts="myapp"
     )
     assert run.outcome == "prepared", run.output
-    assert settings(app, "green") == "of 4.0"
+    assert settings(app, "green") == "of 1.0"
     assert {item["metadata"]["name"] for item in app.get("networkpolicy")} == {"app-blue"}
 
     run = play(app, "rollback.yml", manifest)

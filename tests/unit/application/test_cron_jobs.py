@@ -344,8 +344,9 @@ def test_a_job_that_is_made_while_the_old_one_is_suspended_is_seen() -> None:
 
 def test_who_is_overtaken_hands_nothing_over() -> None:
     cluster = pair(WORKS, RESTING, "green")
-    lock_of = lambda item: item["metadata"].setdefault("annotations", {}).update({LOCK_ID: "mine"})  # noqa: E731
-    cluster.touch("Service", "myapp", lock_of)
+    cluster.touch(
+        "Service", "myapp", lambda item: item["metadata"].setdefault("annotations", {}).update({LOCK_ID: "mine"})
+    )
 
     def taken() -> None:
         for kind, name in (("Service", "myapp"), (CRON, "nightly-blue"), (CRON, "nightly-green")):
