@@ -20,16 +20,16 @@ CREATE TABLE tasks (id int PRIMARY KEY, times int NOT NULL DEFAULT 0, began time
 INSERT INTO tasks (id) SELECT generate_series(1, {TASKS});
 """
 
-# One task, of a tenth of a second. What is killed in the middle is rolled back, and done by another pod.
+# One task, of a tenth of a second; Kubernetes makes one dollar of two in a variable. What is killed in the middle is rolled back, and done by another pod.
 TASK = """
-DO $$
+DO $task$
 DECLARE task int; start timestamptz := clock_timestamp();
 BEGIN
   SELECT id INTO task FROM tasks WHERE ended IS NULL ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED;
   PERFORM pg_sleep(0.1);
   UPDATE tasks SET times = times + 1, began = start, ended = clock_timestamp(), pod = current_setting('application_name')
     WHERE id = task;
-END $$
+END $task$
 """
 
 MIXED = """
