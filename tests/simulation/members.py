@@ -294,8 +294,10 @@ def _version(owner: Object) -> str:
 def _follows(item: Object) -> str:
     """The color that the only one of its kind is about."""
     spec = item.get("spec") or {}
+    if item["metadata"]["name"] != "myapp":
+        return ""
     if item["kind"] == "PodDisruptionBudget":
         return str(spec["selector"]["matchLabels"].get("version", ""))
-    if item["kind"] == "HorizontalPodAutoscaler" and item["metadata"]["name"] == "myapp":
+    if item["kind"] == "HorizontalPodAutoscaler":
         return str(spec["scaleTargetRef"]["name"]).removeprefix("app-")
     return ""

@@ -200,6 +200,8 @@ class Trial:
         kinds = self.kinds
         others = bool(self.kinds & set(OTHER_FLOWS))
         good = again.outcome in laws.GOOD
+        if self.scenario.workers and "widen-selector" in kinds:
+            others = True  # the Services would send users to the workers as well
         if again.outcome == "reverted" and kinds & {"crash-live", "crash-idle", "unready-live", "unready-idle"}:
             others = True  # it finishes the release of before, whose pods have restarted since its switch
         if not good and not others and not kinds & MAY_BE_REFUSED and not self._is_done(again):

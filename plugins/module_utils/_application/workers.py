@@ -146,6 +146,11 @@ class Worker:
         color = self.color(name)
         return [] if color.replicas or _rests(color) else [Scaling(color, 0, self.needed(name, way_back))]
 
+    def inherited(self, name: str) -> list[Scaling]:
+        """What notes on a color that is live and has not begun, before the other one rests, that it is to work as that did."""
+        color, other = self.color(name), self.app.colors[self.app.other(name)].replicas
+        return [Scaling(color, 0, other)] if other and not color.replicas and not _rests(color) else []
+
     def rested(self, name: str) -> list[Scaling]:
         """What puts a color at rest."""
         color = self.color(name)

@@ -134,6 +134,7 @@ class _Turn:
         if self.planned and not self.params["way_back"]:  # the start has shown the rest of the plan
             self._rest(self.together)
             return
+        self._scale(self.apart, lambda worker: worker.inherited(self.color))
         rested = self._rest(self.apart)
         waits = [item for item in self.apart if item.name in rested or self._worker(item).resumed(self.color)]
         self._wait_gone(waits)
