@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -429,4 +430,8 @@ def _playbook() -> Any:
 
 
 def run(schedule: Schedule, by_ansible: bool = False) -> Verdict:
-    return Trial(schedule, by_ansible).whole()
+    gc.disable()  # garbage collections would look at a trial again and again; most of it goes with its end
+    try:
+        return Trial(schedule, by_ansible).whole()
+    finally:
+        gc.enable()
