@@ -23,6 +23,7 @@ from simulation.clock import Group, Hub, Killed
 
 HOST = "https://kubernetes.simulated"
 TOKEN = "s1mulated-t0ken-that-nobody-may-see"
+CONFIGURATION = Configuration(host=HOST, api_key={"authorization": f"Bearer {TOKEN}"})
 
 ONE_WAY = 0.002  # seconds that a request, or an answer, is under way
 
@@ -90,8 +91,7 @@ class Network:
     # --- what the collection gets
 
     def load_configuration(self, options: Mapping[str, Any]) -> Access:
-        configuration = Configuration(host=HOST, api_key={"authorization": f"Bearer {TOKEN}"})
-        return Access(configuration, "kubeconfig simulated", "default")
+        return Access(CONFIGURATION, "kubeconfig simulated", "default")
 
     def connection_pool(self, configuration: Any) -> Any:
         return SimpleNamespace(request=self.request, connection_pool_kw={})

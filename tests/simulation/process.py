@@ -193,6 +193,8 @@ def _exchanged(names: dict[str, Any], bases: dict[type, type]) -> Iterator[None]
             if key in own:
                 before.append((module, key, own[key]))
                 setattr(module, key, stand_in)
+        if "threading" not in own:
+            continue
         for found in [item for item in own.values() if isinstance(item, type) and item.__module__ == name]:
             for real, stand_in in bases.items():
                 if real in found.__bases__:
