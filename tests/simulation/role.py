@@ -100,7 +100,7 @@ class Role:
             return
         if action.endswith(("include_tasks", "import_tasks")):
             file = task[action]["file"] if isinstance(task[action], dict) else task[action]
-            path = (directory / scope.value(file)).resolve()
+            path = _beside(directory, scope.value(file))
             # The variables of an include count more than those of the tasks in it.
             self._tasks(_yaml(path), scope, defaults, path.parent)
             return
@@ -172,6 +172,11 @@ class _Display:
 
     def warning(self, text: str) -> None:
         self._say(f"[WARNING]: {text}")
+
+
+@functools.lru_cache(maxsize=None)
+def _beside(directory: Path, file: str) -> Path:
+    return (directory / file).resolve()
 
 
 @functools.lru_cache(maxsize=None)

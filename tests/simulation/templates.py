@@ -115,9 +115,7 @@ class _Compiled:
         self._template = template
 
     def _context(self, scope: Scope) -> _Lazy:
-        lookup = functools.partial(_lookup, scope)
-        query = functools.partial(_query, scope)
-        context: Any = self._template.new_context({"lookup": lookup, "query": query, "omit": OMIT})
+        context: Any = self._template.new_context(ENVIRONMENT.globals, shared=True)
         context.scope = scope
         return context
 
@@ -148,17 +146,21 @@ def _expression(text: str) -> _Compiled:
 
 
 def _evaluate(text: str, scope: Scope) -> Any:
-    return _expression(text.strip()).value_in(scope)
+    text = text.strip()
+    found = scope.lookup(text) if text.isidentifier() else missing
+    return _expression(text).value_in(scope) if found is missing else found
 
 
-def _lookup(scope: Scope, plugin: str, path: str) -> str:
+@jinja2.pass_context
+def _lookup(context: _Lazy, plugin: str, path: str) -> str:
     if plugin.rpartition(".")[2] != "template":
         raise NotImplementedError(f"lookup {plugin}")
-    return str(_template(_file(path)).render_in(scope))
+    return str(_template(_file(path)).render_in(context.scope))
 
 
-def _query(scope: Scope, plugin: str, *paths: str) -> list[str]:
-    return [_lookup(scope, plugin, path) for path in paths]
+@jinja2.pass_context
+def _query(context: _Lazy, plugin: str, *paths: str) -> list[str]:
+    return [_lookup(context, plugin, path) for path in paths]
 
 
 @functools.lru_cache(maxsize=None)
@@ -173,6 +175,10 @@ def _combine(first: dict[str, Any], *others: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def _from_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.CSafeLoader)
+
+
 def _mandatory(value: Any, msg: str) -> Any:
     if isinstance(value, jinja2.Undefined):
         raise jinja2.TemplateError(msg)
@@ -182,10 +188,10 @@ def _mandatory(value: Any, msg: str) -> Any:
 ENVIRONMENT.filters.update(
     mandatory=_mandatory,
     combine=_combine,
-    from_yaml=yaml.safe_load,
+    from_yaml=_from_yaml,
     to_json=json.dumps,
     from_yaml_all=yaml.safe_load_all,
     zip=lambda first, second: list(zip(first, second)),
     bool=lambda value: value if isinstance(value, bool) else str(value).lower() in ("1", "yes", "true", "on"),
 )
-ENVIRONMENT.globals.update(dict=dict)
+ENVIRONMENT.globals.update(dict=dict, lookup=_lookup, query=_query, omit=OMIT)
