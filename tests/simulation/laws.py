@@ -303,8 +303,9 @@ class Judge:
         )
 
     def _is_going_forward(self, run: str, target: str) -> bool:
-        began = self.live_between(self.runs[run].began)[0]
-        return target not in began.values()
+        """Whether it was not live yet since the run began: what another run has made live meanwhile is gone back to."""
+        before = self.live_between(self.runs[run].began)[:-1] or self.live_between(self.runs[run].began)
+        return target not in before[0].values() and all(set(what.values()) != {target} for what in before)
 
     def _strength(self, run: str, source: str | None, target: str, service: str) -> None:
         deployment, before = self.deployment_of(target), self.deployment_of(source or "")
