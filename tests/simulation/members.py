@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from simulation import laws
 from simulation.world import example
 from simulation.world.objects import Object
 
@@ -221,7 +222,8 @@ class Members:
         if self.workers and run and write.kind == "Deployment" and write.old and write.name.startswith(WORKER):
             color = write.name.removeprefix(f"{WORKER}-")
             less = (write.new or {"spec": {"replicas": 0}})["spec"]["replicas"] < write.old["spec"]["replicas"]
-            if less and self.workers == "overlap" and judge.live_colors() == {color}:
+            at_once = judge.hub.now - judge.by_hand < laws.AT_ONCE
+            if less and self.workers == "overlap" and judge.live_colors() == {color} and not at_once:
                 judge.violated("law 1 (live)", f"{run} put {write.name} at rest, which is live")
 
     def _workers_converged(self, outcome: str, color: str) -> None:

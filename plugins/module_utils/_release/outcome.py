@@ -43,6 +43,9 @@ UNREAD = {
     "rolled_back": "all was done; what is live could not be read.",
 }
 
+# What beside the idle Deployment and the database a run can have changed that users see nothing of.
+BESIDE = ("config", "undo", "follow", "follow back", "workers", "workers settle", "workers back")
+
 ONE_COLOR = "Run rollback.yml as soon as the API server lets it: it puts all Services on one color."
 
 Result = dict[str, Any]
@@ -192,10 +195,7 @@ def _did_something(run: Happened) -> bool:
     return bool(
         deploy.get("color")
         or database.get("changed")
-        or run.of("config").get("changed")
-        or run.of("follow").get("changed")
-        or run.of("undo").get("changed")
-        or run.of("workers").get("changed")
+        or any(run.of(stage).get("changed") for stage in BESIDE)
         or run.own_tasks
         and run.lock_id
         # Without an answer, nobody knows whether the write has arrived.
