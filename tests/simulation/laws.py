@@ -310,7 +310,9 @@ class Judge:
     def _strength(self, run: str, source: str | None, target: str, service: str) -> None:
         deployment, before = self.deployment_of(target), self.deployment_of(source or "")
         if deployment is None or "deletionTimestamp" in deployment["metadata"]:
-            if self.hub.now - self.meddled.get(f"app-{target}", -1e9) < AT_ONCE:
+            # A write that got no answer is sent again as it was, without another look.
+            since = 40.0 if self.network.troubled(40) else AT_ONCE
+            if self.hub.now - self.meddled.get(f"app-{target}", -1e9) < since:
                 return
             self.violated("law 1 (no color)", f"{run} switched {service} to {target}, which has no Deployment")
             return
