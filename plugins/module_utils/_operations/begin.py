@@ -135,7 +135,15 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             cluster.warn(text)  # before anything is written
         plan = planning.make(params["flow"], now, settings, params["directory"])
         if plan.locks:
-            followers.refuse_forbidden(app, found)
+            try:
+                followers.refuse_forbidden(app, found)
+            except BlueGreenError as error:
+                if params["flow"] in RELEASES or error.reason != "forbidden":
+                    raise
+                cluster.warn(f"{error.what} All of them stay as they are.")  # nothing stands in the way of the way back
+                settings = dict(settings, follow=[], cronjobs=[])
+                app, now, found = _look(cluster, params, settings)
+                plan = planning.make(params["flow"], now, settings, params["directory"])
         if params["flow"] in RELEASES and plan.locks and plan.color == app.idle:
             app.refuse_nothing()
             if params["flow"] != "promote" and not settings["manifest"] and not settings["deploy_tasks"]:

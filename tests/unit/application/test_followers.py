@@ -321,6 +321,21 @@ def test_what_may_not_be_written_is_refused_before_the_first_write() -> None:
     assert cluster.writes == []
 
 
+def test_what_may_not_be_written_stops_no_way_back() -> None:
+    cluster = switched(
+        version="2.0", previous_version="1.0", image="myapp:2.0", previous_image="myapp:1.0", kind="release"
+    )
+    cluster.put(autoscaler("app-green"))
+
+    def forbidden() -> None:
+        raise ApiError("The API server refused 'patch' (HTTP 403)", "forbidden", 403)
+
+    cluster.before("patch", HPA, forbidden, nth=None)
+    result = recorded.run(begin, cluster, flow="rollback", settings={"bluegreen_services": ["myapp"]})
+    assert "follow" not in [step["name"] for step in result["steps"]]
+    assert any("belongs to the application" in text for text in cluster.warned)
+
+
 ODD = [
     {"kind": HPA, "spec": {}},
     {"kind": HPA},
