@@ -31,7 +31,8 @@ ADDRESS = re.compile(r"://[^\s/:@'\"]+:([^\s/@'\"{}$]+)@")
 SETTING = re.compile(r"^\s*-?\s*['\"]?([\w.-]+)['\"]?:\s+['\"]?([^\s'\"#]+)")
 WORD = re.compile(r"[A-Za-z0-9_%.@+/=-]{8,}")  # a shorter one is in other words
 # Names, paths, and what is filled in.
-PLAIN = re.compile(r"[a-z_]+|[A-Z_]+|X-\w+|bluegreen-.*|.*[/{}<>$].*|[\w-]+\.(json|yml|example)")
+PLAIN = re.compile(r"[a-z_]+|apiVersion|stringData|[A-Z_]+|X-\w+|bluegreen-.*|.*[/{}<>$].*|[\w-]+\.(json|yml|example)")
+NAMES = ("unit.xml",)  # the rows of tables are in the names of unit tests, which run no playbook
 MARKED = re.compile(r"(?:s3cret|canary-|HUSH)[\w%@.-]*")  # what says of itself that it is one
 
 ISSUED = re.compile(
@@ -104,7 +105,7 @@ def hits(paths: Iterable[Path], secrets: Iterable[str]) -> list[str]:
     found = []
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file():
+            if file.is_file() and file.name not in NAMES:
                 for number, line in enumerate(file.read_text(errors="replace").splitlines(), 1):
                     found += [f"{file}:{number}: {match[0][:4]}..." for match in pattern.finditer(line)]
     return found
