@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -162,6 +163,9 @@ def in_process(say: Callable[[str], None]) -> Iterator[None]:
     :param say: called with what Ansible shows.
     """
     before, first, display = strategy.WorkerProcess, strategy.StrategyBase.__init__, Display.display
+    # Ansible takes these for its workers' sake. Left with them, a process of a pool can miss the signal that ends it: Python
+    # runs a handler of its own only when the process is awake, and it may fall asleep in between.
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def init(self: Any, tqm: Any) -> None:
         tqm._final_q.strategy = self
@@ -174,3 +178,5 @@ def in_process(say: Callable[[str], None]) -> Iterator[None]:
         yield
     finally:
         strategy.WorkerProcess, strategy.StrategyBase.__init__, Display.display = before, first, display
+        for number, handler in handlers.items():
+            signal.signal(number, handler)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from simulation import schedules, trial
@@ -35,6 +37,13 @@ def test_the_same_schedule_is_the_same_run(text: str) -> None:
         return [*map(str, tried.network.requests), *[run.text() for run in tried.runs.all]]
 
     assert once() == once()
+
+
+def test_ansible_leaves_its_signal_handlers_with_nobody() -> None:
+    """A process of the pool that kept one missed once the signal that was to end it."""
+    before = signal.getsignal(signal.SIGTERM)
+    trial.Trial(schedules.parse("retire-early/1"), by_ansible=True).whole()
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_watch_is_followed_from_event_to_event() -> None:
