@@ -41,7 +41,9 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.clus
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
     PREFIX,
+    annotation,
     annotation_operations,
+    as_read,
     unchanged,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
@@ -202,7 +204,7 @@ class Companions:
             raise self._unfit(document, users, NAMED_BY_COLOR)
         if live is None:
             change.after = _write(judge, change)
-        elif _note(live, BELONGS_TO) != self._mark:
+        elif annotation(live, BELONGS_TO) != self._mark:
             raise self._unfit(
                 document,
                 "it exists already, with other content, and no release has made it",
@@ -216,7 +218,7 @@ class Companions:
 
         :raises BlueGreenError: it is somebody else's, or on its way out.
         """
-        live, mark = change.before, _note(change.before, BELONGS_TO)
+        live, mark = change.before, annotation(change.before, BELONGS_TO)
         if mark not in (None, self._mark):
             raise self._unfit(document, f"it belongs to {mark}", NAMED_BY_COLOR)
         if "deletionTimestamp" in live["metadata"]:
@@ -225,12 +227,14 @@ class Companions:
                 "conflict",
                 next_step="Run again when it is gone; metadata.finalizers says what keeps it.",
             )
-        last = self._last(change.named, _note(live, APPLIED)) if mark else {}
+        last = self._last(change.named, annotation(live, APPLIED)) if mark else {}
         change.operations = merged(last, live, change.wanted if mark else document)
         if not change.operations:
             return False
         change.after = _write(judge, change)
-        return _content(change.after) != _content(live) or _note(change.after, APPLIED) != _note(live, APPLIED)
+        return _content(change.after) != _content(live) or annotation(change.after, APPLIED) != annotation(
+            live, APPLIED
+        )
 
     def _left(self, judge: Cluster) -> Iterator[Change]:
         """What was applied for this color once, is still there and still ours, and is wanted no more."""
@@ -241,7 +245,7 @@ class Companions:
                 continue
             known = self._app.cluster.kind(*named[:2])
             live = self._app.cluster.get(known[0], named[2]) if known else None
-            if live is None or _note(live, BELONGS_TO) != self._mark or "deletionTimestamp" in live["metadata"]:
+            if live is None or annotation(live, BELONGS_TO) != self._mark or "deletionTimestamp" in live["metadata"]:
                 continue
             if self._users_on_live(document):
                 self._app.warnings.append(
@@ -357,7 +361,7 @@ def stamp_companions(app: Application, idle: Object | None, fence: Callable[[], 
     for named in dict.fromkeys(map(identity, Applied(app, app.idle).each())):
         known = app.cluster.kind(*named[:2])
         live = app.cluster.get(known[0], named[2]) if known else None
-        if known and live and _note(live, BELONGS_TO) == kept_for(app, app.idle):
+        if known and live and annotation(live, BELONGS_TO) == kept_for(app, app.idle):
             fence()
             operations = [unchanged(live), *annotation_operations(live, LOCK_ID, lock_id)]
             with contextlib.suppress(PatchConflict):  # then it has arrived, and the next one is for another object
@@ -382,14 +386,7 @@ def _write(cluster: Cluster, change: Change) -> Object:
 
 
 def _remove(cluster: Cluster, change: Change) -> None:
-    metadata = change.before["metadata"]
-    preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-    cluster.delete(change.kind, change.named[2], preconditions)
-
-
-def _note(item: Object, key: str) -> str | None:
-    found: str | None = (item["metadata"].get("annotations") or {}).get(key)
-    return found
+    cluster.delete(change.kind, change.named[2], as_read(change.before))
 
 
 def _content(item: Any) -> Object:

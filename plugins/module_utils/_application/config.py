@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 from ansible.module_utils.common.yaml import yaml_load_all
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import NAME
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
@@ -200,7 +200,7 @@ def names_of(items: Iterable[Object]) -> dict[str, str]:
 def is_ours(item: Object, application: str) -> bool:
     """Whether an object is one that a release has written, and still what it was."""
     metadata = item["metadata"]
-    base = (metadata.get("annotations") or {}).get(CONFIG_OF)
+    base = annotation(item, CONFIG_OF)
     labelled = (metadata.get("labels") or {}).get(APPLICATION) == application
     whole = f"{base}-{digest(item, application)}" == metadata["name"]
     return bool(labelled and whole and item.get("immutable"))

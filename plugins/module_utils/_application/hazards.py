@@ -17,6 +17,7 @@ from decimal import Decimal
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import HASH, referred
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import live_since_last_switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import annotation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.quantity import quantity
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, to_second
@@ -82,7 +83,7 @@ def _of_others(app: Application) -> Iterator[str]:
             "release goes by is what is live."
         )
     for service in app.services:
-        text = (service["metadata"].get("annotations") or {}).get(LAST_APPLIED)
+        text = annotation(service, LAST_APPLIED)
         try:
             applied = json.loads(text)["spec"]["selector"][app.label] if text else app.active
         except (KeyError, TypeError, ValueError):

@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
@@ -100,7 +100,7 @@ def version_of(deployment: Object, image: str) -> str:
 
 def _note(deployment: Object) -> Object:
     try:
-        note = json.loads((deployment["metadata"].get("annotations") or {}).get(RELEASE) or "{}")
+        note = json.loads(annotation(deployment, RELEASE) or "{}")
     except ValueError:
         return {}  # not written by us
     return note if isinstance(note, dict) else {}

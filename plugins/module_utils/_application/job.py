@@ -24,6 +24,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     PREFIX,
     again,
     annotation_operations,
+    as_read,
     escape,
     stamp,
 )
@@ -269,14 +270,12 @@ class Job:
                 left = [item for item in view["job"] if item["metadata"]["uid"] == self.uid]
                 if not left:
                     return
-                metadata = left[0]["metadata"]
-                if "deletionTimestamp" not in metadata:
+                if "deletionTimestamp" not in left[0]["metadata"]:
                     try:
                         self.fence()
                         # A run that has taken over since, and adopted the Job, has stamped it: then this is refused.
-                        preconditions = {"uid": self.uid, "resourceVersion": metadata["resourceVersion"]}
                         # In the foreground: the Job goes last, so when it is gone its pods are.
-                        self.cluster.delete("Job", self.name, preconditions, "Foreground")
+                        self.cluster.delete("Job", self.name, as_read(left[0]), "Foreground")
                     except ApiError as error:
                         if not isinstance(error, PatchConflict) and error.status != 404:
                             raise

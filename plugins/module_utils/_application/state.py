@@ -11,7 +11,12 @@ from __future__ import annotations
 import json
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import last_switch, prepared
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, compact, escape
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
+    PREFIX,
+    annotation,
+    compact,
+    escape,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Patch
 
@@ -27,7 +32,7 @@ ANNOTATIONS = 256 * 1024  # bytes of names and values
 
 def read_state(service: Object, warnings: list[str] | None = None) -> Object:
     """``{"schema": 1, "history": [newest first, ...], "intent": unfinished switch or None}``."""
-    text = (service["metadata"].get("annotations") or {}).get(STATE)
+    text = annotation(service, STATE)
     empty = {"schema": SCHEMA, "history": [], "intent": None}
     if not text:
         return empty

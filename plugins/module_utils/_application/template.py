@@ -12,7 +12,7 @@ import copy
 import hashlib
 import json
 
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
@@ -35,8 +35,7 @@ def template_hash(owner: Object) -> str:
 
 def objects_of(owner: Object) -> str | None:
     """What a Deployment or a pod template says is applied with it: a digest, or one of the two words."""
-    found: str | None = (owner["metadata"].get("annotations") or {}).get(OBJECTS)
-    return found
+    return annotation(owner, OBJECTS)
 
 
 def is_whole(deployment: Object) -> bool:

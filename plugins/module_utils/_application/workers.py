@@ -28,6 +28,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.followers.follower import There
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     PREFIX,
+    annotation,
     annotation_operations,
     escape,
 )
@@ -103,7 +104,7 @@ class Scaling:
         ]
         if self.had is not None:
             return made + annotation_operations(deployment, RESTS, str(self.had))
-        noted = RESTS in (deployment["metadata"].get("annotations") or {})
+        noted = annotation(deployment, RESTS) is not None
         return made + ([{"op": "remove", "path": "/metadata/annotations/" + escape(RESTS)}] if noted else [])
 
 
@@ -184,8 +185,7 @@ class Worker:
 
 def _rests(color: Color) -> int | None:
     """What a color had before a run put it at rest; ``None`` when no run has."""
-    notes = color.deployment["metadata"].get("annotations") or {} if color.deployment else {}
-    text = str(notes.get(RESTS, ""))
+    text = str(annotation(color.deployment, RESTS) or "") if color.deployment else ""
     return int(text) if text.isdecimal() else None
 
 

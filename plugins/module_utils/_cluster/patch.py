@@ -23,9 +23,14 @@ LOCK_ID = PREFIX + "lock-id"  # on the Services and the idle Deployment: who may
 TRIES = 5  # of a write, while somebody else changes the same object
 
 
+def annotation(target: Object, key: str) -> str | None:
+    """The text of an object's annotation, or ``None``."""
+    return (target["metadata"].get("annotations") or {}).get(key)
+
+
 def stamp(target: Object) -> str | None:
     """The lock id that an object carries, or ``None``."""
-    return (target["metadata"].get("annotations") or {}).get(LOCK_ID)
+    return annotation(target, LOCK_ID)
 
 
 def stamp_test(target: Object) -> Patch:
@@ -43,6 +48,11 @@ def stamp_test(target: Object) -> Patch:
 def unchanged(target: Object) -> Object:
     """The JSON Patch operation that holds only while nobody has changed anything of an object since it was read."""
     return {"op": "test", "path": "/metadata/resourceVersion", "value": target["metadata"]["resourceVersion"]}
+
+
+def as_read(target: Object) -> Object:
+    """The preconditions of a deletion that hold only while nobody has changed anything of an object since it was read."""
+    return {name: target["metadata"][name] for name in ("uid", "resourceVersion")}
 
 
 def escape(key: str) -> str:

@@ -33,6 +33,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     LOCK_ID,
     again,
     annotation_operations,
+    as_read,
     diff,
     stamp,
 )
@@ -204,10 +205,8 @@ def _delete(app: Application, item: Object, lock_id: str | None) -> None:
     """:raises PatchConflict: somebody needs it again."""
     if not app.cluster.dry_run:
         app.refuse_foreign_lock(lock_id)
-    metadata = item["metadata"]
-    preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
     try:
-        app.cluster.delete(item["kind"], metadata["name"], preconditions)
+        app.cluster.delete(item["kind"], item["metadata"]["name"], as_read(item))
     except ApiError as error:
         if error.status != 404:
             raise

@@ -67,6 +67,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     LOCK_ID,
     PREFIX,
     again,
+    annotation,
     annotation_operations,
     diff,
 )
@@ -377,7 +378,7 @@ def _operations(
     if color.replicas != replicas:
         replace("/spec/replicas", color.replicas, replicas)
     image = next(iter(images.values()))
-    noted = (deployment["metadata"].get("annotations") or {}).get(RELEASE)
+    noted = annotation(deployment, RELEASE)
     # A note that is there may say another version of this same image.
     if version and (noted or split_image(image)[1] != version):
         stays = not comes_back and _images(color) == admitted(deployment, images)

@@ -41,6 +41,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     TRIES,
     Returned,
     again,
+    annotation,
     annotation_operations,
     compact,
     escape,
@@ -406,7 +407,7 @@ def _stamp_jobs(app: Application, lock_id: str) -> None:
         return  # whoever may not even list Jobs has none run
     name = app.services[0]["metadata"]["name"]
     for job in jobs:
-        if (job["metadata"].get("annotations") or {}).get(JOB_OWNER) != name:
+        if annotation(job, JOB_OWNER) != name:
             continue
         if job["spec"].get("suspend") and stamp(job) != lock_id:
             check_held(app.cluster, lease_name([name]), lock_id)

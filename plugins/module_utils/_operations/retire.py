@@ -17,7 +17,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import keep
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, diff
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, as_read, diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
@@ -81,10 +81,8 @@ def _end(app: Application, color: Color, params: Params, kept: str | None) -> Ob
     keep(app, color)
     # Writing the Secret took its time.
     read_application(app.cluster, params).refuse_live(color.name, "deleting it")
-    metadata = color.deployment["metadata"]
     # A takeover stamps the Deployment, which makes it another version: then this is refused.
-    preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-    app.cluster.delete("Deployment", color.deployment_name, preconditions)
+    app.cluster.delete("Deployment", color.deployment_name, as_read(color.deployment))
     return {
         "changed": True,
         "kept": kept,

@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import escape
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import annotation, escape
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Patch
 
@@ -127,7 +127,7 @@ class Follower:
         return [] if old == new else [Edit(path, old, new)]
 
     def annotation(self, key: str) -> str | None:
-        return (self.item["metadata"].get("annotations") or {}).get(key)
+        return annotation(self.item, key)
 
     def annotate(self, key: str, text: str | None) -> list[Edit]:
         return self.edit(("metadata", "annotations", key), text)
