@@ -23,8 +23,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     kept_for,
     kept_name,
 )
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.manifest import fingerprint
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import NOTHING
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import NOTHING, fingerprint
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, compact, unchanged
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object

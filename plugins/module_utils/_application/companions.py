@@ -20,7 +20,6 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_for
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.manifest import (
     NAMED_BY_COLOR,
-    fingerprint,
     identity,
     in_words,
     merged,
@@ -34,6 +33,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     CHANGING,
     NOTHING,
     OBJECTS,
+    fingerprint,
     is_whole,
     objects_of,
 )

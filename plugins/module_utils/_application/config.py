@@ -15,13 +15,13 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
-import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ansible.module_utils.common.yaml import yaml_load_all
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import fingerprint
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import NAME
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
@@ -184,8 +184,7 @@ def _recoded(values: dict[str, str]) -> dict[str, str]:
 
 def digest(item: Object, application: str) -> str:
     """Of an object's kind and content: the same digest means the same object, and may be in its name."""
-    text = json.dumps([application, item["kind"], _content(item)], sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
+    return fingerprint([application, item["kind"], _content(item)])[:10]
 
 
 def config_of(item: Object) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import copy
-import hashlib
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -83,10 +82,6 @@ def identity(document: Object) -> tuple[str, str, str]:
 
 def in_words(named: tuple[str, str, str]) -> str:
     return f"{named[1]} {named[2]}"
-
-
-def fingerprint(value: Any) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
 
 
 def document_secrets(definition: Any) -> set[str]:

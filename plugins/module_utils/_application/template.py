@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
@@ -21,6 +22,11 @@ OBJECTS = PREFIX + "objects"
 NOTHING, CHANGING = "none", "changing"
 
 
+def fingerprint(value: Any) -> str:
+    """A short digest: the same one means the same value, in whatever order its keys are."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:16]
+
+
 def template_hash(owner: Object) -> str:
     """A short digest of the pod template of a Deployment or ReplicaSet: the same hash means the same pods.
 
@@ -29,8 +35,7 @@ def template_hash(owner: Object) -> str:
     template = owner["spec"]["template"]
     about = {key: value for key, value in template["metadata"].items() if key != "creationTimestamp"}
     about["labels"] = {key: value for key, value in (about.get("labels") or {}).items() if key != "pod-template-hash"}
-    text = json.dumps(dict(template, metadata=about), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return fingerprint(dict(template, metadata=about))
 
 
 def objects_of(owner: Object) -> str | None:
