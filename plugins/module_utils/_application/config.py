@@ -18,9 +18,14 @@ import copy
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ansible.module_utils.common.yaml import yaml_load_all
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.references import (
+    Reference,
+    pod_spec,
+    references,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import fingerprint
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import NAME
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation
@@ -34,29 +39,6 @@ CONFIG_OF = PREFIX + "config"  # annotation beside it: the name before the hash
 
 HASH = re.compile(r"-[0-9a-f]{10}$")
 KNOWN = ("apiVersion", "kind", "metadata", "data", "binaryData", "stringData", "type", "immutable")
-
-# Where a pod spec refers to the two kinds: of a container, of a volume, of a source of a projected one.
-OF_VARIABLES = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
-OF_ENVIRONMENTS = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
-OF_SOURCES = {"configMap": "ConfigMap", "secret": "Secret"}
-CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
-
-
-class Reference(NamedTuple):
-    """One place where a pod spec names a ConfigMap or Secret: ``owner[key]`` is its name."""
-
-    kind: str
-    owner: Object
-    key: str
-
-    @property
-    def name(self) -> str:
-        return str(self.owner[self.key])
-
-    @property
-    def config(self) -> str:
-        """As a config is called, whichever hash is referred to."""
-        return f"{self.kind}/{HASH.sub('', self.name)}"
 
 
 # --- what somebody has written
@@ -208,43 +190,15 @@ def is_ours(item: Object, application: str) -> bool:
 # --- who refers to what
 
 
-def pod_spec(owner: Object) -> Object:
-    """Of a Deployment, ReplicaSet, Job, CronJob, pod or pod template."""
-    spec: Object = owner.get("spec") or {}
-    if "jobTemplate" in spec:
-        spec = spec["jobTemplate"].get("spec") or {}
-    return (spec["template"].get("spec") or {}) if "template" in spec else spec
+def called(item: Reference) -> str:
+    """The config that a pod spec refers to there, by whichever hash."""
+    return f"{item.kind}/{HASH.sub('', item.name)}"
 
 
-def references(spec: Object) -> Iterator[Reference]:
-    """Every place where a pod spec names a ConfigMap or Secret."""
-    for container in (item for group in CONTAINERS for item in spec.get(group) or []):
-        for variable in container.get("env") or []:
-            yield from _named(variable.get("valueFrom") or {}, OF_VARIABLES)
-        for source in container.get("envFrom") or []:
-            yield from _named(source, OF_ENVIRONMENTS)
-    for volume in spec.get("volumes") or []:
-        yield from _named(volume, OF_SOURCES)
-        for source in (volume.get("projected") or {}).get("sources") or []:
-            yield from _named(source, OF_SOURCES)
-        for driver in volume.values():  # of storage that needs credentials
-            if isinstance(driver, dict):
-                yield from _named(driver, {"secretRef": "Secret", "nodePublishSecretRef": "Secret"})
-    for secret in spec.get("imagePullSecrets") or []:
-        if secret.get("name"):
-            yield Reference("Secret", secret, "name")
-
-
-def _named(holder: Object, fields: Mapping[str, str]) -> Iterator[Reference]:
-    for field, kind in fields.items():
-        source = holder.get(field)
-        if isinstance(source, dict):
-            yield from (Reference(kind, source, key) for key in ("name", "secretName") if source.get(key))
-
-
-def referred(owners: Iterable[Object]) -> set[tuple[str, str]]:
-    """``(kind, name)`` of all that the pods of these objects refer to."""
-    return {(item.kind, item.name) for owner in owners for item in references(pod_spec(owner))}
+def referred_configs(owners: Iterable[Object]) -> set[str]:
+    """All that could be configs to which the pods of these objects refer, with and without what looks like a hash."""
+    found = [item for owner in owners for item in references(pod_spec(owner))]
+    return {f"{item.kind}/{item.name}" for item in found} | {called(item) for item in found}
 
 
 def configured(template: Object, names: Mapping[str, str]) -> Object:
@@ -254,7 +208,7 @@ def configured(template: Object, names: Mapping[str, str]) -> Object:
     """
     template = copy.deepcopy(template)
     for item in references(pod_spec(template)):
-        item.owner[item.key] = names.get(f"{item.kind}/{item.name}") or names.get(item.config) or item.name
+        item.owner[item.key] = names.get(f"{item.kind}/{item.name}") or names.get(called(item)) or item.name
     return template
 
 
@@ -266,16 +220,14 @@ def other_configs(template: Object, names: Mapping[str, str]) -> list[str]:
 
 def versioned(template: Object) -> dict[str, str]:
     """The objects with a hash in their names that a pod template refers to, by config."""
-    return {item.config: item.name for item in references(pod_spec(template)) if HASH.search(item.name)}
+    return {called(item): item.name for item in references(pod_spec(template)) if HASH.search(item.name)}
 
 
 def refuse_unreferred(deployment: Object, names: Mapping[str, str]) -> None:
     """:raises BlueGreenError: a config that no pod would get."""
-    found = list(references(pod_spec(deployment)))
-    there = {f"{item.kind}/{item.name}" for item in found} | {item.config for item in found}
-    unused = sorted(set(names) - there)
+    unused = sorted(set(names) - referred_configs([deployment]))
     if unused:
-        there = {item.config for item in found}
+        there = {called(item) for item in references(pod_spec(deployment))}
         raise BlueGreenError(
             f"Nothing in {deployment['metadata']['name']} refers to {', '.join(in_words(unused))} of bluegreen_config.",
             "bad_input",

@@ -15,8 +15,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import HASH, referred
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import HASH
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.history import live_since_last_switch
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.references import referred
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import annotation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.quantity import quantity
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError

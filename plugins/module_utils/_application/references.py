@@ -8,43 +8,76 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.template import pod_labels
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
 
-# Where a pod names other objects, and by which key: https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/
-NAMES = {
-    "configMapRef": ("ConfigMap", "name"),
-    "configMapKeyRef": ("ConfigMap", "name"),
-    "configMap": ("ConfigMap", "name"),
-    "secretRef": ("Secret", "name"),
-    "secretKeyRef": ("Secret", "name"),
-    "secret": ("Secret", "secretName"),
-    "persistentVolumeClaim": ("PersistentVolumeClaim", "claimName"),
-}
+# Where a pod spec refers to the two kinds: of a container, of a volume, of a source of a projected one.
+OF_VARIABLES = {"configMapKeyRef": "ConfigMap", "secretKeyRef": "Secret"}
+OF_ENVIRONMENTS = {"configMapRef": "ConfigMap", "secretRef": "Secret"}
+OF_SOURCES = {"configMap": "ConfigMap", "secret": "Secret"}
+CONTAINERS = ("containers", "initContainers", "ephemeralContainers")
+
+
+class Reference(NamedTuple):
+    """One place where a pod spec names a ConfigMap or Secret: ``owner[key]`` is its name."""
+
+    kind: str
+    owner: Object
+    key: str
+
+    @property
+    def name(self) -> str:
+        return str(self.owner[self.key])
+
+
+def pod_spec(owner: Object) -> Object:
+    """Of a Deployment, ReplicaSet, Job, CronJob, pod or pod template."""
+    spec: Object = owner.get("spec") or {}
+    if "jobTemplate" in spec:
+        spec = spec["jobTemplate"].get("spec") or {}
+    return (spec["template"].get("spec") or {}) if "template" in spec else spec
+
+
+def references(spec: Object) -> Iterator[Reference]:
+    """Every place where a pod spec names a ConfigMap or Secret."""
+    for container in (item for group in CONTAINERS for item in spec.get(group) or []):
+        for variable in container.get("env") or []:
+            yield from _named(variable.get("valueFrom") or {}, OF_VARIABLES)
+        for source in container.get("envFrom") or []:
+            yield from _named(source, OF_ENVIRONMENTS)
+    for volume in spec.get("volumes") or []:
+        yield from _named(volume, OF_SOURCES)
+        for source in (volume.get("projected") or {}).get("sources") or []:
+            yield from _named(source, OF_SOURCES)
+        for driver in volume.values():  # of storage that needs credentials
+            if isinstance(driver, dict):
+                yield from _named(driver, {"secretRef": "Secret", "nodePublishSecretRef": "Secret"})
+    for secret in spec.get("imagePullSecrets") or []:
+        if secret.get("name"):
+            yield Reference("Secret", secret, "name")
+
+
+def _named(holder: Object, fields: Mapping[str, str]) -> Iterator[Reference]:
+    for field, kind in fields.items():
+        source = holder.get(field)
+        if isinstance(source, dict):
+            yield from (Reference(kind, source, key) for key in ("name", "secretName") if source.get(key))
+
+
+def referred(owners: Iterable[Object]) -> set[tuple[str, str]]:
+    """``(kind, name)`` of all that the pods of these objects refer to."""
+    return {(item.kind, item.name) for owner in owners for item in references(pod_spec(owner))}
 
 
 def named_by(pod: Object) -> set[tuple[str, str]]:
     """Kind and name of everything that the spec of a pod names."""
-    found = {("ServiceAccount", pod.get("serviceAccountName") or "default")}
-    found |= {("Secret", item["name"]) for item in pod.get("imagePullSecrets") or [] if "name" in item}
-    _collect(pod, found)
-    return found
-
-
-def _collect(value: Any, found: set[tuple[str, str]]) -> None:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            if key in NAMES and isinstance(item, dict):
-                kind, field = NAMES[key]
-                name = item.get(field) or item.get("name")  # in a projected volume every kind has its name there
-                if name:
-                    found.add((kind, name))
-            _collect(item, found)
-    elif isinstance(value, list):
-        for item in value:
-            _collect(item, found)
+    claims = (volume.get("persistentVolumeClaim") or {} for volume in pod.get("volumes") or [])
+    found = {("PersistentVolumeClaim", claim["claimName"]) for claim in claims if claim.get("claimName")}
+    found.add(("ServiceAccount", pod.get("serviceAccountName") or "default"))
+    return found | {(item.kind, item.name) for item in references(pod)}
 
 
 def matches(selector: Object, labels: dict[str, str]) -> bool:

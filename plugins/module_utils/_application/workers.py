@@ -20,7 +20,7 @@ from typing import Any
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import pod_spec, references
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import referred_configs
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.followers import (
     autoscaler,
     scaled_object,
@@ -246,10 +246,5 @@ def refuse_split(app: Application) -> None:
 def configs_of_workers(app: Application, names: Iterable[str], configs: Iterable[str]) -> list[str]:
     """Those of the configs that a worker refers to, by whatever hash."""
     colors = (color for name in names for color in app.of_worker(name, []).colors.values() if color.deployment)
-    found = {
-        one
-        for color in colors
-        for item in references(pod_spec(color.deployment))
-        for one in (item.config, f"{item.kind}/{item.name}")
-    }
+    found = referred_configs(color.deployment for color in colors)
     return [config for config in configs if config in found]

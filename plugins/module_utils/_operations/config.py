@@ -17,17 +17,20 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import (
     KINDS,
+    called,
     config_of,
     config_secrets,
     is_ours,
     names_of,
     parse,
-    pod_spec,
-    references,
-    referred,
     shown,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import kept_manifests
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.references import (
+    pod_spec,
+    references,
+    referred,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import (
     LOCK_ID,
@@ -129,7 +132,7 @@ def _write(app: Application, item: Object, lock_id: str | None) -> bool:
 def _diff(app: Application, created: list[Object]) -> Object:
     """What is new beside what the live color has in its place."""
     live = references(pod_spec(app.live.deployment)) if app.live.deployment else ()
-    of_live = {item.config: (item.kind, item.name) for item in live}
+    of_live = {called(item): (item.kind, item.name) for item in live}
     before, after = {}, {}
     for item in created:
         config, name = config_of(item), _called(item)

@@ -11,7 +11,7 @@ import json
 from typing import Any
 
 import pytest
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import config
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import config, references
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 
 SETTINGS = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {LEVEL: info}\n"
@@ -169,8 +169,11 @@ def test_every_place_is_found_and_gets_the_new_name() -> None:
     for plain, name in (("settings", "settings-1111111111"), ("credentials", "credentials-2222222222")):
         text = text.replace(f'ame": "{plain}"', f'ame": "{name}"')
     assert template["spec"] == json.loads(text)
-    assert config.referred([template]) == {("ConfigMap", "settings-1111111111"), ("Secret", "credentials-2222222222")}
-    assert len(list(config.references(POD))) == 12
+    assert references.referred([template]) == {
+        ("ConfigMap", "settings-1111111111"),
+        ("Secret", "credentials-2222222222"),
+    }
+    assert len(list(references.references(POD))) == 12
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_every_place_is_found_and_gets_the_new_name() -> None:
 )
 def test_what_is_somebody_elses_stays(kind: str, name: str, becomes: str) -> None:
     spec = {"containers": [{"name": "app", "envFrom": [{kind: {"name": name}}]}]}
-    (found,) = config.references(config.configured({"spec": spec}, NAMES)["spec"])
+    (found,) = references.references(config.configured({"spec": spec}, NAMES)["spec"])
     assert found.name == becomes
 
 
@@ -201,8 +204,8 @@ def test_what_is_somebody_elses_stays(kind: str, name: str, becomes: str) -> Non
     ],
 )
 def test_of_whatever_has_pods(owner: dict[str, Any]) -> None:
-    assert len(config.referred([owner])) == 4
-    assert config.referred([{"spec": {}}, {}]) == set()
+    assert len(references.referred([owner])) == 4
+    assert references.referred([{"spec": {}}, {}]) == set()
 
 
 def test_what_a_template_has_another_one_of() -> None:

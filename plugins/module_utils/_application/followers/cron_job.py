@@ -24,6 +24,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     There,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.image import split_image
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.references import pod_spec
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import holds
@@ -55,7 +56,7 @@ class CronJob(Follower):
         template = ("spec", "jobTemplate", "spec", "template", "spec")
         found = []
         for kind in ("containers", "initContainers"):
-            for number, container in enumerate(_pod_spec(self.item["spec"]["jobTemplate"]).get(kind) or []):
+            for number, container in enumerate(pod_spec(self.item).get(kind) or []):
                 new = wanted.get(split_image(container["image"])[0], container["image"])
                 if new != container["image"]:
                     found.append(Edit((*template, kind, str(number), "image"), container["image"], new))
@@ -229,15 +230,9 @@ def _wanted(app: Application, aim: Aim) -> dict[str, str]:
     return known
 
 
-def _pod_spec(job: Object) -> Object:
-    """Of a Job, or of the template for one."""
-    found: Object = job["spec"]["template"]["spec"]
-    return found
-
-
 def images_of(job: Object) -> list[str]:
     """The images in a Job, or in the template for one."""
-    spec = _pod_spec(job)
+    spec = pod_spec(job)
     return [item["image"] for kind in ("containers", "initContainers") for item in spec.get(kind) or []]
 
 
