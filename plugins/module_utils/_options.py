@@ -99,6 +99,12 @@ def secret_values(values: Mapping[Any, Any]) -> set[str]:
     return found
 
 
+def unless_shown(values: Iterable[str], shown: Iterable[Any]) -> set[str]:
+    """Those values that are in nothing of what a result is about; hiding the others would make it unreadable."""
+    texts = [str(text) for text in shown]
+    return {value for value in values if not any(value in text for text in texts)}
+
+
 _USERINFO = re.compile(r"(\w+)://([^\s/?#]+)@")
 
 

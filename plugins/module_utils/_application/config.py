@@ -30,8 +30,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import NAME
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import PREFIX, annotation
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import secret_values, unless_shown
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params
 
 KINDS = ("ConfigMap", "Secret")
 APPLICATION = PREFIX + "application"  # label on what is ours: of which application, by its first Service
@@ -261,6 +261,12 @@ def config_secrets(files: Any) -> set[str]:
                 for field in ("data", "stringData"):
                     found |= _secrets_in(item.get(field))
     return found
+
+
+def hidden(params: Params, *several: Any) -> set[str]:
+    """The same of several sets of files, unless it is a name that the result is about."""
+    names = [params.get("namespace"), *(params.get("services") or []), *(params.get("colors") or [])]
+    return unless_shown(set().union(*map(config_secrets, several)), names)
 
 
 def _secrets_in(values: Any) -> set[str]:

@@ -15,7 +15,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils import _check
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers, workers
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.config import (
-    config_secrets,
+    hidden,
     in_words,
     names_of,
     other_configs,
@@ -110,9 +110,7 @@ def secrets(params: Params) -> set[str]:
         checks += value if isinstance(value, list) else [value]
     checks += [check for item in workers.parse(settings.get("bluegreen_workers") or [])[0] for check in item.checks]
     configs = _configs_by_color(params["config"]) if params.get("config") else {}
-    names = [params.get("namespace"), *(params.get("services") or []), *(params.get("colors") or [])]
-    values = set().union(*(config_secrets(files) for files in configs.values()))
-    return {value for value in values if not any(value in str(name) for name in names)} | _checks.secrets(
+    return hidden(params, *configs.values()) | _checks.secrets(
         {
             "checks": [check for check in checks if isinstance(check, dict)],
             "prometheus": prometheus if isinstance(prometheus, dict) else None,

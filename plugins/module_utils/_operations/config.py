@@ -19,7 +19,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.
     KINDS,
     called,
     config_of,
-    config_secrets,
+    hidden,
     is_ours,
     names_of,
     parse,
@@ -65,8 +65,7 @@ OWNERS = ("Deployment", "ReplicaSet", "Job", "CronJob", "Pod")
 
 def secrets(params: Params) -> set[str]:
     """Values of Secrets, unless they are what the result is about."""
-    names = [params.get("namespace"), *(params.get("services") or []), *(params.get("colors") or [])]
-    return {value for value in config_secrets(params.get("manifests")) if not any(value in str(name) for name in names)}
+    return hidden(params, params.get("manifests"))
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:

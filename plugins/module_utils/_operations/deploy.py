@@ -72,7 +72,12 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
     diff,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK, from_text
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import (
+    APPLICATION,
+    LOCK,
+    from_text,
+    unless_shown,
+)
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -123,7 +128,7 @@ def secrets(params: Params) -> set[str]:
     shown = [params.get(name) for name in ("version", "image", "color", "namespace")] + (params.get("services") or [])
     for document in definition if isinstance(definition, list) else [definition]:
         shown += [item.get("image") for item in job_containers(document)]
-    return {value for value in document_secrets(definition) if not any(value in str(text) for text in shown)}
+    return unless_shown(document_secrets(definition), shown)
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
