@@ -119,6 +119,7 @@ class RecordedCluster:
         self.live: str | None = None
         self.lost: Exception | None = None
         self.warned: list[str] = []
+        self.wrote = False
         self.requests: list[Request] = []
         self._objects: dict[tuple[str, str], Object] = {}
         self._version = itertools.count(LATER)
@@ -294,6 +295,7 @@ class RecordedCluster:
         self._hooks(self._before, verb, kind)
 
     def _answered(self, verb: str, kind: str) -> None:
+        self.wrote = self.wrote or verb in WRITES and not self.dry_run and kind != "Lease"
         self._hooks(self._after, verb, kind)
 
     def _hooks(self, hooks: list[Any], verb: str, kind: str) -> None:

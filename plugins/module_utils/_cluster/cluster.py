@@ -98,6 +98,7 @@ class Cluster:
         self.warn = warn or (lambda text: None)
         self.before_write = before_write or (lambda: None)
         self.lost: BlueGreenError | None = None  # the error that ends this run once another one holds its lock
+        self.wrote = False  # whether anything was written, but for what says that this run lives
         self.live: str | None = None  # what is live, in words, as last read; for error messages
         self.api_timeout = options["api_timeout"]
         self._access = load_configuration(options)
@@ -156,15 +157,15 @@ class Cluster:
         :param part: the subresource that is written, such as ``status``; empty for the object itself.
         :raises PatchConflict: a ``test`` operation failed (422) or the object was changed meanwhile (409).
         """
-        return self._write("PATCH", self._path(kind, name, part), operations, JSON_PATCH)
+        return self._write("PATCH", kind, self._path(kind, name, part), operations, JSON_PATCH)
 
     def try_patch(self, kind: str, name: str, operations: Patch, part: str = "") -> Object:
         """The same as a dry run, also where this is no plan: whether it would be allowed, and what would come of it."""
-        return self._write("PATCH", self._path(kind, name, part), operations, JSON_PATCH, dry_run=True)
+        return self._write("PATCH", kind, self._path(kind, name, part), operations, JSON_PATCH, dry_run=True)
 
     def create(self, kind: str, definition: Object) -> Object:
         """:raises PatchConflict: an object of that name exists already (409)."""
-        return self._write("POST", self._path(kind), definition, "application/json")
+        return self._write("POST", kind, self._path(kind), definition, "application/json")
 
     def delete(self, kind: str, name: str, preconditions: Object, propagation: str = "Background") -> Object:
         """Delete the object if ``preconditions`` (``uid``, ``resourceVersion``) still hold."""
@@ -176,7 +177,7 @@ class Cluster:
         }
         if self.dry_run:
             body["dryRun"] = ["All"]  # with a body, the API server does not look at the query
-        return self._write("DELETE", self._path(kind, name), body, "application/json")
+        return self._write("DELETE", kind, self._path(kind, name), body, "application/json")
 
     def pod_log(self, pod: str, container: str, lines: int, previous: bool = False) -> str:
         """The last lines a container wrote, or ``""`` when there are none to be had."""
@@ -327,9 +328,10 @@ class Cluster:
     def _json(self, method: str, path: str, query: Object | None = None) -> Any:
         return decoded(self._send(method, path, query=query), method, path, self.host, self.source)
 
-    def _write(self, method: str, path: str, body: Any, content_type: str, dry_run: bool = False) -> Any:
+    def _write(self, method: str, kind: str, path: str, body: Any, content_type: str, dry_run: bool = False) -> Any:
         query = {"dryRun": "All"} if self.dry_run or dry_run else {}
         response = self._send(method, path, query=query, body=json.dumps(body), content_type=content_type)
+        self.wrote = self.wrote or not query and kind != "Lease"
         return decoded(response, method, path, self.host, self.source)
 
     def _ask(

@@ -132,23 +132,21 @@ def secrets(params: Params) -> set[str]:
 
 
 def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
-    begun: list[str] = []  # the color, as soon as something beside its Deployment may have been written
     try:
         result = again(
-            lambda: _deploy(read_application(cluster, params), params, begun),
+            lambda: _deploy(read_application(cluster, params), params),
             f"Somebody else keeps changing the idle Deployment in namespace {cluster.namespace!r}.",
             "Stop the other writer (another release? an operator? GitOps?), then run again.",
         )
+        progress(result["msg"])
+        for name in params["workers"]:
+            done = _with_worker(cluster, params, name)
+            progress(done["msg"])
+            result = _together(result, name, done)
+        return result
     except BlueGreenError as error:
-        if begun:
-            error.result = {"color": begun[0], "changed": True, **error.result}
+        error.result = {"changed": cluster.wrote, **error.result}
         raise
-    progress(result["msg"])
-    for name in params["workers"]:
-        done = _with_worker(cluster, params, name)
-        progress(done["msg"])
-        result = _together(result, name, done)
-    return result
 
 
 def _with_worker(cluster: Cluster, params: Params, name: str) -> Object:
@@ -167,7 +165,7 @@ def _with_worker(cluster: Cluster, params: Params, name: str) -> Object:
         own["spared"] = list(params["config"])  # the application's own are not all a worker's
         # On the way back, what works as the color still goes on.
         replicas = view.colors[color].replicas if params["way_back"] else 0
-        return _put(view, color, dict(params, **own), replicas, [])
+        return _put(view, color, dict(params, **own), replicas)
 
     return again(
         attempt,
@@ -195,7 +193,7 @@ def _together(result: Object, name: str, done: Object) -> Object:
     )
 
 
-def _deploy(app: Application, params: Params, begun: list[str]) -> Object:
+def _deploy(app: Application, params: Params) -> Object:
     name = params["color"] or app.idle
     app.refuse_live(name, "deploying to it")
     _refuse_touched(app, params["live_template_hash"])
@@ -210,30 +208,27 @@ def _deploy(app: Application, params: Params, begun: list[str]) -> Object:
     if params["definition"] and params["version"]:
         check_version(params["version"])
     params = dict(params, spared=configs_of_workers(app, params["workers"], params["config"]))
-    return dict(_put(app, name, params, replicas, begun), workers={})
+    return dict(_put(app, name, params, replicas), workers={})
 
 
-def _put(app: Application, name: str, params: Params, replicas: int, begun: list[str]) -> Object:
+def _put(app: Application, name: str, params: Params, replicas: int) -> Object:
     """Make the Deployment of a color what it is to be; the color was judged."""
     if not params["definition"] and not params["template_hash"] and params["template_from"] == "live":
         app.warnings += without_manifest(app, name)
     given, others = split(params["definition"]) if params["definition"] else ({}, None)
     if app.colors[name].deployment is None:
-        return _missing(app, name, params, replicas, given, others, begun)
+        return _missing(app, name, params, replicas, given, others)
     color = before = app.color(name)
     found = _drift(app, color, params)
     template = _template_again(app, color, params) if params["template_hash"] else color.deployment["spec"]["template"]
     manifest = _fitted(app, color, params, given, replicas) if given else {}
-    if manifest:
-        refuse_portless(app, name, manifest)
-    elif found and params["template_from"] != "live":
+    if not given and found and params["template_from"] != "live":
         refuse_portless(app, name, color.deployment)
     ours = functools.partial(_ours, app, name, params)
     companions = companions_of(app, name, ours, color.deployment, template, others)
     marked = color
     if companions:
         companions.plan()
-        begun.append(name)
         marked = companions.begun(color, params["lock_id"])
         companions.apply()
         companions.note(manifest)
@@ -310,9 +305,14 @@ def _as_configured(color: Color, params: Params) -> Color:
     return Color(color.name, _with_config(color.deployment, params), params["containers"])
 
 
-def _refuse_unreferred(deployment: Object, params: Params) -> None:
-    """:raises BlueGreenError: a config that neither these pods would get nor a worker."""
-    refuse_unreferred(deployment, {key: name for key, name in params["config"].items() if key not in params["spared"]})
+def _configured(deployment: Object, params: Params) -> Object:
+    """The Deployment with the configuration of this version.
+
+    :raises BlueGreenError: a config that neither its pods would get nor a worker.
+    """
+    made = _with_config(deployment, params)
+    refuse_unreferred(made, {key: name for key, name in params["config"].items() if key not in params["spared"]})
+    return made
 
 
 def _with_config(deployment: Object, params: Params) -> Object:
@@ -367,8 +367,7 @@ def _operations(
         images = wanted_images(app.live, color, version, params["image"])
         if found:
             template = carried(template, found, app.live.deployment["spec"]["template"])
-        planned = _with_config({**deployment, "spec": {**deployment["spec"], "template": template}}, params)
-        _refuse_unreferred(planned, params)
+        planned = _configured({**deployment, "spec": {**deployment["spec"], "template": template}}, params)
         template = planned["spec"]["template"]
         if template != deployment["spec"]["template"]:
             color = Color(color.name, planned, [*images])
@@ -450,9 +449,9 @@ def _fitted(app: Application, color: Color, params: Params, given: Object, repli
     :param name: of the Deployment, where there is none yet.
     :raises BlueGreenError: it is no Deployment, or not the idle color's.
     """
-    new, version = fitted(app, color.name, color.deployment_name or name, given, replicas), params["version"]
-    new = _with_config(new, params)
-    _refuse_unreferred(new, params)
+    new = _configured(fitted(app, color.name, color.deployment_name or name, given, replicas), params)
+    refuse_portless(app, color.name, new)
+    version = params["version"]
     if params["force"]:
         new["spec"]["template"]["metadata"].setdefault("annotations", {})[RESTARTED] = now()
     if version:
@@ -479,13 +478,7 @@ def _ours(app: Application, name: str, params: Params) -> Application:
 
 
 def _missing(
-    app: Application,
-    name: str,
-    params: Params,
-    replicas: int,
-    given: Object,
-    others: list[Object] | None,
-    begun: list[str],
+    app: Application, name: str, params: Params, replicas: int, given: Object, others: list[Object] | None
 ) -> Object:
     """Make a color's Deployment: from the user's manifest, the one that was kept, or after the live one."""
     kept, ours = read_kept(app, name), functools.partial(_ours, app, name, params)
@@ -497,7 +490,7 @@ def _missing(
         manifest = _fitted(app, was, params, given, replicas, app.name_for(name))
         manifest["spec"].setdefault("selector", (kept or twin_of(app, name, app.live))["spec"]["selector"])
         companions = companions_of(app, name, ours, kept, {}, others)
-        return _create(app, name, params, manifest, replicas, "the manifest", begun, companions=companions)
+        return _create(app, name, params, manifest, replicas, "the manifest", companions=companions)
     if kept:
         secret = kept_name(app, name)
         origin, found = "the manifest kept in Secret " + secret, template_hash(kept)
@@ -508,9 +501,9 @@ def _missing(
             live_template = app.live.deployment["spec"]["template"]
             kept["spec"]["template"] = carried(kept["spec"]["template"], differing, live_template)
         companions = companions_of(app, name, ours, None, kept["spec"]["template"], None)
-        return _create(app, name, params, kept, replicas, origin, begun, differing, companions)
+        return _create(app, name, params, kept, replicas, origin, differing, companions)
     live = app.color(app.active)
-    return _create(app, name, params, twin_of(app, name, live), replicas, live.deployment_name, begun)
+    return _create(app, name, params, twin_of(app, name, live), replicas, live.deployment_name)
 
 
 def _create(
@@ -520,16 +513,13 @@ def _create(
     manifest: Object,
     replicas: int,
     origin: str,
-    begun: list[str],
     found: list[Difference] | None = None,
     companions: Companions | None = None,
 ) -> Object:
     """Make the missing Deployment from a manifest, with the images wanted."""
     app.refuse_taken(name, manifest["metadata"]["name"])
-    if params["definition"]:
-        refuse_portless(app, name, manifest)
-    manifest = _with_config(manifest, params)
-    _refuse_unreferred(manifest, params)
+    if not params["definition"]:  # what is given has it
+        manifest = _configured(manifest, params)
     spec = manifest["spec"]
     spec["replicas"] = replicas
     planned = Color(name, manifest, params["containers"])
@@ -551,7 +541,6 @@ def _create(
         manifest["metadata"].setdefault("annotations", {})[LOCK_ID] = params["lock_id"]
     if companions:
         companions.plan()
-        begun.append(name)
         companions.apply()
         companions.note(manifest)
     if not app.cluster.dry_run:
@@ -562,10 +551,9 @@ def _create(
     if not app.cluster.dry_run:
         # Whoever takes over after this reading stamps the Deployment, and so refuses the writes that follow.
         app = _reread(app, params)
-        color = _noted(app, app.color(name), params, images)
-        set_replicas(app, color, replicas, params["lock_id"])
-    else:
-        color = _noted(app, color, params, images)
+        color = app.color(name)
+    color = _noted(app, color, params, images)
+    set_replicas(app, color, replicas, params["lock_id"])
     if companions:
         color = companions.prune(color, params["lock_id"])
     verb = "would be" if app.cluster.dry_run else "was"

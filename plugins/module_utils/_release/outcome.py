@@ -43,8 +43,8 @@ UNREAD = {
     "rolled_back": "all was done; what is live could not be read.",
 }
 
-# What beside the idle Deployment and the database a run can have changed that users see nothing of.
-BESIDE = ("config", "undo", "follow", "follow back", "workers", "workers settle", "workers back")
+# Whose changes are something of a run in the cluster, though users see nothing of it.
+UNSEEN = ("database", "deploy", "config", "undo", "follow", "follow back", "workers", "workers settle", "workers back")
 
 ONE_COLOR = "Run rollback.yml as soon as the API server lets it: it puts all Services on one color."
 
@@ -194,8 +194,7 @@ def _did_something(run: Happened) -> bool:
     deploy, database = run.of("deploy"), run.of("database")
     return bool(
         deploy.get("color")
-        or database.get("changed")
-        or any(run.of(stage).get("changed") for stage in BESIDE)
+        or any(run.of(stage).get("changed") for stage in UNSEEN)
         or run.own_tasks
         and run.lock_id
         # Without an answer, nobody knows whether the write has arrived.

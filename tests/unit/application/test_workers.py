@@ -354,8 +354,9 @@ def test_they_get_the_version_and_rest() -> None:
 
 def test_a_missing_one_is_made_at_rest() -> None:
     cluster = cluster_with(3, None)
-    with pytest.raises(BlueGreenError, match="There is no Deployment 'mailer-green'"):
+    with pytest.raises(BlueGreenError, match="There is no Deployment 'mailer-green'") as caught:
         recorded.run(deploy, cluster, version="2.0", workers={"mailer": ""})
+    assert caught.value.result["changed"], "app-green was deployed"
     recorded.run(deploy, cluster, version="2.0", workers={"mailer": ""}, create_missing=True)
     found = cluster.one("Deployment", "mailer-green")
     assert found["spec"]["replicas"] == 0
