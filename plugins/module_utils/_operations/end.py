@@ -45,6 +45,8 @@ ARGUMENTS = dict(
 )
 DURATIONS = ("api_timeout",)
 KEEPS_LOCK = True
+# What the rescue puts right after the traffic, by its stages.
+WAY_BACK = {"follow back": "what goes with the live color", "workers back": "the workers"}
 RETURNS: Result = {
     "outcome": None,
     "bad": None,
@@ -111,7 +113,7 @@ def _taken_from(color: str, now: Result) -> Result:
         live=now.get("msg"),
         next_step="Find out who did, and why; then run again.",
     )
-    return {"msg": str(error), "reason": error.reason}
+    return _told(error)
 
 
 def _gone(color: str, now: Result) -> Result:
@@ -122,6 +124,11 @@ def _gone(color: str, now: Result) -> Result:
         live=now.get("msg"),
         next_step="Find out who did, and why. release.yml -e version=X makes any version live.",
     )
+    return _told(error)
+
+
+def _told(error: BlueGreenError) -> Result:
+    """An error as the failure of a run."""
     return {"msg": str(error), "reason": error.reason}
 
 
@@ -145,20 +152,18 @@ def _failure(happened: Happened) -> Result | None:
     failure = happened.failure
     if failure is None:
         return None
-    if happened.of("follow back").get("failed"):
-        why = happened.of("follow back").get("msg")
-        text = f"And what goes with the live color could not be put right, which the next run does:\n{why}"
-        failure = dict(failure, msg=f"{failure.get('msg')}\n{text}")
-    if happened.of("workers back").get("failed"):
-        text = f"And the workers could not be put right, which the next run does:\n{happened.of('workers back').get('msg')}"
-        failure = dict(failure, msg=f"{failure.get('msg')}\n{text}")
-    if not are_frozen(happened):
+    undone = [
+        (f"{what} could not be put right, which the next run does", happened.of(stage).get("msg"))
+        for stage, what in WAY_BACK.items()
+        if happened.of(stage).get("failed")
+    ]
+    if are_frozen(happened):
+        what = "the writes could not be handed to the database of the live color, so they may be refused"
+        why = "it could not be read what is live, or the Services select both colors."
+        undone.append((what, happened.of("hand back").get("msg") or why))
+    if not undone:
         return failure
-    why = (
-        happened.of("hand back").get("msg") or "it could not be read what is live, or the Services select both colors."
-    )
-    text = f"And the writes could not be handed to the database of the live color, so they may be refused:\n{why}"
-    return dict(failure, msg=f"{failure.get('msg')}\n{text}")
+    return dict(failure, msg="\n".join([str(failure.get("msg")), *(f"And {what}:\n{why}" for what, why in undone)]))
 
 
 def conclude(happened: Happened, now: Result | None, outcome: str, begun: Result) -> Result:
@@ -240,10 +245,7 @@ def _give_back(
     if held or happened.flow == "retire":  # what is retired is retired, whoever has taken over since
         return outcome
     happened.lost_lock = True
-    happened.failure = happened.failure or {
-        "msg": str(superseded("The lock was not held any more.")),
-        "reason": "superseded",
-    }
+    happened.failure = happened.failure or _told(superseded("The lock was not held any more."))
     return judge(happened, now)
 
 
