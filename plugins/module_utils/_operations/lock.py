@@ -57,7 +57,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import micro_time, now
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Patch, Progress
 
 NAME = "bg_lock"
 
@@ -339,6 +339,15 @@ def _forget_intent(app: Application, params: Params, first: Object) -> None:
         pass  # while the Services agree it means nothing, and the next switch replaces it
 
 
+def _ours(cluster: Cluster, services: list[str], found: Object, lock_id: str) -> Patch:
+    """JSON Patch operations that put our id on what the overtaken run may still write to, while the Lease is ours.
+
+    :raises BlueGreenError: somebody has taken over from us.
+    """
+    check_held(cluster, lease_name(services), lock_id)
+    return stamp_test(found) + annotation_operations(found, LOCK_ID, lock_id)
+
+
 def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> tuple[Application, Object | None]:
     """A write of the overtaken run may be on its way to the idle Deployment, or to a worker: what it tests must no longer hold.
 
@@ -351,8 +360,7 @@ def _stamp_deployments(params: Params, cluster: Cluster, lock_id: str) -> tuple[
         for found in idle + workers.deployments_of(app, params["workers"]):
             if stamp(found) == lock_id:
                 continue
-            check_held(cluster, lease_name(params["services"]), lock_id)
-            operations = stamp_test(found) + annotation_operations(found, LOCK_ID, lock_id)
+            operations = _ours(cluster, params["services"], found, lock_id)
             written = cluster.patch("Deployment", found["metadata"]["name"], operations)
             idle = [written if found is item else item for item in idle]
         return app, idle[0] if idle else None
@@ -372,8 +380,7 @@ def _stamp_followers(params: Params, cluster: Cluster, lock_id: str) -> None:
         for follower in found.followers:
             if stamp(follower.item) == lock_id:
                 continue
-            check_held(cluster, lease_name(params["services"]), lock_id)
-            operations = stamp_test(follower.item) + annotation_operations(follower.item, LOCK_ID, lock_id)
+            operations = _ours(cluster, params["services"], follower.item, lock_id)
             try:
                 cluster.patch(follower.kind, follower.name, operations)
             except ApiError as error:
@@ -410,9 +417,8 @@ def _stamp_jobs(app: Application, lock_id: str) -> None:
         if annotation(job, JOB_OWNER) != name:
             continue
         if job["spec"].get("suspend") and stamp(job) != lock_id:
-            check_held(app.cluster, lease_name([name]), lock_id)
-            operations = [{"op": "test", "path": "/spec/suspend", "value": True}, *stamp_test(job)]
-            operations += annotation_operations(job, LOCK_ID, lock_id)
+            waits: Object = {"op": "test", "path": "/spec/suspend", "value": True}
+            operations = [waits, *_ours(app.cluster, [name], job, lock_id)]
             try:
                 app.cluster.patch("Job", job["metadata"]["name"], operations)
             except ApiError as error:
