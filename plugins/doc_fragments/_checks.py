@@ -73,6 +73,23 @@ options:
     description: How many executions (a check on one pod) may be under way at the same time, at least 1.
     type: int
     default: 32
+notes:
+  - Of an answer at most 1 MiB is read. The start of an unexpected one is shown, so checks should not ask for secrets.
+  - "An answer of the API server itself, for example that it could not reach the pod, is told from the application's own
+    answer with the same status."
+  - Every attempt uses a connection of its own. For C(url) the certificates are checked, and the environment variables
+    for proxies are honored.
+  - While a command runs, the port-forward that it was given is open to everybody on the same host, at a port of the
+    loopback interface.
+  - "Permissions needed in the namespace: C(get) on services, C(list) on deployments and pods. For C(http) on pods/proxy
+    C(get) (methods V(GET), V(HEAD)), C(create) (V(POST)), C(update) (V(PUT)), C(patch) or C(delete), as the checks'
+    methods ask; for C(via) V(service_proxy) and O(prometheus.service) the same on services/proxy; for port-forwards,
+    C(command), C(tcp) and C(grpc) C(get) and C(create) on pods/portforward."
+"""
+
+    # What the checks need to be asked, also for the modules that only take them.
+    SETTINGS = r"""
+options:
   prometheus:
     description: Where the C(prometheus) checks ask, either O(prometheus.url) or O(prometheus.service).
     type: dict
@@ -106,16 +123,4 @@ options:
   chdir:
     description: Directory in which commands run, and at which relative paths start. The working directory if not given.
     type: path
-notes:
-  - Of an answer at most 1 MiB is read. The start of an unexpected one is shown, so checks should not ask for secrets.
-  - "An answer of the API server itself, for example that it could not reach the pod, is told from the application's own
-    answer with the same status."
-  - Every attempt uses a connection of its own. For C(url) the certificates are checked, and the environment variables
-    for proxies are honored.
-  - While a command runs, the port-forward that it was given is open to everybody on the same host, at a port of the
-    loopback interface.
-  - "Permissions needed in the namespace: C(get) on services, C(list) on deployments and pods. For C(http) on pods/proxy
-    C(get) (methods V(GET), V(HEAD)), C(create) (V(POST)), C(update) (V(PUT)), C(patch) or C(delete), as the checks'
-    methods ask; for C(via) V(service_proxy) and O(prometheus.service) the same on services/proxy; for port-forwards,
-    C(command), C(tcp) and C(grpc) C(get) and C(create) on pods/portforward."
 """

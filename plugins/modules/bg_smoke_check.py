@@ -31,6 +31,7 @@ extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
   - bluegreen.kubernetes._checks
+  - bluegreen.kubernetes._checks.settings
   - bluegreen.kubernetes._lock
   - bluegreen.kubernetes._attributes
   - bluegreen.kubernetes._attributes.operation

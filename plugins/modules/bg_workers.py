@@ -58,42 +58,10 @@ options:
     description: How many checks run at the same time.
     type: int
     default: 32
-  prometheus:
-    description: As M(bluegreen.kubernetes.bg_smoke_check) takes it, for the checks.
-    type: dict
-    suboptions:
-      url:
-        description: Address of Prometheus, as it is reached from where the task runs.
-        type: str
-      service:
-        description: Name of its Service in the cluster, which is reached through the API server.
-        type: str
-      namespace:
-        description: Namespace of O(prometheus.service). The application's if not given.
-        type: str
-      port:
-        description: Port of O(prometheus.service), by number or name.
-        type: str
-        default: "9090"
-      scheme:
-        description: How O(prometheus.service) is spoken to.
-        type: str
-        choices: [http, https]
-        default: http
-      headers:
-        description: Request headers for O(prometheus.url), for example C(Authorization). Their values are kept out of
-          all output.
-        type: dict
-        default: {}
-      ca_cert:
-        description: File with the certificate authority of O(prometheus.url), if it is not a public one.
-        type: path
-  chdir:
-    description: As M(bluegreen.kubernetes.bg_smoke_check) takes it, for the checks.
-    type: path
 extends_documentation_fragment:
   - bluegreen.kubernetes._connection
   - bluegreen.kubernetes._application
+  - bluegreen.kubernetes._checks.settings
   - bluegreen.kubernetes._lock
   - bluegreen.kubernetes._lock.writes
   - bluegreen.kubernetes._attributes
