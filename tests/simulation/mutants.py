@@ -75,7 +75,8 @@ def seen(mutant: dict[str, Any], count: int) -> str:
             "ANSIBLE_COLLECTIONS_PATH": directory,
             "PYTHONPATH": f"{directory}:{tree / 'tests'}",
         }
-        for arguments in filter(None, [mutant.get("seen", "").split(), ["--first", "-n", str(count)]]):
+        listed = mutant.get("seen", "").split()
+        for arguments in filter(None, [listed, ["--first", "-n", str(count)]]):
             command = [sys.executable, "-m", "simulation", *arguments]
             ended = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
             if ended.returncode:
@@ -83,7 +84,10 @@ def seen(mutant: dict[str, Any], count: int) -> str:
         else:
             return ""
     lines = [line.strip() for line in ended.stdout.splitlines() if "BROKEN" in line]
-    return lines[0] if lines else f"the simulation broke: {ended.stderr.strip()[-300:]}"
+    if not lines:
+        return f"the simulation broke: {ended.stderr.strip()[-300:]}"
+    again = [line.strip() for line in ended.stdout.splitlines() if "again:" in line]
+    return lines[0] if arguments == listed else f"{lines[0]} (not by the schedule that is listed; {again[0]})"
 
 
 if __name__ == "__main__":
