@@ -514,7 +514,11 @@ class Judge:
             self.violated("law 11 (told)", f"{run.name} says {outcome} while the Services are split: {moments}")
         version = run.result.get("version")
         deployment = self.deployment_of(told) if told else None
-        if outcome == "released" and told and not self.ready_pods(told) and self.hub.now - self.unrest > LAST_LOOK:
+        # It looks before it takes the old color's strength; to record that, and to give the lock back, may take its time.
+        looked = max(
+            (at for at, who, write in self.writes if who == run.name and _substance(write)), default=self.hub.now
+        )
+        if outcome == "released" and told and not self.ready_pods(told) and looked - self.unrest > LAST_LOOK:
             self.violated("law 7 (last look)", f"{run.name} says released, and no pod of {told} is ready")
         gone = outcome in MOVED and told and deployment is None
         if gone and self.hub.now - self.meddled.get(f"app-{told}", -1e9) > LAST_LOOK:

@@ -40,6 +40,13 @@ def test_what_somebody_switches_back_at_the_end_is_not_called_released(later: in
     assert verdict.outcomes[0] == "release:superseded" and not verdict.violations
 
 
+@pytest.mark.parametrize("late", [3, 4, 5])
+def test_what_breaks_while_the_end_of_a_release_takes_its_time_was_looked_at_before(late: int) -> None:
+    """The judge called it a release without a last look, by the 20 s in which nobody took the record, or the lock."""
+    verdict = trial.run(schedules.parse(f"release/1 crash-live@1#end:2b balancer:20@1#end:{late}b"))
+    assert verdict.outcomes[0] == "release:released" and not verdict.violations
+
+
 def test_what_was_prepared_and_has_no_pods_any_more_is_promoted() -> None:
     verdict = trial.run(schedules.parse("promote/11 scale-idle:0@1#begin:2a"))
     assert verdict.outcomes == ["promote:released", "promote:unchanged"] and not verdict.violations
