@@ -33,6 +33,9 @@ RELEASES = ("release", "promote")
 IDLE_REPLICAS = 1  # what every flow but retire leaves of a color, as the settings of all scenarios have it
 RETIRE_AFTER = 24 * 3600.0
 
+# What users are served by.
+OF_BOTH = ("Deployment", "Service")
+
 # What a manifest may have beside the Deployment.
 OF_A_COLOR = ("ConfigMap", "Secret", "PodDisruptionBudget")
 
@@ -310,14 +313,14 @@ class Judge:
     def _strength(self, run: str, source: str | None, target: str, service: str) -> None:
         deployment, before = self.deployment_of(target), self.deployment_of(source or "")
         if deployment is None or "deletionTimestamp" in deployment["metadata"]:
-            # A write that got no answer is sent again as it was, without another look.
-            since = 40.0 if self.network.troubled(40) else AT_ONCE
-            if self.hub.now - self.meddled.get(f"app-{target}", -1e9) < since:
+            if self.hub.now - self.meddled.get(f"app-{target}", -1e9) < AT_ONCE:
                 return
             self.violated("law 1 (no color)", f"{run} switched {service} to {target}, which has no Deployment")
             return
         if not self._is_going_forward(run, target) or self.hub.now - self.unrest < 1.5:
             return
+        if self.runs[run].variables.get("bluegreen_rollback_instant"):
+            return  # pods are not waited for
         ready = len(self.ready_pods(target))
         if ready == 0:
             self.violated("law 6 (predicted)", f"{run} switched {service} to {target}, which has no ready pod")
@@ -515,9 +518,8 @@ class Judge:
         version = run.result.get("version")
         deployment = self.deployment_of(told) if told else None
         # It looks before it takes the old color's strength; to record that, and to give the lock back, may take its time.
-        looked = max(
-            (at for at, who, write in self.writes if who == run.name and _substance(write)), default=self.hub.now
-        )
+        own = [(at, write) for at, who, write in self.writes if who == run.name and write.kind in OF_BOTH]
+        looked = max((at for at, write in own if _substance(write)), default=self.hub.now)
         if outcome == "released" and told and not self.ready_pods(told) and looked - self.unrest > LAST_LOOK:
             self.violated("law 7 (last look)", f"{run.name} says released, and no pod of {told} is ready")
         gone = outcome in MOVED and told and deployment is None

@@ -179,4 +179,8 @@ def by_chance(scenario: str, requests: int, seed: int) -> Schedule:
         faults.append(Fault(what, run, chance.randint(1, requests + 5), moment))
     if chance.random() < 0.15:
         faults.append(Fault(chance.choice(CLOCKS)))
+    if chance.random() < 0.15:
+        # When what got no answer is sent again, things are no longer as they were when it was decided on.
+        number, meanwhile = chance.randint(1, requests), chance.choice((*OTHER_RUNS, *SOMEBODY, *PODS))
+        faults += [Fault("never", 1, number, "b"), Fault(meanwhile, 1, number, "b")]
     return Schedule(scenario, seed, tuple(faults))

@@ -47,6 +47,38 @@ def test_what_breaks_while_the_end_of_a_release_takes_its_time_was_looked_at_bef
     assert verdict.outcomes[0] == "release:released" and not verdict.violations
 
 
+@pytest.mark.parametrize(
+    ("scenario", "agent", "kind", "meanwhile"),
+    [
+        ("release", "bg_deploy", "deployments", "select-green"),
+        ("release", "bg_switch", "services", "crash-idle"),
+        ("release-several", "bg_switch", "services", "crash-idle"),
+        ("release", "bg_scale", "deployments", "crash-live"),
+        ("release", "bg_scale", "deployments", "select-blue"),
+        ("followed", "bg_scale", "deployments", "crash-live"),
+        ("retire", "bg_retire", "deployments", "select-blue"),
+        ("retire-delete", "bg_retire", "deployments", "select-blue"),
+        ("contract", "bg_job", "jobs", "select-blue"),
+    ],
+)
+@pytest.mark.parametrize("before", [0, 1, 2])
+def test_what_gets_no_answer_is_not_sent_again_as_if_nothing_could_have_happened(
+    scenario: str, agent: str, kind: str, meanwhile: str, before: int
+) -> None:
+    """It was, half a minute later: to a color without pods, or to one that was live by then."""
+    plain = trial.Trial(schedules.parse(f"{scenario}/1"))
+    plain.whole()
+    own = [request for request in plain.network.requests if request.run == plain.main[0].name]
+    write = next(
+        request.number
+        for request in reversed(own)
+        if request.agent == agent and request.method in ("PATCH", "DELETE") and f"/{kind}/" in request.path
+    )
+    at = f"1#{write - before}b"
+    verdict = trial.run(schedules.parse(f"{scenario}/1 never@{at} {meanwhile}@{at}"))
+    assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])
+
+
 def test_what_was_prepared_and_has_no_pods_any_more_is_promoted() -> None:
     verdict = trial.run(schedules.parse("promote/11 scale-idle:0@1#begin:2a"))
     assert verdict.outcomes == ["promote:released", "promote:unchanged"] and not verdict.violations

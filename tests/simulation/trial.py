@@ -67,6 +67,9 @@ class Trial:
         self.members = Members(self, NAMESPACE)
         self.broken: set[str] = set()  # versions that the schedule has broken
         self.left: dict[str, str] = {}  # color -> its pod template when it was live last
+        # A wider Service sends users to the workers as well.
+        wide = {"widen-selector"} if self.scenario.workers else set()
+        self.hurting, self.refusable = HURTS_USERS | wide, MAY_BE_REFUSED | wide
 
     # --- the steps
 
@@ -76,7 +79,7 @@ class Trial:
             self._begin()
             self._judged()
             self._with_faults()
-            quiet = not self.kinds & {*HURTS_USERS, *MAY_BE_REFUSED}
+            quiet = not self.kinds & {*self.hurting, *self.refusable}
             if len(self.main) == 1 and self.main[0].outcome in laws.GOOD and quiet:
                 self._converged(self.main[0])
             self._first()
@@ -201,11 +204,9 @@ class Trial:
         kinds = self.kinds
         others = bool(self.kinds & set(OTHER_FLOWS))
         good = again.outcome in laws.GOOD
-        if self.scenario.workers and "widen-selector" in kinds:
-            others = True  # the Services would send users to the workers as well
         if again.outcome == "reverted" and kinds & {"crash-live", "crash-idle", "unready-live", "unready-idle"}:
             others = True  # it finishes the release of before, whose pods have restarted since its switch
-        if not good and not others and not kinds & MAY_BE_REFUSED and not self._is_done(again):
+        if not good and not others and not kinds & self.refusable and not self._is_done(again):
             self.violated(
                 "law 8 (run again)", f"the same command again ended {again.outcome}: {again.result.get('msg')}"
             )
@@ -275,7 +276,7 @@ class Trial:
         """After a release there is a way back, to exactly what was live."""
         judge = self.judge
         assert judge is not None
-        hurt = self.kinds & {*HURTS_USERS, *MAY_BE_REFUSED, "scale-live"}
+        hurt = self.kinds & {*self.hurting, *self.refusable, "scale-live"}
         others = len(self.main) > 1 and any(run is not self.main[0] and run.flow != "release" for run in self.main[:-2])
         if self.scenario.flow != "release" or hurt or others or not self._moved_once():
             return
@@ -289,7 +290,7 @@ class Trial:
 
     def _is_whole(self, color: str) -> None:
         """A color that is live again is what it was, in every field."""
-        meddled = self.kinds & MAY_BE_REFUSED
+        meddled = self.kinds & self.refusable
         if color in self.left and self.template(color) != self.left[color] and not meddled:
             self.violated("law 4 (whole template)", f"{color} is live again with another template")
 
@@ -298,8 +299,8 @@ class Trial:
         flows = {step[0] for step in self.scenario.before if not isinstance(step, float)}
         others = self.kinds & {
             *OTHER_FLOWS,
-            *HURTS_USERS,
-            *MAY_BE_REFUSED,
+            *self.hurting,
+            *self.refusable,
             "scale-live",
         }
         if "prepare" not in flows or self.scenario.flow in ("promote", "rollback") or others:
@@ -370,7 +371,7 @@ class Trial:
         assert judge is not None
         kinds = self.kinds
         self.members.over()
-        if not kinds & HURTS_USERS:
+        if not kinds & self.hurting:
             for lost in faults.lost_requests(self):
                 self.violated("law 7 (users)", lost)
         name = self.main[0].name

@@ -207,7 +207,14 @@ class RecordedCluster:
         self._answered("list", kind)
         return found
 
-    def patch(self, kind: str, name: str, operations: list[Object], part: str = "") -> Object:
+    def patch(
+        self,
+        kind: str,
+        name: str,
+        operations: list[Object],
+        part: str = "",
+        look: Callable[[], object] | None = None,
+    ) -> Object:
         """A JSON Patch as the API server applies it: all of it or, when a ``test`` fails, nothing."""
         self.asked("patch", f"{kind}/{part}" if part else kind, name, operations)
         old = self._existing("patch", kind, name)
@@ -241,7 +248,14 @@ class RecordedCluster:
         self._answered("create", kind)
         return copy.deepcopy(new)
 
-    def delete(self, kind: str, name: str, preconditions: Object, propagation: str = "Background") -> Object:
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        preconditions: Object,
+        propagation: str = "Background",
+        look: Callable[[], object] | None = None,
+    ) -> Object:
         self.asked("delete", kind, name, preconditions)
         old = self._existing("delete", kind, name)
         if any(old["metadata"][key] != value for key, value in preconditions.items()):

@@ -228,9 +228,10 @@ class Application:
             if labels.get(self.label) != color or not strange or _is_deleted(item):
                 continue
             service = next(one for one in self.services if one["metadata"]["name"] == strange[0])
-            lack = [
-                f"{key}={value}" for key, value in self.switched(service, color).items() if labels.get(key) != value
-            ]
+            wanted = self.switched(service, color)
+            lack = [f"{key}={value}" for key, value in wanted.items() if labels.get(key) != value]
+            if len(lack) == len(wanted) - 1:
+                continue  # but for its color it has nothing of this application
             lines.append(
                 f"{item['metadata']['name']} is none: Service {strange[0]} would not select its pods, which lack {', '.join(lack)}."
             )

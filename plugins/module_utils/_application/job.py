@@ -143,7 +143,13 @@ class Job:
             operations.append({"op": "replace", "path": "/spec/suspend", "value": False})
         if len(operations) > 2:
             self.fence()
-            self.cluster.patch("Job", self.name, operations)
+            self.cluster.patch("Job", self.name, operations, look=self._look_again)
+
+    def _look_again(self) -> None:
+        """Unless it runs already, it may be wrong by now to let it run."""
+        found = self.cluster.get("Job", self.name)
+        if found is None or found["spec"].get("suspend"):
+            self.fence()
 
     # --- following it
 

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
@@ -36,9 +37,12 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors impor
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Progress
 
 
-def set_replicas(app: Application, color: Color, replicas: int, lock_id: str | None) -> Object:
+def set_replicas(
+    app: Application, color: Color, replicas: int, lock_id: str | None, look: Callable[[], object] | None = None
+) -> Object:
     """Write the number of replicas, if it is another one; the reading in ``app`` must be fresh.
 
+    :param look: what :meth:`Cluster.patch` calls when the reading may not be fresh any more.
     :raises PatchConflict: somebody changed it meanwhile.
     """
     before = color.replicas
@@ -50,7 +54,7 @@ def set_replicas(app: Application, color: Color, replicas: int, lock_id: str | N
             {"op": "test", "path": "/spec/replicas", "value": before},
             {"op": "replace", "path": "/spec/replicas", "value": replicas},
         ]
-        app.cluster.patch("Deployment", color.deployment_name, operations)
+        app.cluster.patch("Deployment", color.deployment_name, operations, look=look)
     return {
         "changed": before != replicas,
         "color": color.name,

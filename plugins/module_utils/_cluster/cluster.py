@@ -65,6 +65,7 @@ NAME = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")  # of an object or a namesp
 
 CONNECT_TIMEOUT = 5  # seconds; a server that accepts no connection in this time is tried again
 READ_TIMEOUT = 30  # seconds, for everything but watches
+AT_ONCE = 2  # seconds; what was read before an answer that took longer may be true no more
 FIRST_CONTACT = 10  # seconds, for a server that has not answered yet when nothing has begun: more likely, it is none
 STARTING_SECONDS = 15  # for how long a refusal may be that of a server which has just started
 WATCH_SECONDS = 30  # then a watch is opened again; a connection that has silently died is noticed as late as that
@@ -109,6 +110,7 @@ class Cluster:
         self._headers = [*own, *self._access.identity]
         self._pool = connection_pool(self._access.configuration)
         self._is_unknown = first_contact  # it has never answered
+        self._delayed = False  # an answer has come late since somebody has looked
         self._paths = dict(RESOURCES)
         self._resources: dict[str, list[Object]] = {}  # what the server says that it has, by where it is
         self._ready_at: float | None = None  # monotonic times; see refusal_stands()
@@ -151,13 +153,17 @@ class Cluster:
         found = self._json("GET", self._path(kind), query=selectors)
         return dict(found, items=found.get("items") or [])
 
-    def patch(self, kind: str, name: str, operations: Patch, part: str = "") -> Object:
+    def patch(
+        self, kind: str, name: str, operations: Patch, part: str = "", look: Callable[[], object] | None = None
+    ) -> Object:
         """Send a JSON Patch and return the new object.
 
         :param part: the subresource that is written, such as ``status``; empty for the object itself.
+        :param look: called before it is sent, and before it is sent again, if it may have been decided on a while ago, because
+            something did not get its answer at once; raises if it is not to be sent.
         :raises PatchConflict: a ``test`` operation failed (422) or the object was changed meanwhile (409).
         """
-        return self._write("PATCH", kind, self._path(kind, name, part), operations, JSON_PATCH)
+        return self._write("PATCH", kind, self._path(kind, name, part), operations, JSON_PATCH, look=look)
 
     def try_patch(self, kind: str, name: str, operations: Patch, part: str = "") -> Object:
         """The same as a dry run, also where this is no plan: whether it would be allowed, and what would come of it."""
@@ -167,8 +173,15 @@ class Cluster:
         """:raises PatchConflict: an object of that name exists already (409)."""
         return self._write("POST", kind, self._path(kind), definition, "application/json")
 
-    def delete(self, kind: str, name: str, preconditions: Object, propagation: str = "Background") -> Object:
-        """Delete the object if ``preconditions`` (``uid``, ``resourceVersion``) still hold."""
+    def delete(
+        self,
+        kind: str,
+        name: str,
+        preconditions: Object,
+        propagation: str = "Background",
+        look: Callable[[], object] | None = None,
+    ) -> Object:
+        """Delete the object if ``preconditions`` (``uid``, ``resourceVersion``) still hold; ``look`` as for a patch."""
         body = {
             "kind": "DeleteOptions",
             "apiVersion": "v1",
@@ -177,7 +190,7 @@ class Cluster:
         }
         if self.dry_run:
             body["dryRun"] = ["All"]  # with a body, the API server does not look at the query
-        return self._write("DELETE", kind, self._path(kind, name), body, "application/json")
+        return self._write("DELETE", kind, self._path(kind, name), body, "application/json", look=look)
 
     def pod_log(self, pod: str, container: str, lines: int, previous: bool = False) -> str:
         """The last lines a container wrote, or ``""`` when there are none to be had."""
@@ -328,9 +341,18 @@ class Cluster:
     def _json(self, method: str, path: str, query: Object | None = None) -> Any:
         return decoded(self._send(method, path, query=query), method, path, self.host, self.source)
 
-    def _write(self, method: str, kind: str, path: str, body: Any, content_type: str, dry_run: bool = False) -> Any:
+    def _write(
+        self,
+        method: str,
+        kind: str,
+        path: str,
+        body: Any,
+        content_type: str,
+        dry_run: bool = False,
+        look: Callable[[], object] | None = None,
+    ) -> Any:
         query = {"dryRun": "All"} if self.dry_run or dry_run else {}
-        response = self._send(method, path, query=query, body=json.dumps(body), content_type=content_type)
+        response = self._send(method, path, query=query, body=json.dumps(body), content_type=content_type, look=look)
         self.wrote = self.wrote or not query and kind != "Lease"
         return decoded(response, method, path, self.host, self.source)
 
@@ -357,15 +379,19 @@ class Cluster:
         body: str | None = None,
         content_type: str | None = None,
         stream: bool = False,
+        look: Callable[[], object] | None = None,
     ) -> urllib3.HTTPResponse:
         """Send until there is an answer, for ``api_timeout`` seconds (see ``first_contact``); then raise an :class:`ApiError`.
 
         :param stream: leave the body to the caller, who closes the response.
+        :param look: see :meth:`patch`.
         """
         target = path + ("?" + urlencode(query) if query else "")
         headers = {"Content-Type": content_type} if content_type else {}
         began, attempt = time.monotonic(), 0
         while True:
+            if look and (attempt or self._delayed):
+                self._look(look)
             if method != "GET":
                 self.before_write()
                 self.check()
@@ -375,6 +401,7 @@ class Cluster:
                 response = self._ask(method, target, _timeout(give_up), headers, body=body, preload_content=not stream)
                 self._is_unknown, give_up = False, began + self.api_timeout
                 if response.status < 300:
+                    self._delayed = self._delayed or time.monotonic() - began > AT_ONCE
                     return response
                 error = api_error(response, method, path)
                 if response.status == 403 and not self.refusal_stands(sent):
@@ -398,6 +425,14 @@ class Cluster:
             if attempt == 1 and not self._is_unknown:
                 self.progress(f"{error.what}. Trying for {left:.0f} s more.")
             time.sleep(pause)
+
+    def _look(self, look: Callable[[], object]) -> None:
+        """What is read once more may have to wait as well; where every answer is late, none is newer than the third."""
+        for _look in range(3):
+            self._delayed = False
+            look()
+            if not self._delayed:
+                return
 
     def doubt_refusals(self) -> None:
         """The server has failed: what it refuses next, it may refuse because it is only being started."""

@@ -244,7 +244,9 @@ def _put(app: Application, name: str, params: Params, replicas: int) -> Object:
         operations += companions.noted(old) if companions else []
     changed, after = bool(operations), color
     if operations:
-        written = app.cluster.patch("Deployment", color.deployment_name, app.fence(old, params["lock_id"]) + operations)
+        operations = app.fence(old, params["lock_id"]) + operations
+        look = functools.partial(_refuse_live, app, params, name)
+        written = app.cluster.patch("Deployment", color.deployment_name, operations, look=look)
         changed = not params["definition"] or (
             written["metadata"]["generation"] != old["metadata"].get("generation")
             or app.cluster.dry_run
@@ -271,6 +273,13 @@ def _put(app: Application, name: str, params: Params, replicas: int) -> Object:
         "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas{_told(app, params, found)}"
         f"{_gone_with(before, after, params)}{companions.told() if companions else ''}.",
     }
+
+
+def _refuse_live(app: Application, params: Params, name: str) -> None:
+    """
+    :raises BlueGreenError: the color is live by now.
+    """
+    read_application(app.cluster, params).refuse_live(name, "deploying to it")
 
 
 def _diff(before: Color, after: Color, companions: Companions | None, replicas: int) -> Object:

@@ -8,16 +8,16 @@
 
 from __future__ import annotations
 
+import functools
+
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application import followers
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
-    Application,
-    read_application,
-)
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.kept import keep
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.rollout import set_replicas
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cluster import Cluster
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, as_read, diff
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
@@ -69,20 +69,31 @@ def _retire(app: Application, found: followers.Found, params: Params) -> Object:
     return dict(result, retired=True, **_end(app, app.colors[app.idle], params, result["kept"]))
 
 
+def _refuse_undue(cluster: Cluster, params: Params) -> None:
+    """What the color's end was decided on may be old by now.
+
+    :raises BlueGreenError: it is not due any more.
+    """
+    app, found = followers.read(cluster, params, params["follow"], params["cronjobs"])
+    due = verdict(app, params["after"], params["mode"], params["containers"], followers.running(app, found))
+    if not due["due"]:
+        raise BlueGreenError(due["msg"], "not_due", next_step="Nothing is to be done: retire.yml looks again.")
+
+
 def _end(app: Application, color: Color, params: Params, kept: str | None) -> Object:
     """Put the color at 0 replicas, or keep its manifest in a Secret and delete it.
 
     :raises PatchConflict: somebody changed it meanwhile.
     """
+    look = functools.partial(_refuse_undue, app.cluster, params)
     if params["mode"] == "zero":
-        scaled = set_replicas(app, color, 0, params["lock_id"])
+        scaled = set_replicas(app, color, 0, params["lock_id"], look)
         return {key: scaled[key] for key in ("changed", "diff", "msg")}
     app.fence(color.deployment, params["lock_id"])
     keep(app, color)
-    # Writing the Secret took its time.
-    read_application(app.cluster, params).refuse_live(color.name, "deleting it")
+    look()  # writing the Secret took its time
     # A takeover stamps the Deployment, which makes it another version: then this is refused.
-    app.cluster.delete("Deployment", color.deployment_name, as_read(color.deployment))
+    app.cluster.delete("Deployment", color.deployment_name, as_read(color.deployment), look=look)
     return {
         "changed": True,
         "kept": kept,

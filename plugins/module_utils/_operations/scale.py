@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable
 
@@ -64,29 +65,32 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         )
     app = read_application(cluster, params)
     name = _target(app, params)
+    look: Callable[[], object] = functools.partial(_refuse_live, cluster, params, name)
     if app.color(name).replicas != params["replicas"] and not cluster.dry_run:
         looks = params["replicas"] < app.color(name).replicas and _is_release(app, params["lock_id"])
         end = time.monotonic() + params["delay"] - params["elapsed"]
+        if looks:
+            look = functools.partial(_refuse_unwell, cluster, params, name)
         if looks and params["delay"] > params["elapsed"] and _breaks(app, end, name, progress):
-            _refuse_unwell(cluster, params, name)
+            look()
         _wait(end, name, app.color(name).replicas, progress, cluster.sleep)
         if looks:
-            _refuse_unwell(cluster, params, name)
+            look()
     return again(
-        lambda: _scale(cluster, params),
+        lambda: _scale(cluster, params, look),
         f"Somebody else keeps changing Deployment {app.color(name).deployment_name}.",
         "Stop the other writer (an HPA? GitOps?), then run again.",
     )
 
 
-def _scale(cluster: Cluster, params: Params) -> Object:
+def _scale(cluster: Cluster, params: Params, look: Callable[[], object]) -> Object:
     # After the delay: another run may have switched back meanwhile.
     app, found = followers.read(cluster, params, params["follow"], params["cronjobs"])
     name = _target(app, params)
     # First, because an autoscaler would soon scale it up again.
     aim = followers.Aim("scale_down", app.other(name), params["replicas"])
     changes = followers.converge(app, found, aim, params["lock_id"])
-    scaled = set_replicas(app, app.color(name), params["replicas"], params["lock_id"])
+    scaled = set_replicas(app, app.color(name), params["replicas"], params["lock_id"], look)
     if changes:
         also = followers.told(cluster, changes)
         both = {side: {**scaled["diff"][side], **also["diff"][side]} for side in ("before", "after")}
@@ -140,6 +144,16 @@ def _wait(
     return True
 
 
+def _refuse_live(cluster: Cluster, params: Params, name: str) -> Application:
+    """
+    :returns: a fresh reading.
+    :raises BlueGreenError: the color is live by now.
+    """
+    app = read_application(cluster, params)
+    app.refuse_live(name, "scaling it")
+    return app
+
+
 def _refuse_unwell(cluster: Cluster, params: Params, name: str) -> None:
     """A release takes the old color's pods away only if the live one is well, because they are its way back.
 
@@ -149,9 +163,7 @@ def _refuse_unwell(cluster: Cluster, params: Params, name: str) -> None:
     """
     end = time.monotonic() + RECOVERS
     while True:
-        app = read_application(cluster, params)
-        if app.active == name:
-            return  # what became live meanwhile is not scaled anyway
+        app = _refuse_live(cluster, params, name)
         pods = cluster.list("Pod", labelSelector=pods_of_both(app))["items"]
         live = app.live.own(pods)
         restarted, missing = _restarted(app, live), _missing(app, live)

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 import uuid
@@ -162,7 +163,8 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
             check = _lost(app, target, view) if leaves else cluster.check
             following = Following(app, target)
             was_so = following.done(view["pods"], view["slices"])
-            _switch_all(app, target, _entry(app, color, view["pods"], params), params)
+            look = functools.partial(_look_again, cluster, params) if moves else None
+            _switch_all(app, target, _entry(app, color, view["pods"], params), params, look)
             switched = time.monotonic()
             result["changed"] = True
             cluster.live = f"{target} (version {color.version})"
@@ -328,7 +330,22 @@ def _last_look(app: Application, params: Params, view: Observation) -> tuple[App
     """
     app = read_application(app.cluster, params)
     _refuse_changed_selectors(app, params["selectors"])
-    target, pods = params["color"], view["pods"]
+    return app, _fit(app, params, view["pods"])
+
+
+def _look_again(cluster: Cluster, params: Params) -> None:
+    """The same where an answer has come late, or none has: that may be a minute later, and a watch may be later still.
+
+    :raises BlueGreenError: as the last look; what was switched meanwhile, of several Services, is to be undone.
+    """
+    app = read_application(cluster, params)
+    if app.active != params["color"]:  # else the write has arrived
+        _fit(app, params, cluster.list("Pod", labelSelector=pods_of_both(app))["items"])
+
+
+def _fit(app: Application, params: Params, pods: list[Object]) -> Color:
+    """The color that is switched to, if these pods of it can carry the traffic."""
+    target = params["color"]
     color, needed = app.color(target), _needed(app, params)
     refuse_another_template(color.deployment, params["template_hash"])
     ready, least = len(ready_pods(color.own(pods), {})), _least(needed, params)
@@ -338,7 +355,7 @@ def _last_look(app: Application, params: Params, view: Observation) -> tuple[App
     refuse_unreachable(app, target, pods, least, any_port=hurries)
     if not hurries:
         refuse_strangers(app, target, pods)
-    return app, color
+    return color
 
 
 def _too_few(color: Color, ready: int, needed: int, more: str = "") -> BlueGreenError:
@@ -350,7 +367,9 @@ def _too_few(color: Color, ready: int, needed: int, more: str = "") -> BlueGreen
 
 
 # --- the switch ------------------------------------------------------------------------------------------------
-def _switch_all(app: Application, target: str, entry: Object, params: Params) -> None:
+def _switch_all(
+    app: Application, target: str, entry: Object, params: Params, look: Callable[[], object] | None
+) -> None:
     """Point every Service at ``target``, all or none.
 
     With one Service, one write does it. With several, the intent is recorded first, so that whoever comes after a run that
@@ -363,7 +382,7 @@ def _switch_all(app: Application, target: str, entry: Object, params: Params) ->
     )  # back to where an interrupted switch began: its intent stands until that is done
     if others and not undoing:
         intent = {"from": source, "to": target, "run": entry["run"], **({"reverts": reverts} if reverts else {})}
-        first = _patch(app, first, None, lambda state: dict(state, intent=intent), lock_id)
+        first = _patch(app, first, None, lambda state: dict(state, intent=intent), lock_id, look)
     done: list[Object] = []
 
     def closed(state: Object) -> Object:
@@ -372,8 +391,8 @@ def _switch_all(app: Application, target: str, entry: Object, params: Params) ->
     try:
         for service in others:
             done.append(service)
-            _patch(app, service, target, None, lock_id)
-        _patch(app, first, target, closed, lock_id)
+            _patch(app, service, target, None, lock_id, look)
+        _patch(app, first, target, closed, lock_id, look)
     except BlueGreenError as error:
         if (
             not others
@@ -446,11 +465,12 @@ def _patch(
     target: str | None,
     change_state: Callable[[Object], Object] | None,
     lock_id: str | None,
+    look: Callable[[], object] | None = None,
 ) -> Object:
     """THE switch: one JSON Patch that replaces the whole selector, only if it and the lock are still what was read.
 
     The state goes into the same patch, so that traffic and record can never disagree. ``target`` ``None`` leaves the
-    selector, ``change_state`` ``None`` the state.
+    selector, ``change_state`` ``None`` the state. ``look`` is for :meth:`Cluster.patch`.
 
     :returns: the Service as written.
     """
@@ -466,7 +486,7 @@ def _patch(
                 operations.append({"op": "add", "path": "/metadata/annotations", "value": {}})
             operations += state_operations(state)
         try:
-            return app.cluster.patch("Service", name, operations)
+            return app.cluster.patch("Service", name, operations, look=look)
         except PatchConflict:
             service = app.reread(service)
         found = service["spec"].get("selector")

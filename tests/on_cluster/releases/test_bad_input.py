@@ -177,7 +177,7 @@ def test_wrong_token(app: Application, audit: Audit, tmp_path: Path, playbook: s
         run,
         f"""\
 The API server does not accept the credentials (HTTP 401 for \
-'get /apis/apps/v1/namespaces/{app.namespace}/deployments').
+'get /apis/autoscaling/v2/namespaces/{app.namespace}/horizontalpodautoscalers').
 Next: Renew the token or certificate, then run the same command again.""",
     )
     assert "forged-token" not in run.output

@@ -69,7 +69,9 @@ class Jobs(RecordedCluster):
             self.replay(self._way(new))
         return answer
 
-    def delete(self, kind: str, name: str, preconditions: Any, propagation: str = "Background") -> Any:
+    def delete(
+        self, kind: str, name: str, preconditions: Any, propagation: str = "Background", look: Any = None
+    ) -> Any:
         old = super().delete(kind, name, preconditions, propagation)
         self.deleted.add(old["metadata"]["uid"])
         for pod in self.objects("Pod", name):

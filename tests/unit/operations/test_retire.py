@@ -124,7 +124,7 @@ def test_what_became_live_at_the_last_moment_is_not_deleted() -> None:
     cluster.after("create", "Secret", lambda: by_hand(cluster))
     with pytest.raises(BlueGreenError) as caught:
         retire(cluster, mode="delete")
-    assert caught.value.reason == "live"
+    assert caught.value.reason == "not_due"
     assert cluster.get("Deployment", "app-blue") is not None
 
 
