@@ -520,10 +520,13 @@ class Judge:
         # It looks before it takes the old color's strength; to record that, and to give the lock back, may take its time.
         own = [(at, write) for at, who, write in self.writes if who == run.name and write.kind in OF_BOTH]
         looked = max((at for at, write in own if _substance(write)), default=self.hub.now)
-        if outcome == "released" and told and not self.ready_pods(told) and looked - self.unrest > LAST_LOOK:
+        meddled = self.meddled.get(f"app-{told}", -1e9)
+        unrest = max(self.unrest, meddled)
+        if outcome == "released" and told and not self.ready_pods(told) and looked - unrest > LAST_LOOK:
             self.violated("law 7 (last look)", f"{run.name} says released, and no pod of {told} is ready")
         gone = outcome in MOVED and told and deployment is None
-        if gone and self.hub.now - self.meddled.get(f"app-{told}", -1e9) > LAST_LOOK:
+        # What is told was read before it was recorded, and the record may get its answer late.
+        if gone and min(since, default=self.hub.now) - meddled > LAST_LOOK:
             self.violated("law 11 (told)", f"{run.name} says {outcome}, and {told} has no Deployment")
         if outcome == "released" and told and version != run.variables.get("version"):
             self.violated("law 11 (told)", f"{run.name} says released, of version {version}")
