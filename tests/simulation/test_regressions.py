@@ -79,6 +79,14 @@ def test_what_gets_no_answer_is_not_sent_again_as_if_nothing_could_have_happened
     assert not verdict.violations, "\n".join([*verdict.violations, *verdict.timeline])
 
 
+@pytest.mark.parametrize("scenario", ["release-planned", "cron-planned"])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_late_answer_does_not_end_a_plan(scenario: str, number: int) -> None:
+    """It was looked at once more, and the switch that was only planned had not happened."""
+    verdict = trial.run(schedules.parse(f"{scenario}/1 never@1#scale:{number}b"))
+    assert verdict.outcomes[0] == "release:planned" and not verdict.violations
+
+
 def test_what_was_prepared_and_has_no_pods_any_more_is_promoted() -> None:
     verdict = trial.run(schedules.parse("promote/11 scale-idle:0@1#begin:2a"))
     assert verdict.outcomes == ["promote:released", "promote:unchanged"] and not verdict.violations

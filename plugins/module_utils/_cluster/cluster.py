@@ -352,6 +352,7 @@ class Cluster:
         look: Callable[[], object] | None = None,
     ) -> Any:
         query = {"dryRun": "All"} if self.dry_run or dry_run else {}
+        look = None if query else look  # a plan writes nothing, and what it has planned before has not happened
         response = self._send(method, path, query=query, body=json.dumps(body), content_type=content_type, look=look)
         self.wrote = self.wrote or not query and kind != "Lease"
         return decoded(response, method, path, self.host, self.source)
