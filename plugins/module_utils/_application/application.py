@@ -230,7 +230,7 @@ class Application:
             service = next(one for one in self.services if one["metadata"]["name"] == strange[0])
             wanted = self.switched(service, color)
             lack = [f"{key}={value}" for key, value in wanted.items() if labels.get(key) != value]
-            if len(lack) == len(wanted) - 1:
+            if len(lack) == len(wanted) - 1 and item["metadata"]["name"] != self.name_for(color):
                 continue  # but for its color it has nothing of this application
             lines.append(
                 f"{item['metadata']['name']} is none: Service {strange[0]} would not select its pods, which lack {', '.join(lack)}."

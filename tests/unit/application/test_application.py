@@ -119,6 +119,22 @@ def test_no_deployment_for_a_color_says_what_was_looked_for() -> None:
     assert "Deployments there: app-blue." in str(caught.value)
 
 
+def test_the_one_whose_label_is_mistyped_is_named_and_those_of_other_applications_are_not() -> None:
+    cluster = RecordedCluster()
+    cluster.touch("Deployment", "app-green", _mistype)
+    other = copy.deepcopy(cluster.one("Deployment", "app-green"))
+    other["metadata"].update(name="catalog-green", uid="another")
+    cluster.put(other)
+    with pytest.raises(BlueGreenError) as caught:
+        read(cluster).color("green")
+    assert "app-green is none: Service myapp would not select its pods, which lack app=myapp." in caught.value.why
+    assert not any("catalog-green is none" in line for line in caught.value.why)
+
+
+def _mistype(item: dict[str, Any]) -> None:
+    item["spec"]["template"]["metadata"]["labels"]["app"] = "myap"
+
+
 def test_several_deployments_for_a_color_are_named() -> None:
     cluster = RecordedCluster()
     twin = copy.deepcopy(cluster.one("Deployment", "app-green"))
