@@ -15,3 +15,4 @@ Object = dict[str, Any]  # what JSON can say: an object of Kubernetes, a part of
 Patch = list[Object]  # the operations of a JSON Patch
 Params = dict[str, Any]  # the options of a module, validated
 Progress = Callable[[str], None]  # shows a line while the operation works
+Look = Callable[[], object]  # reads once more what a write was decided on; raises if it is not to be sent any more

@@ -33,8 +33,7 @@ RELEASES = ("release", "promote")
 IDLE_REPLICAS = 1  # what every flow but retire leaves of a color, as the settings of all scenarios have it
 RETIRE_AFTER = 24 * 3600.0
 
-# What users are served by.
-OF_BOTH = ("Deployment", "Service")
+SERVES = ("Deployment", "Service")  # users
 
 # What a manifest may have beside the Deployment.
 OF_A_COLOR = ("ConfigMap", "Secret", "PodDisruptionBudget")
@@ -518,11 +517,11 @@ class Judge:
         version = run.result.get("version")
         deployment = self.deployment_of(told) if told else None
         # It looks before it takes the old color's strength; to record that, and to give the lock back, may take its time.
-        own = [(at, write) for at, who, write in self.writes if who == run.name and write.kind in OF_BOTH]
+        own = [(at, write) for at, who, write in self.writes if who == run.name and write.kind in SERVES]
         looked = max((at for at, write in own if _substance(write)), default=self.hub.now)
         meddled = self.meddled.get(f"app-{told}", -1e9)
-        unrest = max(self.unrest, meddled)
-        if outcome == "released" and told and not self.ready_pods(told) and looked - unrest > LAST_LOOK:
+        quiet = looked - max(self.unrest, meddled) > LAST_LOOK
+        if outcome == "released" and told and not self.ready_pods(told) and quiet:
             self.violated("law 7 (last look)", f"{run.name} says released, and no pod of {told} is ready")
         gone = outcome in MOVED and told and deployment is None
         # What is told was read before it was recorded, and the record may get its answer late.

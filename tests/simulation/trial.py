@@ -79,7 +79,7 @@ class Trial:
             self._begin()
             self._judged()
             self._with_faults()
-            quiet = not self.kinds & {*self.hurting, *self.refusable}
+            quiet = not self.kinds & (self.hurting | self.refusable)
             if len(self.main) == 1 and self.main[0].outcome in laws.GOOD and quiet:
                 self._converged(self.main[0])
             self._first()
@@ -276,7 +276,7 @@ class Trial:
         """After a release there is a way back, to exactly what was live."""
         judge = self.judge
         assert judge is not None
-        hurt = self.kinds & {*self.hurting, *self.refusable, "scale-live"}
+        hurt = self.kinds & (self.hurting | self.refusable | {"scale-live"})
         others = len(self.main) > 1 and any(run is not self.main[0] and run.flow != "release" for run in self.main[:-2])
         if self.scenario.flow != "release" or hurt or others or not self._moved_once():
             return
@@ -297,12 +297,7 @@ class Trial:
     def _stays_prepared(self) -> None:
         """What waits to be promoted is neither scaled down nor retired, by whatever run is no promotion."""
         flows = {step[0] for step in self.scenario.before if not isinstance(step, float)}
-        others = self.kinds & {
-            *OTHER_FLOWS,
-            *self.hurting,
-            *self.refusable,
-            "scale-live",
-        }
+        others = self.kinds & (self.hurting | self.refusable | {*OTHER_FLOWS, "scale-live"})
         if "prepare" not in flows or self.scenario.flow in ("promote", "rollback") or others:
             return
         if self._spec(self.idle_color) != self.idle_before:

@@ -207,15 +207,8 @@ class RecordedCluster:
         self._answered("list", kind)
         return found
 
-    def patch(
-        self,
-        kind: str,
-        name: str,
-        operations: list[Object],
-        part: str = "",
-        look: Callable[[], object] | None = None,
-    ) -> Object:
-        """A JSON Patch as the API server applies it: all of it or, when a ``test`` fails, nothing."""
+    def patch(self, kind: str, name: str, operations: list[Object], part: str = "", look: object = None) -> Object:
+        """A JSON Patch as the API server applies it: all of it or, when a ``test`` fails, nothing. No answer is ever late."""
         self.asked("patch", f"{kind}/{part}" if part else kind, name, operations)
         old = self._existing("patch", kind, name)
         try:
@@ -249,12 +242,7 @@ class RecordedCluster:
         return copy.deepcopy(new)
 
     def delete(
-        self,
-        kind: str,
-        name: str,
-        preconditions: Object,
-        propagation: str = "Background",
-        look: Callable[[], object] | None = None,
+        self, kind: str, name: str, preconditions: Object, propagation: str = "Background", look: object = None
     ) -> Object:
         self.asked("delete", kind, name, preconditions)
         old = self._existing("delete", kind, name)

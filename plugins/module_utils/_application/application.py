@@ -37,6 +37,16 @@ def read_application(cluster: Cluster, params: Params) -> Application:
     return app
 
 
+def read_unless_live(cluster: Cluster, params: Params, color: str, doing: str) -> Application:
+    """The same for what must not happen to a color that is live by now.
+
+    :param doing: what that is, in words.
+    """
+    app = read_application(cluster, params)
+    app.refuse_live(color, doing)
+    return app
+
+
 class Application:
     """One reading of the cluster.
 

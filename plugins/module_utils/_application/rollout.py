@@ -9,7 +9,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import Application
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
@@ -34,11 +33,11 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods
     pod_troubles,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Progress
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Look, Object, Progress
 
 
 def set_replicas(
-    app: Application, color: Color, replicas: int, lock_id: str | None, look: Callable[[], object] | None = None
+    app: Application, color: Color, replicas: int, lock_id: str | None, look: Look | None = None
 ) -> Object:
     """Write the number of replicas, if it is another one; the reading in ``app`` must be fresh.
 

@@ -33,7 +33,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.cred
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watch import Collection, Observation, lines
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import ApiError, BlueGreenError
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Patch, Progress
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Look, Object, Params, Patch, Progress
 
 try:
     import urllib3
@@ -153,14 +153,12 @@ class Cluster:
         found = self._json("GET", self._path(kind), query=selectors)
         return dict(found, items=found.get("items") or [])
 
-    def patch(
-        self, kind: str, name: str, operations: Patch, part: str = "", look: Callable[[], object] | None = None
-    ) -> Object:
+    def patch(self, kind: str, name: str, operations: Patch, part: str = "", look: Look | None = None) -> Object:
         """Send a JSON Patch and return the new object.
 
         :param part: the subresource that is written, such as ``status``; empty for the object itself.
         :param look: called before it is sent, and before it is sent again, if it may have been decided on a while ago, because
-            something did not get its answer at once; raises if it is not to be sent.
+            something did not get its answer at once; never in a plan.
         :raises PatchConflict: a ``test`` operation failed (422) or the object was changed meanwhile (409).
         """
         return self._write("PATCH", kind, self._path(kind, name, part), operations, JSON_PATCH, look=look)
@@ -179,7 +177,7 @@ class Cluster:
         name: str,
         preconditions: Object,
         propagation: str = "Background",
-        look: Callable[[], object] | None = None,
+        look: Look | None = None,
     ) -> Object:
         """Delete the object if ``preconditions`` (``uid``, ``resourceVersion``) still hold; ``look`` as for a patch."""
         body = {
@@ -349,7 +347,7 @@ class Cluster:
         body: Any,
         content_type: str,
         dry_run: bool = False,
-        look: Callable[[], object] | None = None,
+        look: Look | None = None,
     ) -> Any:
         query = {"dryRun": "All"} if self.dry_run or dry_run else {}
         look = None if query else look  # a plan writes nothing, and what it has planned before has not happened
@@ -380,7 +378,7 @@ class Cluster:
         body: str | None = None,
         content_type: str | None = None,
         stream: bool = False,
-        look: Callable[[], object] | None = None,
+        look: Look | None = None,
     ) -> urllib3.HTTPResponse:
         """Send until there is an answer, for ``api_timeout`` seconds (see ``first_contact``); then raise an :class:`ApiError`.
 
@@ -427,7 +425,7 @@ class Cluster:
                 self.progress(f"{error.what}. Trying for {left:.0f} s more.")
             time.sleep(pause)
 
-    def _look(self, look: Callable[[], object]) -> None:
+    def _look(self, look: Look) -> None:
         """What is read once more may have to wait as well; where every answer is late, none is newer than the third."""
         for _look in range(3):
             self._delayed = False

@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
     read_application,
+    read_unless_live,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.color import Color
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.companions import (
@@ -245,7 +246,7 @@ def _put(app: Application, name: str, params: Params, replicas: int) -> Object:
     changed, after = bool(operations), color
     if operations:
         operations = app.fence(old, params["lock_id"]) + operations
-        look = functools.partial(_refuse_live, app, params, name)
+        look = functools.partial(read_unless_live, app.cluster, params, name, "deploying to it")
         written = app.cluster.patch("Deployment", color.deployment_name, operations, look=look)
         changed = not params["definition"] or (
             written["metadata"]["generation"] != old["metadata"].get("generation")
@@ -273,13 +274,6 @@ def _put(app: Application, name: str, params: Params, replicas: int) -> Object:
         "msg": f"{color.deployment_name} {verb} {after.image} with {after.replicas} replicas{_told(app, params, found)}"
         f"{_gone_with(before, after, params)}{companions.told() if companions else ''}.",
     }
-
-
-def _refuse_live(app: Application, params: Params, name: str) -> None:
-    """
-    :raises BlueGreenError: the color is live by now.
-    """
-    read_application(app.cluster, params).refuse_live(name, "deploying to it")
 
 
 def _diff(before: Color, after: Color, companions: Companions | None, replicas: int) -> Object:

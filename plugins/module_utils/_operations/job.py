@@ -35,7 +35,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, LOCK
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import LOOKS_AGAIN, verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import now
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
@@ -195,7 +195,7 @@ def _refuse_undue(app: Application, params: Params) -> None:
         f"The Job that removes what versions before {wanted or 'the live one'} need is not begun: it is not due.",
         "not_due",
         why=due["msg"] if not due["due"] else f"{app.describe(app.active)} is live, not {wanted}.",
-        next_step="Nothing is to be done: retire.yml looks again when it runs the next time.",
+        next_step=LOOKS_AGAIN,
     )
 
 

@@ -19,7 +19,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.clus
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patch import again, as_read, diff
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW, LOCK
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import verdict
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._release.retirement import LOOKS_AGAIN, verdict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
 
 NAME = "bg_retire"
@@ -77,7 +77,7 @@ def _refuse_undue(cluster: Cluster, params: Params) -> None:
     app, found = followers.read(cluster, params, params["follow"], params["cronjobs"])
     due = verdict(app, params["after"], params["mode"], params["containers"], followers.running(app, found))
     if not due["due"]:
-        raise BlueGreenError(due["msg"], "not_due", next_step="Nothing is to be done: retire.yml looks again.")
+        raise BlueGreenError(due["msg"], "not_due", next_step=LOOKS_AGAIN)
 
 
 def _end(app: Application, color: Color, params: Params, kept: str | None) -> Object:

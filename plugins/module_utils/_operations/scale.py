@@ -16,6 +16,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application 
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.application import (
     Application,
     read_application,
+    read_unless_live,
 )
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._application.endpoints import (
     is_deserted,
@@ -30,7 +31,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.patc
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.pods import Pod, evidence
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CRONJOBS, FOLLOW, LOCK
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Look, Object, Params, Progress
 
 NAME = "bg_scale"
 
@@ -52,6 +53,8 @@ KEEPS_LOCK = True
 
 RETURNS: Object = {"color": None, "replicas": None, "previous_replicas": None, "diff": {}}
 
+SCALING = "scaling it"  # what a color that is live is spared
+
 HEARTBEAT = 10  # seconds between progress lines
 
 # Seconds in which a live color that is not at strength may come back to it, such as after the drain of a node.
@@ -65,15 +68,16 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
         )
     app = read_application(cluster, params)
     name = _target(app, params)
-    look: Callable[[], object] = functools.partial(_refuse_live, cluster, params, name)
-    if app.color(name).replicas != params["replicas"] and not cluster.dry_run:
-        looks = params["replicas"] < app.color(name).replicas and _is_release(app, params["lock_id"])
+    had = app.color(name).replicas
+    looks = params["replicas"] < had and _is_release(app, params["lock_id"])
+    look: Look = functools.partial(read_unless_live, cluster, params, name, SCALING)
+    if looks:
+        look = functools.partial(_refuse_unwell, cluster, params, name)
+    if params["replicas"] != had and not cluster.dry_run:
         end = time.monotonic() + params["delay"] - params["elapsed"]
-        if looks:
-            look = functools.partial(_refuse_unwell, cluster, params, name)
         if looks and params["delay"] > params["elapsed"] and _breaks(app, end, name, progress):
             look()
-        _wait(end, name, app.color(name).replicas, progress, cluster.sleep)
+        _wait(end, name, had, progress, cluster.sleep)
         if looks:
             look()
     return again(
@@ -83,7 +87,7 @@ def run(params: Params, cluster: Cluster, progress: Progress) -> Object:
     )
 
 
-def _scale(cluster: Cluster, params: Params, look: Callable[[], object]) -> Object:
+def _scale(cluster: Cluster, params: Params, look: Look) -> Object:
     # After the delay: another run may have switched back meanwhile.
     app, found = followers.read(cluster, params, params["follow"], params["cronjobs"])
     name = _target(app, params)
@@ -105,7 +109,7 @@ def _target(app: Application, params: Params) -> str:
         active = params["assume_active"]  # a switch that was only planned has not happened
     name = params["color"] or app.other(active)
     if name == active or (name == app.active and not app.cluster.dry_run):
-        app.refuse_live(app.active, "scaling it")
+        app.refuse_live(app.active, SCALING)
     return name
 
 
@@ -144,16 +148,6 @@ def _wait(
     return True
 
 
-def _refuse_live(cluster: Cluster, params: Params, name: str) -> Application:
-    """
-    :returns: a fresh reading.
-    :raises BlueGreenError: the color is live by now.
-    """
-    app = read_application(cluster, params)
-    app.refuse_live(name, "scaling it")
-    return app
-
-
 def _refuse_unwell(cluster: Cluster, params: Params, name: str) -> None:
     """A release takes the old color's pods away only if the live one is well, because they are its way back.
 
@@ -163,7 +157,7 @@ def _refuse_unwell(cluster: Cluster, params: Params, name: str) -> None:
     """
     end = time.monotonic() + RECOVERS
     while True:
-        app = _refuse_live(cluster, params, name)
+        app = read_unless_live(cluster, params, name, SCALING)
         pods = cluster.list("Pod", labelSelector=pods_of_both(app))["items"]
         live = app.live.own(pods)
         restarted, missing = _restarted(app, live), _missing(app, live)

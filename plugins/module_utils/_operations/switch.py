@@ -55,7 +55,7 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._cluster.watc
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._errors import BlueGreenError, PatchConflict
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._options import APPLICATION, CONNECTION, LOCK
 from ansible_collections.bluegreen.kubernetes.plugins.module_utils._time import moment, now
-from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Object, Params, Progress
+from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import Look, Object, Params, Progress
 
 NAME = "bg_switch"
 
@@ -367,9 +367,7 @@ def _too_few(color: Color, ready: int, needed: int, more: str = "") -> BlueGreen
 
 
 # --- the switch ------------------------------------------------------------------------------------------------
-def _switch_all(
-    app: Application, target: str, entry: Object, params: Params, look: Callable[[], object] | None
-) -> None:
+def _switch_all(app: Application, target: str, entry: Object, params: Params, look: Look | None) -> None:
     """Point every Service at ``target``, all or none.
 
     With one Service, one write does it. With several, the intent is recorded first, so that whoever comes after a run that
@@ -465,7 +463,7 @@ def _patch(
     target: str | None,
     change_state: Callable[[Object], Object] | None,
     lock_id: str | None,
-    look: Callable[[], object] | None = None,
+    look: Look | None = None,
 ) -> Object:
     """THE switch: one JSON Patch that replaces the whole selector, only if it and the lock are still what was read.
 

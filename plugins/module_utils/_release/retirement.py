@@ -28,6 +28,8 @@ from ansible_collections.bluegreen.kubernetes.plugins.module_utils._types import
 # Seconds. The switch is recorded by the clock of the machine that releases, a condition by the cluster's.
 CLOCKS_DIFFER = 60
 
+LOOKS_AGAIN = "Nothing is to be done: retire.yml looks again when it runs the next time."
+
 
 def verdict(
     app: Application, after: float, mode: str, containers: list[str], running: Iterable[str] = ()
